@@ -1,0 +1,1 @@
+"""The model and its training. Knows nothing of Optuna, `search` or `studies`."""

@@ -1,0 +1,27 @@
+"""What the three command lines share: errors as one sentence, and TensorFlow kept quiet."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import typer
+
+from fmnist_model.errors import UserError
+
+
+def new_app(help: str) -> typer.Typer:
+    """A typer application without shell-completion options; its bugs show a plain traceback."""
+    return typer.Typer(
+        help=help, add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False
+    )
+
+
+def run(app: typer.Typer) -> None:
+    """Run a command line; a `UserError` becomes one sentence on stderr and exit code 2."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    try:
+        app()
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)

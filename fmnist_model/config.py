@@ -1,0 +1,95 @@
+"""What to train and how: two frozen configurations that validate themselves."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Activation = Literal[
+    "sigmoid",
+    "relu",
+    "tanh",
+    "elu",
+    "selu",
+    "gelu",
+    "silu",
+    "leaky_relu",
+    "softplus",
+    "mish",
+]
+OutputActivation = Literal["softmax", "relu", "sigmoid"]
+Architecture = Literal["cnn", "lenet5", "mlp"]
+Precision = Literal["auto", "float32", "bfloat16"]
+Units = Annotated[int, Field(ge=1)]
+
+IMAGE_SIDE = 28
+CLASSES = 10
+
+_DEFAULTS: dict[str, dict[str, Any]] = {
+    "cnn": {"filters": (32, 64), "kernel_size": 3, "dense_units": (128,)},
+    "lenet5": {"filters": (6, 16), "kernel_size": 5, "dense_units": (120, 84)},
+    "mlp": {"filters": (), "kernel_size": None, "dense_units": (128, 128)},
+}
+
+
+class Frozen(BaseModel):
+    """A configuration that cannot change and refuses keys that it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ModelConfig(Frozen):
+    """A network: what `fmnist_model.network.build_network` needs, and nothing else.
+
+    `filters`, `kernel_size` and `dense_units` default to those of the architecture; a single
+    number of dense units means one dense layer.
+    """
+
+    architecture: Architecture = "cnn"
+    activation: Activation = "relu"
+    output_activation: OutputActivation = "softmax"
+    dropout: float = Field(0.0, ge=0, lt=1)
+    filters: tuple[Units, ...]
+    kernel_size: int | None = Field(ge=1)
+    dense_units: tuple[Units, ...] = Field(min_length=1)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_in_defaults(cls, given: Any) -> Any:
+        if not isinstance(given, dict):
+            return given
+        filled = {**_DEFAULTS.get(given.get("architecture", "cnn"), {}), **given}
+        if isinstance(filled.get("dense_units"), int):
+            filled["dense_units"] = (filled["dense_units"],)
+        return filled
+
+    @model_validator(mode="after")
+    def _check_shape(self) -> ModelConfig:
+        if self.architecture == "mlp":
+            if self.filters or self.kernel_size is not None:
+                raise ValueError("filters and kernel_size mean nothing to the architecture mlp")
+            return self
+        if not self.filters or self.kernel_size is None:
+            raise ValueError(f"the architecture {self.architecture} needs filters and kernel_size")
+        side = IMAGE_SIDE
+        for index in range(len(self.filters)):
+            same = self.architecture == "lenet5" and index == 0
+            side = (side if same else side - self.kernel_size + 1) // 2
+        if side < 1:
+            raise ValueError(
+                f"{len(self.filters)} convolutions of kernel_size {self.kernel_size} leave "
+                f"nothing of a {IMAGE_SIDE}x{IMAGE_SIDE} image; take fewer or smaller ones"
+            )
+        return self
+
+
+class TrainConfig(Frozen):
+    """How a network is trained: stochastic gradient descent for a fixed number of epochs."""
+
+    batch_size: int = Field(1000, ge=1)
+    epochs: int = Field(10, ge=1)
+    learning_rate: float = Field(0.2, gt=0, allow_inf_nan=False)
+    momentum: float = Field(0.0, ge=0, lt=1)
+    seed: int = Field(0, ge=0, lt=2**31)
+    precision: Precision = "auto"

@@ -1,0 +1,54 @@
+"""Which device TensorFlow trains on, and in which precision it does so best."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import tensorflow as tf
+
+BF16_CPU_FLAGS = {"avx512_bf16", "amx_bf16"}
+BF16_GPU_CAPABILITY = (8, 0)
+
+
+def use_gpus_politely() -> list[str]:
+    """Let GPU memory grow as needed instead of taking it all; return the GPUs' names."""
+    gpus = tf.config.list_physical_devices("GPU")
+    for gpu in gpus:
+        try:
+            tf.config.experimental.set_memory_growth(gpu, True)
+        except RuntimeError:  # TensorFlow has started already, with whatever was set then
+            break
+    return [tf.config.experimental.get_device_details(g).get("device_name", g.name) for g in gpus]
+
+
+def device_name() -> str:
+    """The device that training runs on, for people: the GPU's name, or the CPU's model."""
+    gpus = use_gpus_politely()
+    return f"GPU ({gpus[0]})" if gpus else f"CPU ({_cpu_info('model name') or 'unknown model'})"
+
+
+def resolve_precision(wanted: str) -> Literal["float32", "bfloat16"]:
+    """Turn "auto" into "bfloat16" where CPU or GPU computes in it natively, else "float32".
+
+    Decided by the processor's flags, not by a timing: a timing could come out otherwise when a
+    study is resumed. Without native support bfloat16 can be far slower than float32.
+    """
+    if wanted != "auto":
+        return "bfloat16" if wanted == "bfloat16" else "float32"
+    gpus = tf.config.list_physical_devices("GPU")
+    if gpus:
+        details = tf.config.experimental.get_device_details(gpus[0])
+        native = details.get("compute_capability", (0, 0)) >= BF16_GPU_CAPABILITY
+    else:
+        native = bool(BF16_CPU_FLAGS & set(_cpu_info("flags").split()))
+    return "bfloat16" if native else "float32"
+
+
+def _cpu_info(key: str) -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return ""
+    values = (line.partition(":")[2].strip() for line in lines if line.startswith(key))
+    return next(values, "")

@@ -1,0 +1,29 @@
+"""The one kind of exception whose message is written for the user."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
+
+
+class UserError(Exception):
+    """Something that the user gave is wrong: the message says what, where, and what to do.
+
+    The command lines print it as it stands and exit with code 2.
+    """
+
+
+def validation_sentence(error: ValidationError, source: str) -> str:
+    """Say the first fault of a pydantic validation in one sentence: source, path of the key, fault."""
+    fault = error.errors(include_url=False)[0]
+    path = ".".join(str(part) for part in fault["loc"])
+    message = fault["msg"].removeprefix("Value error, ")
+    if fault["type"] == "extra_forbidden":
+        message = "unknown key; remove it or correct its spelling"
+    elif fault["type"] == "missing":
+        message = "this key is required"
+    elif fault["type"] != "value_error":
+        message = f"{message[0].lower()}{message[1:]}, got {fault['input']!r}"
+    return f"{source}: {path}: {message}" if path else f"{source}: {message}"

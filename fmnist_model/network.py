@@ -1,0 +1,131 @@
+"""One Keras definition of each network, and of its loss, for every engine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+from keras import ops
+
+from fmnist_model.config import CLASSES, IMAGE_SIDE, ModelConfig
+
+CLIP = 1e-7
+"""Keras clips probabilities to [CLIP, 1 - CLIP] before the logarithm (keras.config.epsilon())."""
+
+RISING = {"sigmoid", "relu", "tanh", "elu", "selu", "leaky_relu", "softplus"}
+"""Activations that never fall, so that they may change places with max pooling."""
+
+
+class TunableDropout(keras.layers.Layer):
+    """Dropout whose rate is a variable.
+
+    Keras's own layer bakes its rate into the traced program, so that every trial would trace
+    again. The layer that is saved is Keras's own: see `export_network`.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.seed_generator = keras.random.SeedGenerator(0)
+
+    def build(self, input_shape: Sequence[int | None]) -> None:
+        self.rate = self.add_weight(
+            shape=(), initializer="zeros", trainable=False, dtype="float32", name="rate"
+        )
+
+    def call(self, inputs: Any, training: bool = False) -> Any:
+        if not training:
+            return inputs
+        draw = keras.random.uniform(ops.shape(inputs), dtype="float32", seed=self.seed_generator)
+        scaled = inputs / ops.cast(1 - self.rate, inputs.dtype)
+        return ops.where(draw >= self.rate, scaled, ops.zeros_like(scaled))
+
+
+def build_network(
+    config: ModelConfig, precision: str = "float32", dropout: keras.layers.Layer | None = None
+) -> keras.Model:
+    """Build the network: pixels of shape (n, 28, 28, 1) in 0-1 to outputs of shape (n, 10).
+
+    Pre-activations are the outputs of the layers `conv1`, `conv2`, ..., `dense1`, ..., `output`,
+    whose activations are layers of their own. With precision "bfloat16" all but the last layer
+    compute in it; weights are float32 always. `dropout` replaces Keras's own dropout layer.
+    """
+    policy = "mixed_bfloat16" if precision == "bfloat16" else "float32"
+    if dropout is None:
+        dropout = keras.layers.Dropout(config.dropout, name="dropout")
+
+    x = inputs = keras.Input((IMAGE_SIDE, IMAGE_SIDE, 1), name="pixels")
+    lenet = config.architecture == "lenet5"
+    pool = keras.layers.AveragePooling2D if lenet else keras.layers.MaxPooling2D
+    # The maximum of a rising function is the function of the maximum: pooling first gives the
+    # same outputs and leaves the activation a quarter of the work.
+    pool_first = not lenet and config.activation in RISING
+    for number, filters in enumerate(config.filters, 1):
+        padding = "same" if lenet and number == 1 else "valid"
+        x = keras.layers.Conv2D(
+            filters, config.kernel_size, padding=padding, name=f"conv{number}", dtype=policy
+        )(x)
+        activate = _activation(config, f"conv{number}", policy)
+        reduce = pool(name=f"pool{number}", dtype=policy)
+        x = activate(reduce(x)) if pool_first else reduce(activate(x))
+    x = keras.layers.Flatten(name="flatten", dtype=policy)(x)
+    if config.filters:
+        x = dropout(x)
+    for number, units in enumerate(config.dense_units, 1):
+        x = keras.layers.Dense(units, name=f"dense{number}", dtype=policy)(x)
+        x = _activation(config, f"dense{number}", policy)(x)
+        if not config.filters and number == 1:
+            x = dropout(x)
+    x = keras.layers.Dense(CLASSES, name="output", dtype="float32")(x)
+    outputs = keras.layers.Activation(
+        config.output_activation, name="output_activation", dtype="float32"
+    )(x)
+    return keras.Model(inputs, outputs, name=config.architecture)
+
+
+def _activation(config: ModelConfig, layer: str, policy: str) -> keras.layers.Layer:
+    return keras.layers.Activation(config.activation, name=f"{layer}_activation", dtype=policy)
+
+
+def probe_network(network: keras.Model) -> keras.Model:
+    """The same network, whose outputs are the pre-activations of every layer, in forward order."""
+    names = pre_activation_layers(network)
+    return keras.Model(network.inputs, [network.get_layer(name).output for name in names])
+
+
+def pre_activation_layers(network: keras.Model) -> list[str]:
+    """The names of the layers that have weights, in forward order; the last one is `output`."""
+    return [layer.name for layer in network.layers if layer.trainable_weights]
+
+
+def initialise(network: keras.Model, seed: int) -> None:
+    """Set all weights anew, in place: Keras's default initialisers, from `seed` alone."""
+    for number, variable in enumerate(network.trainable_variables):
+        if variable.name == "kernel":
+            initialiser = keras.initializers.GlorotUniform(seed=seed * 100 + number)
+            variable.assign(initialiser(variable.shape, dtype=variable.dtype))
+        else:
+            variable.assign(ops.zeros(variable.shape, dtype=variable.dtype))
+
+
+def cross_entropy(output_activation: str, logits: Any, labels: Any) -> Any:
+    """Keras's sparse categorical cross-entropy of each image, float32, shape (n,).
+
+    Written out because Keras's own depends on where the outputs came from: a softmax or sigmoid
+    output it swaps for its logits, which then go through softmax (so sigmoid trains exactly as
+    softmax does), while a ReLU output is clipped to [CLIP, 1 - CLIP] and its logarithm goes
+    through softmax. `logits` are the pre-activations of the output layer, shape (n, 10).
+    """
+    logits = ops.cast(logits, "float32")
+    if output_activation == "relu":
+        logits = ops.log(ops.clip(ops.relu(logits), CLIP, 1 - CLIP))
+    picked = ops.one_hot(labels, CLASSES, dtype="float32")
+    return -ops.sum(picked * ops.log_softmax(logits), axis=-1)
+
+
+def export_network(config: ModelConfig, weights: Sequence[Any]) -> keras.Model:
+    """A plain float32 model of Keras's own layers with the given trainable weights."""
+    network = build_network(config)
+    for variable, value in zip(network.trainable_variables, weights, strict=True):
+        variable.assign(value)
+    return network
