@@ -18,10 +18,10 @@ def new_app(help: str) -> typer.Typer:
 
 
 def run(app: typer.Typer) -> None:
-    """Run a command line; a `UserError` becomes one sentence on stderr and exit code 2."""
+    """Run a command line; a `UserError` becomes one sentence on stderr and its exit code."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     try:
         app()
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
+        sys.exit(error.exit_code)

@@ -89,10 +89,18 @@ def split(images: Images, limit: int | None = None) -> tuple[Images, Images]:
     train, validation = train_test_split(np.arange(len(images)), **SPLIT)
     if limit is not None:
         if limit > len(train):
-            raise DataError(f"data.limit is {limit:,}, but there are {len(train):,} training images")
+            raise DataError(
+                f"data.limit is {limit:,}, but there are {len(train):,} training images"
+            )
         validation = validation[: max(1, round(limit * len(validation) / len(train)))]
         train = train[:limit]
     return _subset(images, train), _subset(images, validation)
+
+
+def join(first: Images, second: Images) -> Images:
+    """The images of both, in this order."""
+    pixels = np.concatenate([first.pixels, second.pixels])
+    return _digested(pixels, np.concatenate([first.labels, second.labels]))
 
 
 def _subset(images: Images, chosen: np.ndarray) -> Images:
@@ -154,13 +162,15 @@ def _check_original(directory: Path) -> None:
 
 
 def _key(sources: tuple[Path, ...]) -> str:
-    states = [(str(path.resolve()), path.stat().st_size, path.stat().st_mtime_ns) for path in sources]
+    states = [
+        (str(path.resolve()), path.stat().st_size, path.stat().st_mtime_ns) for path in sources
+    ]
     return hashlib.sha256(repr(states).encode()).hexdigest()[:16]
 
 
 def _read_cache(path: Path) -> Images | None:
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             images = _digested(stored["pixels"], stored["labels"])
             return images if images.sha256 == str(stored["sha256"]) else None
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
@@ -172,6 +182,6 @@ def _write_cache(path: Path, images: Images) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         np.savez(scratch, pixels=images.pixels, labels=images.labels, sha256=images.sha256)
-        os.replace(scratch, path)
+        scratch.replace(path)
     except OSError:  # a full disk or a read-only directory costs the cache, not the data
         scratch.unlink(missing_ok=True)

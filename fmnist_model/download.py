@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 import subprocess
@@ -10,7 +11,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
+
 from fmnist_model.formats import DataError
+from fmnist_model.quiet import native_log_hidden
 
 Say = Callable[[str], None]
 
@@ -25,6 +29,7 @@ NAMES = (
     "t10k-labels-idx1-ubyte.gz",
 )
 TIMEOUT_SECONDS = 20.0
+SCRATCH = ".fetching-"
 
 
 def obtain(directory: Path, check: Callable[[Path], None], say: Say) -> None:
@@ -32,10 +37,12 @@ def obtain(directory: Path, check: Callable[[Path], None], say: Say) -> None:
 
     Raises DataError, with both reasons, where neither source can be had.
     """
-    directory.parent.mkdir(parents=True, exist_ok=True)
+    home = directory.parent.resolve()
+    home.mkdir(parents=True, exist_ok=True)
+    _remove_leftovers(home)
     reasons = []
     for name, fetch in (("Keras's download", _from_keras), ("Debian's package", _from_debian)):
-        with tempfile.TemporaryDirectory(prefix=".fetching-", dir=directory.parent) as scratch:
+        with tempfile.TemporaryDirectory(prefix=f"{SCRATCH}{os.getpid()}-", dir=home) as scratch:
             try:
                 files = fetch(Path(scratch), say)
                 check(files)
@@ -54,9 +61,17 @@ def obtain(directory: Path, check: Callable[[Path], None], say: Say) -> None:
     )
 
 
+def _remove_leftovers(home: Path) -> None:
+    """Remove what fetches that were killed have left behind."""
+    for scratch in home.glob(f"{SCRATCH}*"):
+        if not psutil.pid_exists(int(scratch.name.removeprefix(SCRATCH).split("-")[0])):
+            shutil.rmtree(scratch, ignore_errors=True)
+
+
 def _from_keras(scratch: Path, say: Say) -> Path:
     say("fetching Fashion-MNIST as Keras does")
-    from keras.utils import get_file
+    with native_log_hidden():
+        from keras.utils import get_file
 
     files = scratch / "files"
     files.mkdir()

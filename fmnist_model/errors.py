@@ -11,12 +11,14 @@ if TYPE_CHECKING:
 class UserError(Exception):
     """Something that the user gave is wrong: the message says what, where, and what to do.
 
-    The command lines print it as it stands and exit with code 2.
+    The command lines print it as it stands and exit with `exit_code`.
     """
+
+    exit_code = 2
 
 
 def validation_sentence(error: ValidationError, source: str) -> str:
-    """Say the first fault of a pydantic validation in one sentence: source, path of the key, fault."""
+    """Say a pydantic validation's first fault in one sentence: source, path of the key, fault."""
     fault = error.errors(include_url=False)[0]
     path = ".".join(str(part) for part in fault["loc"])
     message = fault["msg"].removeprefix("Value error, ")

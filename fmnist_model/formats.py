@@ -1,4 +1,4 @@
-"""Reads Fashion-MNIST's two forms, IDX files and Kaggle's CSV, and says in a sentence what is wrong.
+"""Reads Fashion-MNIST's two forms, IDX files and Kaggle's CSV, and says what is wrong with them.
 
 IDX: a big-endian header (magic number, count, and for images rows and columns), then one byte a
 value; http://yann.lecun.com/exdb/mnist describes it. CSV: a header line, then a label and 784

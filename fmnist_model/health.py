@@ -131,7 +131,8 @@ def diagnose_stuck(
 def _dead_output(
     census: Census, certain: bool, onset: Moment, evidence: dict[str, Any]
 ) -> Diagnosis:
-    assert census.saturated is not None and census.label_saturated is not None
+    assert census.saturated is not None
+    assert census.label_saturated is not None
     explained = frozen_loss(census.saturated, census.label_saturated)
     share = census.label_saturated / census.images
     kinds = [k for k, count in enumerate(census.saturated) if count]
@@ -183,9 +184,7 @@ def diverged(moment: Moment, what: str) -> Diagnosis:
     """The diagnosis of a run whose loss or validation loss is not finite."""
     message = f"the {what} is not finite at step {moment.step} of epoch {moment.epoch}"
     evidence = {what.replace(" ", "_"): repr(moment.loss)}
-    return Diagnosis(
-        "non_finite", message, epoch=moment.epoch, step=moment.step, evidence=evidence
-    )
+    return Diagnosis("non_finite", message, epoch=moment.epoch, step=moment.step, evidence=evidence)
 
 
 def living(loss: float | None) -> Diagnosis:

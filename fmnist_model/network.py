@@ -28,7 +28,7 @@ class TunableDropout(keras.layers.Layer):
         super().__init__(**options)
         self.seed_generator = keras.random.SeedGenerator(0)
 
-    def build(self, input_shape: Sequence[int | None]) -> None:
+    def build(self, _input_shape: Sequence[int | None]) -> None:
         self.rate = self.add_weight(
             shape=(), initializer="zeros", trainable=False, dtype="float32", name="rate"
         )
@@ -66,7 +66,7 @@ def build_network(
             filters, config.kernel_size, padding=padding, name=f"conv{number}", dtype=policy
         )(x)
         activate = _activation(config, f"conv{number}", policy)
-        reduce = pool(name=f"pool{number}", dtype=policy)
+        reduce = pool(2, name=f"pool{number}", dtype=policy)
         x = activate(reduce(x)) if pool_first else reduce(activate(x))
     x = keras.layers.Flatten(name="flatten", dtype=policy)(x)
     if config.filters:

@@ -228,6 +228,7 @@ class Engine:
         self._train = DeviceImages.place(train)
         self._validation = DeviceImages.place(validation) if validation is not None else None
         self._programs: OrderedDict[Any, Program] = OrderedDict()
+        self._last: Program | None = None
 
     def program(self, config: ModelConfig, precision: str) -> Program:
         """The program of this network, traced at the first call with any dropout rate."""
@@ -244,7 +245,7 @@ class Engine:
     ) -> RunResult:
         """Train one configuration; `report` is called after each epoch and may end the run."""
         precision = resolve_precision(train.precision)
-        program = self.program(model, precision)
+        program = self._last = self.program(model, precision)
         program.reset(train, model.dropout)
         run = _Run(program, model, train, self._train, self._validation)
         stop_reason, diagnosis = run.epochs(report)
@@ -263,6 +264,12 @@ class Engine:
             device=self.device,
             seed=train.seed,
         )
+
+    def weights(self) -> list[np.ndarray]:
+        """The trainable weights after the last run, float32, in the order of the network's."""
+        if self._last is None:
+            raise ValueError("no run has been made yet, so there are no weights")
+        return [variable.numpy() for variable in self._last.variables]
 
 
 class _Run:

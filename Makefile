@@ -1,0 +1,81 @@
+# Everything a user does here. `make` alone lists it.
+
+PYTHON ?= python3
+STUDY ?= paper
+TRIALS ?= 50
+STORAGE ?= sqlite:///studies/results/studies.db
+PORT ?= 8080
+SEEDS ?= 5
+NAME ?=
+SEED ?=
+DATA ?=
+TRIAL ?=
+
+BIN := .venv/bin
+GPU := $(if $(shell command -v nvidia-smi >/dev/null 2>&1 && nvidia-smi -L 2>/dev/null),gpu)
+comma := ,
+study_name = $(or $(NAME),$(basename $(notdir $(STUDY))))
+study_options = --study "$(STUDY)" --storage "$(STORAGE)" $(if $(NAME),--name "$(NAME)")
+
+.DEFAULT_GOAL := help
+.PHONY: help setup data search status dashboard export evaluate bench test lint lock clean
+
+help:  ## list the targets and their variables
+	@echo "make TARGET [VARIABLE=value ...]"
+	@sed -n 's/^\([a-z]*\):.*  ## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-12s %s\n", $$1, $$2 }'
+	@echo
+	@echo "STUDY and NAME: a preset (a name in studies/ or a .toml file), and another name for its study"
+	@echo "STORAGE: the database, any SQLAlchemy URL, by default $(STORAGE)"
+	@echo "DATA: a directory with Fashion-MNIST as IDX or CSV files, fetched by default"
+	@echo "PYTHON: the interpreter that .venv is made with, 3.11 to 3.13"
+
+setup: .venv/installed  ## install everything into .venv (the other targets do it by themselves)
+
+# A stamp is touched last, so that an interrupted installation is done again.
+.venv/installed: pyproject.toml requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
+	  { echo "error: $(PYTHON) is not Python 3.11, 3.12 or 3.13; name one that is with PYTHON=" >&2; exit 2; }
+	@echo "setting up .venv: TensorFlow and what it needs, a minute or two"
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/pip install --disable-pip-version-check -c requirements.lock -e '.$(if $(GPU),[$(GPU)])'
+	@touch $@
+
+.venv/installed-dev: .venv/installed
+	@$(BIN)/pip install --disable-pip-version-check -c requirements.lock -e '.[dev$(if $(GPU),$(comma)$(GPU))]'
+	@touch $@
+
+data: .venv/installed  ## fetch Fashion-MNIST and check it (DATA=)
+	@$(BIN)/python -m fmnist_model data $(if $(DATA),--data "$(DATA)")
+
+search: .venv/installed  ## search until TRIALS=50 have finished; again to go on (STUDY= NAME= SEED= STORAGE= DATA=)
+	@$(BIN)/python -m search run $(study_options) --trials $(TRIALS) $(if $(SEED),--seed $(SEED)) $(if $(DATA),--data "$(DATA)")
+
+status: .venv/installed  ## say how a study stands (STUDY= NAME= STORAGE=)
+	@$(BIN)/python -m search status $(study_options)
+
+dashboard: .venv/installed  ## look at the storage on 127.0.0.1 (PORT=8080 STORAGE=)
+	@$(BIN)/python -m studies dashboard --storage "$(STORAGE)" --port $(PORT)
+
+export: .venv/installed  ## write the best configuration, or that of TRIAL=n, to studies/results/<study>/best.toml
+	@$(BIN)/python -m search export $(study_options) $(if $(TRIAL),--trial $(TRIAL))
+
+evaluate: .venv/installed  ## retrain best.toml with SEEDS=5 seeds and judge it once on the test set
+	@$(BIN)/python -m fmnist_model evaluate "studies/results/$(study_name)/best.toml" --seeds $(SEEDS) $(if $(DATA),--data "$(DATA)")
+
+bench: .venv/installed  ## measure the training speed beside Keras's fit
+	@$(BIN)/python -m benchmarks.training
+
+test: .venv/installed-dev lint  ## check style and types, then run all tests
+	@$(BIN)/pytest
+
+lint: .venv/installed-dev  ## ruff and mypy
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+
+lock: .venv/installed-dev  ## compute requirements.lock anew from pyproject.toml
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras --upgrade \
+	  --no-header --no-annotate --no-emit-index-url --no-emit-find-links pyproject.toml -o requirements.lock
+
+clean:  ## remove .venv and caches; data and results stay
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache data/cache

@@ -1,0 +1,131 @@
+"""python -m fmnist_model data | train | evaluate: the model's command line, without a search."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from fmnist_model.command_line import new_app, run
+from fmnist_model.errors import UserError, validation_sentence
+
+app = new_app("Get the data, train one configuration, or judge one on the test set.")
+
+DataOption = Annotated[
+    Path | None, typer.Option(help="Directory of the IDX or CSV files.  [default: fetched]")
+]
+
+
+def _say(message: str) -> None:
+    print(message, flush=True)
+
+
+@app.command()
+def data(data: DataOption = None) -> None:
+    """Fetch Fashion-MNIST if it is not there, check it, and say what it is."""
+    from fmnist_model.data import load_train, split
+
+    images = load_train(data, _say)
+    train, validation = split(images)
+    print(
+        f"{len(images):,} training images, split into {len(train):,} to train on and "
+        f"{len(validation):,} to validate on; SHA-256 {images.sha256}"
+    )
+
+
+@app.command()
+def train(
+    architecture: str = "cnn",
+    activation: str = "relu",
+    output_activation: str = "softmax",
+    dropout: float = 0.0,
+    learning_rate: float = 0.2,
+    momentum: float = 0.0,
+    batch_size: int = 1000,
+    epochs: int = 10,
+    seed: int = 0,
+    precision: str = "auto",
+    limit: Annotated[int | None, typer.Option(help="So many training images.")] = None,
+    data: DataOption = None,
+) -> None:
+    """Train one configuration on the training images and say how it went."""
+    model, settings = _configurations(locals())
+    from fmnist_model.data import load_train, split
+    from fmnist_model.quiet import native_log_hidden
+
+    images = split(load_train(data, _say), limit)
+    with native_log_hidden():
+        from fmnist_model.training import Engine
+
+        engine = Engine(*images)
+
+    def report(metrics: Any) -> bool:
+        print(
+            f"epoch {metrics.epoch:>3}  loss {_figure(metrics.loss)}  "
+            f"accuracy {metrics.accuracy:.4f}  val_loss {_figure(metrics.val_loss)}  "
+            f"val_accuracy {metrics.val_accuracy:.4f}  {metrics.images_per_second:,.0f} images/s",
+            flush=True,
+        )
+        return False
+
+    result = engine.run(model, settings, report)
+    print(
+        f"{result.stop_reason} on {result.device}, {result.precision}: {result.diagnosis.message}"
+    )
+
+
+def _figure(value: float | None) -> str:
+    return "not finite" if value is None else f"{value:.4f}"
+
+
+def _configurations(given: dict[str, Any]) -> tuple[Any, Any]:
+    from pydantic import ValidationError
+
+    from fmnist_model.config import ModelConfig, TrainConfig
+
+    try:
+        model = {k: v for k, v in given.items() if k in ModelConfig.model_fields}
+        train = {k: v for k, v in given.items() if k in TrainConfig.model_fields}
+        return ModelConfig(**model), TrainConfig(**train)
+    except ValidationError as error:
+        raise UserError(validation_sentence(error, "option")) from None
+
+
+@app.command()
+def evaluate(
+    configuration: Annotated[Path, typer.Argument(help="best.toml, as make export writes it.")],
+    seeds: Annotated[int, typer.Option(min=1, help="How many seeds to retrain with.")] = 5,
+    data: DataOption = None,
+) -> None:
+    """Retrain a configuration with several seeds and judge it once on the test set."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from fmnist_model.evaluation import evaluate as judge
+    from fmnist_model.evaluation import read_configuration
+    from fmnist_model.report import print_evaluation
+
+    console = Console()
+    epochs = read_configuration(configuration).train.epochs
+    try:
+        with Progress(console=console, disable=not console.is_terminal) as progress:
+            task = progress.add_task("retraining", total=seeds * epochs)
+
+            def on_epoch(seed: int, metrics: Any) -> None:
+                loss = _figure(metrics.loss)
+                line = f"seed {seed}, epoch {metrics.epoch}: loss {loss}, {metrics.accuracy:.4f}"
+                progress.update(task, completed=seed * epochs + metrics.epoch, description=line)
+                if not console.is_terminal and metrics.epoch == epochs:
+                    _say(line)
+
+            found = judge(configuration, seeds, data, progress.console.print, on_epoch)
+    except KeyboardInterrupt:
+        print("interrupted; nothing was written", file=sys.stderr)
+        sys.exit(130)
+    print_evaluation(console, found, configuration.parent)
+
+
+if __name__ == "__main__":
+    run(app)

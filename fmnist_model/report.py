@@ -1,0 +1,56 @@
+"""Prints a final evaluation for people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+
+def with_interval(score: Mapping[str, Any]) -> str:
+    """A score as "0.8912 (95 % interval 0.8890 to 0.8934)"."""
+    if score["low"] is None:
+        return f"{score['mean']:.4f} (one seed, no interval)"
+    return f"{score['mean']:.4f} (95 % interval {score['low']:.4f} to {score['high']:.4f})"
+
+
+def print_evaluation(console: Console, found: Mapping[str, Any], directory: Path) -> None:
+    """Print accuracy, loss, the classes' scores, what to mind, and where the files are."""
+    runs = found["runs"]
+    ended = [f"seed {run['seed']} was {run['stop_reason']}" for run in runs]
+    faulty = [text for text, run in zip(ended, runs, strict=True) if _early(run)]
+    seconds = sum(run["train_seconds"] for run in runs)
+    console.print(_class_table(found["per_class"]))
+    lines = [
+        f"test accuracy {with_interval(found['accuracy'])} over {len(runs)} seeds",
+        f"test loss     {with_interval(found['loss'])}",
+        f"trained on {found['images']['train']:,} images, judged on {found['images']['test']:,}; "
+        f"{seconds:.0f} s on {found['device']}, {found['precision']['training']}",
+        *faulty,
+        f"this study has opened the test set {_times(found['test_set_opened'])}",
+        f"written: {directory / 'evaluation.json'}, {directory / 'model.keras'}",
+    ]
+    console.print("\n".join(lines), highlight=False, markup=False, soft_wrap=True)
+
+
+def _early(run: Mapping[str, Any]) -> bool:
+    return bool(run["stop_reason"] != "completed")
+
+
+def _times(count: int) -> str:
+    if count == 1:
+        return "once"
+    return f"{count} times; a figure that was looked at often is too good to be true"
+
+
+def _class_table(per_class: Mapping[str, Mapping[str, Any]]) -> Table:
+    table = Table(title="means over the seeds, on the test set", title_justify="left")
+    table.add_column("class")
+    for column in ("precision", "recall", "F1"):
+        table.add_column(column, justify="right")
+    for name, scores in per_class.items():
+        table.add_row(name, *(f"{scores[s]['mean']:.4f}" for s in ("precision", "recall", "f1")))
+    return table

@@ -1,0 +1,137 @@
+"""python -m search run | status | export: the search's command line."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from fmnist_model.command_line import new_app, run
+from search.storage import DEFAULT_URL
+
+app = new_app("Search hyperparameters, look at how a study stands, export its best configuration.")
+
+StudyOption = Annotated[
+    str, typer.Option("--study", help="A preset: a name in studies/, or a .toml file.")
+]
+NameOption = Annotated[
+    str | None, typer.Option("--name", help="The study's name.  [default: the preset's]")
+]
+StorageOption = Annotated[str, typer.Option("--storage", help="The database, as a URL.")]
+
+
+@app.command(name="run")
+def run_command(
+    study: StudyOption = "paper",
+    trials: Annotated[
+        int, typer.Option(min=1, help="How many finished trials the study shall have.")
+    ] = 50,
+    storage: StorageOption = DEFAULT_URL,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="The study's seed.  [default: 648, or what it has]")
+    ] = None,
+    name: NameOption = None,
+    data: Annotated[
+        Path | None, typer.Option(help="Directory of the IDX or CSV files.  [default: fetched]")
+    ] = None,
+) -> None:
+    """Search until the study has enough finished trials; run again to go on."""
+    from search.preset import load_preset, study_name
+    from search.progress import Progress, closing
+    from search.runner import Order, run_search
+
+    order = Order(load_preset(study), study_name(study, name), storage, trials, seed, data)
+    progress = Progress()
+    started = time.monotonic()
+    try:
+        found = run_search(order, progress)
+    except KeyboardInterrupt:
+        progress.close()
+        progress.say("interrupted; nothing is lost: run the same command again to go on")
+        sys.exit(130)
+    finally:
+        progress.close()
+    variables = {"STUDY": (study, "paper"), "NAME": (name, None), "STORAGE": (storage, DEFAULT_URL)}
+    changed = [f" {key}={value}" for key, (value, usual) in variables.items() if value != usual]
+    closing(progress.console, found, time.monotonic() - started, "".join(changed))
+
+
+@app.command()
+def status(
+    study: StudyOption = "paper",
+    storage: StorageOption = DEFAULT_URL,
+    name: NameOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
+) -> None:
+    """Say how a study stands, without touching it."""
+    from rich.console import Console
+
+    from search.preset import study_name
+    from search.progress import best_table, tally_line
+    from search.trials import tally
+
+    found = _open(study_name(study, name), storage)
+    trials = found.get_trials(deepcopy=False)
+    if as_json:
+        print(json.dumps(_status(found, trials), indent=2))
+        return
+    console = Console()
+    console.print(f"{found.study_name}: {tally_line(tally(trials), None)}", highlight=False)
+    if tally(trials).running:
+        console.print(f"{tally(trials).running} running", highlight=False)
+    console.print(best_table(trials))
+
+
+def _status(study: Any, trials: list[Any]) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    from search.trials import best_trials, tally
+
+    counts = tally(trials)
+    best = best_trials(trials, 1)
+    return {
+        "study": study.study_name,
+        "finished": counts.finished,
+        **asdict(counts),
+        "epochs_run": sum(trial.user_attrs.get("epochs_run", 0) for trial in trials),
+        "train_seconds": round(
+            sum(trial.user_attrs.get("train_seconds", 0) for trial in trials), 1
+        ),
+        "best": {"trial": best[0].number, "value": best[0].value, "params": best[0].params}
+        if best
+        else None,
+        "seed": study.user_attrs.get("seed"),
+    }
+
+
+@app.command()
+def export(
+    study: StudyOption = "paper",
+    storage: StorageOption = DEFAULT_URL,
+    name: NameOption = None,
+    trial: Annotated[
+        int | None, typer.Option(min=0, help="A trial's number.  [default: the best]")
+    ] = None,
+) -> None:
+    """Write the best configuration to studies/results/<study>/best.toml."""
+    from search.export import export as write
+    from search.preset import study_name
+
+    found = _open(study_name(study, name), storage)
+    path = write(found, storage, trial)
+    print(f"{path} written; next: make evaluate, or python -m fmnist_model evaluate {path}")
+
+
+def _open(name: str, storage: str) -> Any:
+    from search.storage import open_read_only
+    from search.study import load_study
+
+    return load_study(open_read_only(storage), storage, name)
+
+
+if __name__ == "__main__":
+    run(app)

@@ -1,0 +1,131 @@
+"""The objective: a trial's parameters become a run, and the run becomes the trial's record."""
+
+from __future__ import annotations
+
+import socket
+import traceback
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import optuna
+import psutil
+from optuna.trial import FrozenTrial, Trial
+
+from fmnist_model.results import EpochMetrics, RunResult
+from search.preset import Preset
+from search.sampling import trial_seeds
+from search.space import configurations, suggest
+from search.trials import FAIL_REASON, ordinal
+
+if TYPE_CHECKING:
+    from fmnist_model.training import Engine
+
+WORKER = "worker"
+
+OnStart = Callable[[Trial], None]
+OnEpoch = Callable[[EpochMetrics], None]
+
+
+class Interrupted(KeyboardInterrupt):
+    """Raised between two epochs after Ctrl-C or SIGTERM, so that the trial is told of it."""
+
+
+def this_process() -> dict[str, Any]:
+    """Names this process so that another can tell later whether it still lives."""
+    process = psutil.Process()
+    return {
+        "host": socket.gethostname(),
+        "pid": process.pid,
+        "started": process.create_time(),
+    }
+
+
+def is_gone(worker: dict[str, Any] | None) -> bool:
+    """Has the process that ran a trial ended, as far as this machine can tell?"""
+    if worker is None or worker.get("host") != socket.gethostname():
+        return False
+    try:
+        return bool(psutil.Process(worker["pid"]).create_time() != worker["started"])
+    except psutil.NoSuchProcess:
+        return True
+
+
+class Objective:
+    """Trains what a trial proposes; returns the validation accuracy after the last epoch.
+
+    Raises TrialPruned for pruned, stuck and diverged runs, whose `stop_reason` attribute says
+    which. Any exception is kept as the trial's `traceback` and passed on.
+    """
+
+    def __init__(
+        self,
+        preset: Preset,
+        seed: int,
+        engine: Engine,
+        on_start: OnStart,
+        on_epoch: OnEpoch,
+        interrupted: Callable[[], bool],
+    ) -> None:
+        self._preset, self._seed, self._engine = preset, seed, engine
+        self._on_start, self._on_epoch, self._interrupted = on_start, on_epoch, interrupted
+
+    def __call__(self, trial: Trial) -> float:
+        try:
+            return self._run(trial)
+        except optuna.TrialPruned:
+            raise
+        except KeyboardInterrupt:
+            trial.set_user_attr(FAIL_REASON, "interrupted")
+            raise
+        except Exception as error:
+            trial.set_user_attr(FAIL_REASON, "exception")
+            trial.set_user_attr("error", f"{type(error).__name__}: {error}"[:500])
+            trial.set_user_attr("traceback", traceback.format_exc())
+            raise
+
+    def _run(self, trial: Trial) -> float:
+        trial.set_user_attr(WORKER, this_process())
+        suggest(trial, self._preset)
+        everyone = trial.study.get_trials(deepcopy=False)
+        training_seed = trial_seeds(self._seed, ordinal(trial.number, everyone))[1]
+        model, train = configurations(self._preset, trial.params, training_seed)
+        trial.set_user_attr("seed", training_seed)
+        self._on_start(trial)
+
+        def report(metrics: EpochMetrics) -> bool:
+            if metrics.val_accuracy is not None:
+                trial.report(metrics.val_accuracy, metrics.epoch)
+            self._on_epoch(metrics)
+            if self._interrupted():
+                raise Interrupted
+            return trial.should_prune()
+
+        result = self._engine.run(model, train, report)
+        _record(trial, result)
+        if result.stop_reason != "completed":
+            raise optuna.TrialPruned(result.stop_reason)
+        assert result.value is not None
+        return result.value
+
+
+def _record(trial: Trial, result: RunResult) -> None:
+    attributes: dict[str, Any] = {
+        "stop_reason": result.stop_reason,
+        "diagnosis": result.diagnosis.to_dict(),
+        "history": result.curves(),
+        "epochs_run": result.epochs_run,
+        "steps_run": result.steps_run,
+        "train_seconds": round(result.train_seconds, 3),
+        "images_per_second": round(result.images_per_second, 1),
+        "engine": result.engine,
+        "precision": result.precision,
+        "device": result.device,
+        "seed": result.seed,
+    }
+    for name, value in attributes.items():
+        trial.set_user_attr(name, value)
+
+
+def failure(trial: FrozenTrial) -> str:
+    """One line on why a trial failed."""
+    return str(trial.user_attrs.get("error", "no reason was recorded"))

@@ -1,0 +1,166 @@
+"""What a person sees while a search runs: a live line on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import time
+from datetime import timedelta
+
+from optuna.study import Study
+from optuna.trial import FrozenTrial, Trial
+from rich.console import Console, Group
+from rich.live import Live
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from fmnist_model.results import EpochMetrics
+from search.objective import failure
+from search.trials import Tally, best_trials, ending, is_finished, tally
+
+STYLES = {
+    "completed": "green",
+    "pruned": "cyan",
+    "stuck": "yellow",
+    "diverged": "magenta",
+    "failed": "red",
+    "lost": "dim",
+}
+
+
+def describe(params: dict[str, object]) -> str:
+    """Parameters in one line, numbers short."""
+    shorten = {k: f"{v:.3g}" if isinstance(v, float) else str(v) for k, v in params.items()}
+    return " ".join(f"{name}={value}" for name, value in shorten.items())
+
+
+def tally_line(counts: Tally, target: int | None) -> str:
+    """How many trials ended in which way, in one line."""
+    wanted = f"/{target}" if target is not None else ""
+    parts = [f"{counts.completed} completed", f"{counts.pruned} pruned", f"{counts.stuck} stuck"]
+    parts += [f"{counts.diverged} diverged", f"{counts.failed} failed"]
+    if counts.lost:
+        parts.append(f"{counts.lost} lost and tried again")
+    return f"{counts.finished}{wanted} finished: {', '.join(parts)}"
+
+
+class Progress:
+    """Tells of a search on `console`: the trial in hand, each trial's end, and the time left."""
+
+    def __init__(self, console: Console | None = None) -> None:
+        self.console = console or Console()
+        self._live = Live(console=self.console, auto_refresh=False) if self._terminal else None
+        self._target, self._already, self._started = 0, 0, time.monotonic()
+        self._counts, self._best = Tally(), "none completed yet"
+        self._hand, self._speed = "", 0.0
+
+    @property
+    def _terminal(self) -> bool:
+        return self.console.is_terminal
+
+    def say(self, message: str) -> None:
+        """Print a line."""
+        self.console.print(Text(message), soft_wrap=not self._terminal)
+
+    def begin(self, study: Study, target: int) -> None:
+        """The data is there: trials follow until `target` have finished."""
+        self._target, self._started = target, time.monotonic()
+        self._count(study)
+        self._already = self._counts.finished
+        if self._already:
+            self.say(f"going on with study {study.study_name}: {tally_line(self._counts, target)}")
+        if self._live is not None:
+            self._live.start()
+
+    def start(self, trial: Trial) -> None:
+        """A trial has its parameters and begins to train."""
+        self._hand = f"trial {trial.number}: {describe(trial.params)}"
+        self._refresh()
+
+    def epoch(self, metrics: EpochMetrics) -> None:
+        """An epoch has ended."""
+        self._speed = metrics.images_per_second
+        loss = "not finite" if metrics.loss is None else f"{metrics.loss:.4f}"
+        self._refresh(f"epoch {metrics.epoch}, loss {loss}, accuracy {metrics.val_accuracy:.4f}")
+
+    def end(self, study: Study, trial: FrozenTrial) -> None:
+        """A trial has ended, in whichever way."""
+        self._count(study)
+        how = ending(trial)
+        line = Text(f"trial {trial.number:>3} ")
+        line.append(f"{how:<9}", STYLES.get(how, ""))
+        line.append(f" {_figures(trial, how)}  {describe(trial.params)}")
+        self.console.print(line, soft_wrap=not self._terminal)
+        if how in ("stuck", "diverged"):
+            self.console.print(
+                Text(f"          {trial.user_attrs['diagnosis']['message']}", "dim"),
+                soft_wrap=not self._terminal,
+            )
+        if how == "failed":
+            self.say(f"          {failure(trial)}")
+        self._hand = ""
+        self._refresh()
+
+    def close(self) -> None:
+        """Take the live line away."""
+        if self._live is not None:
+            self._live.stop()
+
+    def _count(self, study: Study) -> None:
+        trials = study.get_trials(deepcopy=False)
+        self._counts = tally(trials)
+        for trial in best_trials(trials, 1):
+            self._best = f"{trial.value:.4f} (trial {trial.number}: {describe(trial.params)})"
+
+    def _refresh(self, detail: str = "") -> None:
+        if self._live is None:
+            return
+        left = self._time_left()
+        speed = f"{self._speed:,.0f} images/s" if self._speed else ""
+        lines = [tally_line(self._counts, self._target), f"best {self._best}"]
+        lines.append(" · ".join(part for part in (self._hand, detail, speed, left) if part))
+        self._live.update(Group(*(Text(line, overflow="ellipsis") for line in lines)), refresh=True)
+
+    def _time_left(self) -> str:
+        done = self._counts.finished - self._already
+        if not done:
+            return ""
+        seconds = (time.monotonic() - self._started) / done * (self._target - self._counts.finished)
+        return f"about {timedelta(seconds=round(seconds))} left"
+
+
+def _figures(trial: FrozenTrial, how: str) -> str:
+    attributes = trial.user_attrs
+    if how in ("failed", "lost"):
+        return " " * 27
+    value = f"{trial.value:.4f}" if trial.value is not None else "-"
+    epochs = attributes.get("epochs_run", 0)
+    return f"{value:>6} after {epochs:>2} epochs {attributes.get('train_seconds', 0):>6.1f} s"
+
+
+def best_table(trials: list[FrozenTrial]) -> Table:
+    """The five best completed trials."""
+    table = Table(title="best trials", title_justify="left")
+    for column in ("trial", "validation accuracy", "parameters"):
+        table.add_column(column, justify="right" if column == "trial" else "left")
+    for trial in best_trials(trials, 5):
+        table.add_row(str(trial.number), f"{trial.value:.4f}", escape(describe(trial.params)))
+    return table
+
+
+def closing(console: Console, study: Study, seconds: float, make_variables: str) -> None:
+    """Print how the study stands and what to do next."""
+    trials = study.get_trials(deepcopy=False)
+    took = timedelta(seconds=round(seconds))
+    console.print(Text(f"\n{study.study_name}: {tally_line(tally(trials), None)}; took {took}"))
+    if best_trials(trials, 1):
+        console.print(best_table(trials))
+    finished = sum(map(is_finished, trials))
+    console.print(
+        Text(
+            f"next: make dashboard{make_variables}     look at it in the browser\n"
+            f"      make export{make_variables}        write the best configuration to best.toml\n"
+            f"      make evaluate{make_variables}      retrain it and open the test set once\n"
+            f"      make search{make_variables} TRIALS={finished * 2}   search on"
+        ),
+        soft_wrap=True,
+    )

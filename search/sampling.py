@@ -1,0 +1,125 @@
+"""Optuna's samplers, each trial's freshly seeded, so that a resumed study samples as one run would.
+
+The same seed after a resume would suggest the same points again: each trial has a sampler of its
+own, seeded from the study's seed and the trial's ordinal.
+"""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import optuna
+from optuna.distributions import BaseDistribution
+from optuna.samplers import BaseSampler
+from optuna.study import Study
+from optuna.trial import FrozenTrial, TrialState
+
+from fmnist_model.errors import UserError
+from search.preset import Preset
+from search.space import distributions, grid
+from search.trials import ordinal
+
+
+def trial_seeds(seed: int, place: int) -> tuple[int, int]:
+    """The sampler's and the training's seed of the trial with ordinal `place`, below 2**31."""
+    sampler, training = np.random.SeedSequence([seed, place]).generate_state(2)
+    return int(sampler) % 2**31, int(training) % 2**31
+
+
+def make_sampler(preset: Preset, seed: int, place: int) -> BaseSampler:
+    """The preset's sampler for the trial with ordinal `place` of a study with this seed."""
+    own = trial_seeds(seed, place)[0]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        match preset.sampler.name:
+            case "tpe":
+                inner: BaseSampler = optuna.samplers.TPESampler(seed=own)
+            case "random":
+                inner = optuna.samplers.RandomSampler(seed=own)
+            case "grid":  # the seed orders the grid's points, so it is the study's
+                inner = optuna.samplers.GridSampler(grid(preset), seed=seed)
+            case "qmc":  # one sequence for the whole study
+                inner = optuna.samplers.QMCSampler(
+                    scramble=True, seed=seed, warn_independent_sampling=False
+                )
+            case "cmaes":
+                inner = optuna.samplers.CmaEsSampler(seed=own, warn_independent_sampling=False)
+            case "gp":
+                _require_torch()
+                inner = optuna.samplers.GPSampler(seed=own, warn_independent_sampling=False)
+    return KillProofSampler(inner, frozenset(distributions(preset)))
+
+
+def _require_torch() -> None:
+    from importlib.util import find_spec
+
+    if find_spec("torch") is None:
+        raise UserError(
+            "sampler.name: gp needs PyTorch, which is not installed; run "
+            ".venv/bin/pip install -c requirements.lock -e '.[gp]', or take another sampler"
+        )
+
+
+class KillProofSampler(BaseSampler):
+    """Any sampler, told ordinals instead of numbers, and not asked where nothing is left to ask.
+
+    So a trial that is tried again with all its parameters neither advances a sequence nor
+    changes what comes after it.
+    """
+
+    def __init__(self, inner: BaseSampler, names: frozenset[str]) -> None:
+        self.inner = inner
+        self._names = names
+
+    def _all_fixed(self, trial: FrozenTrial) -> bool:
+        return self._names <= set(trial.system_attrs.get("fixed_params", {}))
+
+    def infer_relative_search_space(
+        self, study: Study, trial: FrozenTrial
+    ) -> dict[str, BaseDistribution]:
+        if self._all_fixed(trial):
+            return {}
+        return self.inner.infer_relative_search_space(study, by_ordinal(study, trial))
+
+    def sample_relative(
+        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        if self._all_fixed(trial):
+            return {}
+        return self.inner.sample_relative(study, by_ordinal(study, trial), search_space)
+
+    def sample_independent(
+        self,
+        study: Study,
+        trial: FrozenTrial,
+        param_name: str,
+        param_distribution: BaseDistribution,
+    ) -> Any:
+        trial = by_ordinal(study, trial)
+        return self.inner.sample_independent(study, trial, param_name, param_distribution)
+
+    def before_trial(self, study: Study, trial: FrozenTrial) -> None:
+        self.inner.before_trial(study, by_ordinal(study, trial))
+
+    def after_trial(
+        self,
+        study: Study,
+        trial: FrozenTrial,
+        state: TrialState,
+        values: Sequence[float] | None,
+    ) -> None:
+        grid = isinstance(self.inner, optuna.samplers.GridSampler)
+        if grid and "grid_id" not in trial.system_attrs:
+            return  # an enqueued trial, of which GridSampler.after_trial cannot tell the point
+        self.inner.after_trial(study, by_ordinal(study, trial), state, values)
+
+
+def by_ordinal(study: Study, trial: FrozenTrial) -> FrozenTrial:
+    """A copy of the trial whose number is its ordinal."""
+    renumbered = copy.copy(trial)
+    renumbered.number = ordinal(trial.number, study.get_trials(deepcopy=False))
+    return renumbered

@@ -1,0 +1,104 @@
+"""Opens Optuna's storage: SQLite so that it can be shared and survives kills, or any other URL."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import sqlalchemy
+from optuna.storages import RDBStorage
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+
+from fmnist_model.errors import UserError
+
+DEFAULT_URL = "sqlite:///studies/results/studies.db"
+BUSY_SECONDS = 60
+"""How long SQLite waits for another process's write before it gives up."""
+
+
+class StorageError(UserError):
+    """A storage cannot be opened, or does not hold what was asked for."""
+
+
+def open_storage(url: str) -> RDBStorage:
+    """Open a storage for reading and writing; a SQLite file and its directory are made if absent.
+
+    SQLite gets a write-ahead log, a long busy timeout, and transactions that take the write lock
+    when they begin (BEGIN IMMEDIATE): with the driver's late locks two workers can claim one
+    enqueued trial, and upgrades of a read lock fail without waiting.
+    """
+    file = sqlite_file(url)
+    if file is None:
+        return _connect(url)
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(f"{file.parent}: cannot be made: {error.strerror}") from error
+    storage = _connect(url, {"connect_args": {"timeout": BUSY_SECONDS}})
+    sqlalchemy.event.listen(storage.engine, "connect", _prepare_sqlite)
+    sqlalchemy.event.listen(storage.engine, "begin", _begin_immediate)
+    storage.scoped_session.remove()
+    storage.engine.dispose()
+    return storage
+
+
+def open_read_only(url: str) -> RDBStorage:
+    """Open an existing storage without writing to it; raise StorageError where there is none."""
+    file = sqlite_file(url)
+    if file is None:
+        return _connect(url)
+    if not file.is_file():
+        raise StorageError(f"{file}: no such database; make search creates it, STORAGE= names it")
+    return _connect(
+        f"sqlite:///file:{quote(str(file))}?mode=ro&uri=true", shown=url, skip_table_creation=True
+    )
+
+
+def sqlite_file(url: str) -> Path | None:
+    """The file of a SQLite URL, or None for another database; raise StorageError if malformed."""
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise StorageError(
+            f"STORAGE={url!r} is not a database URL; an example is {DEFAULT_URL}"
+        ) from None
+    if parsed.get_backend_name() != "sqlite":
+        return None
+    if not parsed.database or parsed.database == ":memory:":
+        raise StorageError(f"STORAGE={url!r} names no file; an example is {DEFAULT_URL}")
+    return Path(parsed.database)
+
+
+def shown(url: str) -> str:
+    """The URL as it may be printed and kept: without its password."""
+    return make_url(url).render_as_string(hide_password=True)
+
+
+def _connect(
+    url: str, engine_kwargs: dict[str, Any] | None = None, shown: str | None = None, **more: Any
+) -> RDBStorage:
+    visible = make_url(shown or url).render_as_string(hide_password=True)
+    try:
+        return RDBStorage(url, engine_kwargs=engine_kwargs, **more)
+    except (ImportError, NoSuchModuleError) as error:
+        raise StorageError(
+            f"{visible}: its database driver is not installed; for PostgreSQL run "
+            f".venv/bin/pip install -c requirements.lock -e '.[postgres]'"
+        ) from error
+    except SQLAlchemyError as error:
+        fault = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
+        raise StorageError(f"{visible}: the database cannot be used: {fault}") from error
+    except RuntimeError as error:  # a schema of another version of Optuna
+        raise StorageError(f"{visible}: {str(error).splitlines()[0]}") from error
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None  # the driver begins no transactions of its own
+    connection.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
+    connection.execute("PRAGMA journal_mode = WAL")
+
+
+def _begin_immediate(connection: Any) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE")

@@ -1,0 +1,86 @@
+"""What a study's trials are: finished, failed or lost, and which ordinal each one has.
+
+A trial is *lost* when its process was killed or interrupted: Optuna calls it failed, but nothing
+was wrong with it, and it is tried again. Lost trials use up numbers; so whatever has to be the
+same in a study that was interrupted and in one that was not (seeds, brackets, grid points) goes by
+a trial's *ordinal*, its place among those that were not lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from optuna.trial import FrozenTrial, TrialState
+
+FAIL_REASON = "fail_reason"
+RETRY_OF = "retry_of"
+ARM = "arm"
+LOST_REASONS = ("killed", "interrupted")
+
+
+def is_lost(trial: FrozenTrial) -> bool:
+    """Was the trial ended by a kill or an interrupt, not by a fault of its own?"""
+    return trial.user_attrs.get(FAIL_REASON) in LOST_REASONS
+
+
+def is_finished(trial: FrozenTrial) -> bool:
+    """Does the trial count towards TRIALS? Completed and pruned ones do, stuck ones among them."""
+    return trial.state in (TrialState.COMPLETE, TrialState.PRUNED)
+
+
+def ordinal(number: int, trials: Sequence[FrozenTrial]) -> int:
+    """The place of trial `number` among those that were not lost, from 0."""
+    return number - sum(is_lost(trial) for trial in trials if trial.number < number)
+
+
+def next_retry(trials: Sequence[FrozenTrial]) -> FrozenTrial | None:
+    """The first failed or lost trial that has not been tried again yet, if there is one."""
+    retried = {trial.user_attrs.get(RETRY_OF) for trial in trials}
+    for trial in trials:
+        first_try = RETRY_OF not in trial.user_attrs
+        if trial.state == TrialState.FAIL and first_try and trial.number not in retried:
+            return trial
+    return None
+
+
+@dataclass(frozen=True)
+class Tally:
+    """How many trials ended in which way; the four ways to end early are never mixed up."""
+
+    completed: int = 0
+    pruned: int = 0
+    stuck: int = 0
+    diverged: int = 0
+    failed: int = 0
+    lost: int = 0
+    running: int = 0
+    waiting: int = 0
+
+    @property
+    def finished(self) -> int:
+        """What counts towards TRIALS."""
+        return self.completed + self.pruned + self.stuck + self.diverged
+
+
+def ending(trial: FrozenTrial) -> str:
+    """One word for the state of a trial: a field name of `Tally`."""
+    if trial.state == TrialState.PRUNED:
+        reason = trial.user_attrs.get("stop_reason")
+        return reason if reason in ("stuck", "diverged") else "pruned"
+    if trial.state == TrialState.FAIL:
+        return "lost" if is_lost(trial) else "failed"
+    states = {TrialState.COMPLETE: "completed", TrialState.RUNNING: "running"}
+    return states.get(trial.state, "waiting")
+
+
+def tally(trials: Sequence[FrozenTrial]) -> Tally:
+    """Count the trials by how they ended."""
+    endings = [ending(trial) for trial in trials]
+    return Tally(**{name: endings.count(name) for name in set(endings)})
+
+
+def best_trials(trials: Sequence[FrozenTrial], count: int) -> list[FrozenTrial]:
+    """The completed trials of highest value, best first; the earlier one first among equals."""
+    completed = [t for t in trials if t.state == TrialState.COMPLETE and t.value is not None]
+    return sorted(completed, key=lambda t: (-(t.value or 0.0), t.number))[:count]

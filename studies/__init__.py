@@ -1,0 +1,1 @@
+"""The questions asked, and what was found: reads databases, never imports TensorFlow."""

@@ -1,0 +1,34 @@
+"""Serves optuna-dashboard to this machine alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from wsgiref.simple_server import WSGIRequestHandler, make_server
+
+from fmnist_model.errors import UserError
+from search.storage import open_read_only, open_storage, shown
+
+HOST = "127.0.0.1"
+"""The dashboard has no login, and its pages can delete studies: it listens on loopback only."""
+
+
+class _Quiet(WSGIRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+def serve(url: str, port: int, announce: Callable[[str], None]) -> None:
+    """Serve until interrupted; raise UserError where there is no database or no free port."""
+    open_read_only(url)  # an error where it does not exist, instead of an empty database
+    import optuna_dashboard
+
+    app = optuna_dashboard.wsgi(open_storage(url))
+    try:
+        server = make_server(HOST, port, app, handler_class=_Quiet)
+    except OSError as error:
+        raise UserError(
+            f"port {port} on {HOST} cannot be used ({error.strerror}); take another with PORT="
+        ) from error
+    with server:
+        announce(f"dashboard of {shown(url)} at http://{HOST}:{port}/ (Ctrl-C ends it)")
+        server.serve_forever()

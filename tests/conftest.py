@@ -1,0 +1,70 @@
+"""What the tests share: the real data, one engine, and a project directory of one's own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+ROOT = Path(__file__).parent.parent
+DATA = ROOT / "data" / "fashion-mnist"
+
+Command = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture(scope="session")
+def everything():
+    """The 60,000 real training images, fetched if they are not there."""
+    from fmnist_model.data import load_train
+
+    return load_train(None, print)
+
+
+@pytest.fixture(scope="session")
+def few(everything):
+    """2,000 training and 500 validation images."""
+    from fmnist_model.data import split
+
+    return split(everything, 2000)
+
+
+@pytest.fixture(scope="session")
+def engine(few):
+    """An engine on few images, whose programs the tests share as trials do."""
+    from fmnist_model.training import Engine
+
+    return Engine(*few)
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch, everything):
+    """An empty project directory with the presets, as the working directory; data by DATA=."""
+    (tmp_path / "studies").mkdir()
+    for preset in (ROOT / "studies").glob("*.toml"):
+        shutil.copy(preset, tmp_path / "studies")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def command(project) -> Command:
+    """Runs `python -m ...` in the project directory, as a user would."""
+
+    def run(*arguments: str, timeout: float = 300) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", *map(str, arguments)],
+            cwd=project,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+
+    return run

@@ -1,0 +1,212 @@
+"""The engine: reused programs are exact, settings matter, and only the dead are called stuck."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from fmnist_model.config import ModelConfig, TrainConfig
+from fmnist_model.data import split
+from fmnist_model.training import Engine, Program
+
+SMALL = {"filters": (4, 8), "dense_units": 16}
+BASE = ModelConfig(activation="relu", dropout=0.25, **SMALL)
+SHORT = TrainConfig(batch_size=100, epochs=2, learning_rate=0.2, seed=7)
+
+
+def changed(config, **changes):
+    return config.model_copy(update=changes)
+
+
+def trained(engine, model=BASE, train=SHORT):
+    result = engine.run(model, train)
+    return result, engine.weights()
+
+
+def same(ours, theirs) -> bool:
+    return all(np.array_equal(a, b) for a, b in zip(ours, theirs, strict=True))
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_a_reused_program_gives_bit_for_bit_what_a_fresh_one_gives(few, engine, precision):
+    train = changed(SHORT, precision=precision)
+    fresh_result, fresh = trained(Engine(*few), train=train)
+    used = changed(train, seed=8, learning_rate=0.4, momentum=0.5, batch_size=64)
+    trained(engine, changed(BASE, dropout=0.4), used)
+    program = engine.program(BASE, precision)
+    traces = program._steps.experimental_get_tracing_count()
+    result, weights = trained(engine, train=train)
+    assert program is engine._last
+    assert program._steps.experimental_get_tracing_count() == traces == 1
+    assert same(weights, fresh)
+    assert result.curves() == fresh_result.curves()
+
+
+@pytest.mark.parametrize(
+    ("model", "train"),
+    [
+        ({}, {"learning_rate": 0.21}),
+        ({}, {"momentum": 0.1}),
+        ({}, {"seed": 8}),
+        ({}, {"batch_size": 50}),
+        ({"dropout": 0.26}, {}),
+        ({"dropout": 0.0}, {}),
+        ({"activation": "tanh"}, {}),
+        ({"output_activation": "relu"}, {}),
+    ],
+)
+def test_every_setting_changes_the_result(engine, model, train):
+    _, base = trained(engine)
+    _, other = trained(engine, changed(BASE, **model), changed(SHORT, **train))
+    assert not same(base, other)
+
+
+def test_a_sigmoid_output_trains_exactly_as_softmax(engine):
+    softmax, _ = trained(engine)
+    sigmoid, _ = trained(engine, changed(BASE, output_activation="sigmoid"))
+    assert sigmoid.curves()["loss"] == softmax.curves()["loss"]
+
+
+def test_one_step_is_keras_sgd(few, engine):
+    """Momentum and all: three full batches against Keras's optimizer on the same network."""
+    import keras
+    import tensorflow as tf
+
+    from fmnist_model.network import build_network, initialise
+
+    model = changed(BASE, dropout=0.0)
+    train = changed(SHORT, momentum=0.9, batch_size=2000, epochs=3, precision="float32")
+    _, ours = trained(engine, model, train)
+    network = build_network(model)
+    initialise(network, train.seed)
+    optimizer = keras.optimizers.SGD(train.learning_rate, momentum=0.9)
+    network.compile(optimizer, keras.losses.SparseCategoricalCrossentropy())
+    pixels = few[0].pixels[..., None].astype("float32") / 255
+    network.fit(pixels, few[0].labels, batch_size=2000, epochs=3, shuffle=False, verbose=0)
+    for mine, theirs in zip(ours, network.trainable_variables, strict=True):
+        np.testing.assert_allclose(mine, tf.convert_to_tensor(theirs), atol=2e-5)
+
+
+def test_every_image_is_seen_once_an_epoch(few):
+    """Also where the batch size does not divide the images: the last batch is smaller."""
+    result = Engine(*few).run(BASE, changed(SHORT, batch_size=300, epochs=1))
+    assert result.steps_run == 7
+
+
+def test_the_report_prunes_after_an_epoch(engine):
+    seen = []
+    result = engine.run(
+        BASE, changed(SHORT, epochs=5), lambda metrics: seen.append(metrics) or metrics.epoch == 2
+    )
+    assert (result.stop_reason, result.epochs_run) == ("pruned", 2)
+    assert tuple(seen) == result.history
+    assert result.value == seen[-1].val_accuracy
+
+
+def test_it_learns(engine):
+    result = engine.run(BASE, changed(SHORT, batch_size=50, epochs=6, dropout=0.0))
+    assert (result.stop_reason, result.diagnosis.kind) == ("completed", "healthy")
+    assert result.value > 0.6
+    assert result.device.startswith(("CPU", "GPU"))
+
+
+def test_a_saved_figure_is_what_the_weights_give(few, engine):
+    """The reported validation accuracy, computed again with plain Keras from the weights."""
+    from fmnist_model.network import export_network
+
+    result, weights = trained(engine, train=changed(SHORT, precision="float32"))
+    pixels = few[1].pixels[..., None].astype("float32") / 255
+    predicted = export_network(BASE, weights).predict(pixels, verbose=0).argmax(axis=-1)
+    assert result.value == pytest.approx((predicted == few[1].labels).mean(), abs=0.003)
+
+
+@pytest.fixture(scope="module")
+def paper_engine(everything):
+    """All of the paper's training images: 48 steps of 1000 an epoch."""
+    return Engine(*split(everything))
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.25])
+@pytest.mark.parametrize("seed", range(10))
+def test_the_papers_relu_output_is_stuck_within_its_first_epoch(paper_engine, dropout, seed):
+    model = ModelConfig(activation="relu", output_activation="relu", dropout=dropout)
+    result = paper_engine.run(model, TrainConfig(learning_rate=0.2, seed=seed))
+    diagnosis = result.diagnosis
+    assert (result.stop_reason, result.epochs_run) == ("stuck", 1)
+    assert diagnosis.kind == "dead_output"
+    assert diagnosis.certain == (dropout == 0)
+    assert diagnosis.evidence["census"]["open_outputs"] == 0
+    observed, _ = paper_engine._last.score(paper_engine._train)
+    assert diagnosis.explained_loss == pytest.approx(observed, abs=2e-4)
+
+
+def assert_frozen(engine, layer, few):
+    """What the diagnosis claims: an epoch more leaves everything up to the dead layer as it is."""
+    program, before = engine._last, engine.weights()
+    order = np.random.default_rng(1).permutation(len(few[0]))
+    program.train(order, 0, 32, np.zeros(len(before), np.int32), patience=10**6)
+    paths = [variable.path for variable in program.variables]
+    up_to = 1 + max(i for i, path in enumerate(paths) if f"{layer}/" in path)
+    assert same(before[:up_to], engine.weights()[:up_to])
+
+
+def test_a_dead_hidden_layer_is_named(few):
+    """LeNet-5 with ReLU dies at this rate, on most seeds, with gradients left in the last bias."""
+    model = ModelConfig(architecture="lenet5", activation="relu")
+    train = TrainConfig(batch_size=32, learning_rate=1.0, epochs=3, precision="float32")
+    engine = Engine(*few)
+    dead = 0
+    for seed in range(4):
+        result = engine.run(model, changed(train, seed=seed))
+        if result.stop_reason == "stuck":
+            dead += 1
+            assert (result.diagnosis.kind, result.diagnosis.certain) == ("dead_layer", True)
+            assert result.diagnosis.evidence["census"]["active"][result.diagnosis.layer] == 0
+            assert_frozen(engine, result.diagnosis.layer, few)
+    assert dead
+
+
+def test_a_layer_that_is_silent_on_some_batches_only_is_alive(everything, monkeypatch):
+    """The trap: gradients exactly zero for many steps in a row, and yet not dead."""
+    images = split(everything, 6000)
+    model = ModelConfig(architecture="mlp", activation="relu")
+    train = TrainConfig(batch_size=32, learning_rate=1.0, epochs=4, precision="float32")
+    looks = []
+    census = Program.census
+    monkeypatch.setattr(
+        Program,
+        "census",
+        lambda self, **options: looks.append(census(self, **options)) or looks[-1],
+    )
+    engine = Engine(*images)
+    for seed in range(2):
+        result = engine.run(model, changed(train, seed=seed))
+        if result.stop_reason == "stuck":
+            assert_frozen(engine, result.diagnosis.layer, images)
+    assert any(not look.dead_layers() for look in looks), "no run came near the trap"
+
+
+@pytest.mark.parametrize("output", ["softmax", "sigmoid"])
+def test_a_slow_sigmoid_is_left_alone(paper_engine, output):
+    model = ModelConfig(activation="sigmoid", output_activation=output)
+    result = paper_engine.run(model, TrainConfig(learning_rate=0.2, seed=0, epochs=2))
+    assert (result.stop_reason, result.diagnosis.kind) == ("completed", "slow")
+
+
+def test_a_loss_that_is_not_finite_is_diverged(engine):
+    model = changed(BASE, activation="elu", dropout=0.0)
+    result = engine.run(model, changed(SHORT, learning_rate=1e30, precision="float32"))
+    assert (result.stop_reason, result.diagnosis.kind) == ("diverged", "non_finite")
+    assert result.value is None
+    assert result.history[-1].loss is None
+    assert result.steps_run < 20
+
+
+def test_a_census_leaves_the_run_as_it_was(engine):
+    program = engine.program(BASE, "float32")
+    program.reset(SHORT, dropout=0.25)
+    before = [variable.numpy() for variable in program.variables]
+    stream = program._dropout.seed_generator.state.numpy()
+    assert program.census(with_dropout=True).active
+    assert same(before, [variable.numpy() for variable in program.variables])
+    np.testing.assert_array_equal(stream, program._dropout.seed_generator.state)
