@@ -41,7 +41,8 @@ setup: .venv/installed  ## install everything into .venv (the other targets do i
 	@touch $@
 
 .venv/installed-dev: .venv/installed
-	@$(BIN)/pip install --disable-pip-version-check -c requirements.lock -e '.[dev$(if $(GPU),$(comma)$(GPU))]'
+	@echo "adding the tools that test and check"
+	@$(BIN)/pip install --quiet --disable-pip-version-check -c requirements.lock -e '.[dev$(if $(GPU),$(comma)$(GPU))]'
 	@touch $@
 
 data: .venv/installed  ## fetch Fashion-MNIST and check it (DATA=)

@@ -45,32 +45,31 @@ class KillProofPruner(BasePruner):
         self.inner = inner
 
     def prune(self, study: Study, trial: FrozenTrial) -> bool:
-        view = _WithoutLost(study)
+        storage: Any = _WithoutLost(study._storage)
+        view = Study(study.study_name, storage, sampler=study.sampler, pruner=self.inner)
         renumbered = copy.copy(trial)
         renumbered.number = ordinal(trial.number, study.get_trials(deepcopy=False))
-        return bool(self.inner.prune(view, renumbered))  # type: ignore[arg-type]
+        return self.inner.prune(view, renumbered)
 
 
 class _WithoutLost:
-    """A study as a pruner may see it."""
+    """A storage as a pruner may see it. (The storage and not the study, because Hyperband makes
+    studies of its own on it, one a bracket.)"""
 
-    def __init__(self, study: Study) -> None:
-        self._study = study
+    def __init__(self, storage: Any) -> None:
+        self._storage = storage
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._study, name)
+        return getattr(self._storage, name)
 
-    def get_trials(
-        self, deepcopy: bool = True, states: Container[TrialState] | None = None
+    def get_all_trials(
+        self,
+        study_id: int,
+        deepcopy: bool = True,
+        states: Container[TrialState] | None = None,
     ) -> list[FrozenTrial]:
-        everyone = self._study.get_trials(deepcopy=deepcopy)
-        kept, place = [], 0
-        for trial in everyone:
-            if is_lost(trial):
-                continue
-            if states is None or trial.state in states:
-                renumbered = copy.copy(trial)
-                renumbered.number = place
-                kept.append(renumbered)
-            place += 1
-        return kept
+        everyone = self._storage.get_all_trials(study_id, deepcopy=deepcopy)
+        kept = [copy.copy(trial) for trial in everyone if not is_lost(trial)]
+        for place, trial in enumerate(kept):
+            trial.number = place
+        return [trial for trial in kept if states is None or trial.state in states]

@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import quote
 
 import sqlalchemy
+from optuna.exceptions import StorageInternalError
 from optuna.storages import RDBStorage
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
@@ -87,8 +88,9 @@ def _connect(
             f"{visible}: its database driver is not installed; for PostgreSQL run "
             f".venv/bin/pip install -c requirements.lock -e '.[postgres]'"
         ) from error
-    except SQLAlchemyError as error:
-        fault = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
+    except (SQLAlchemyError, StorageInternalError) as error:
+        cause = error.__cause__ if isinstance(error, StorageInternalError) else error
+        fault = str(getattr(cause, "orig", None) or cause).strip().splitlines()[0]
         raise StorageError(f"{visible}: the database cannot be used: {fault}") from error
     except RuntimeError as error:  # a schema of another version of Optuna
         raise StorageError(f"{visible}: {str(error).splitlines()[0]}") from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import struct
 import subprocess
 import sys
 from collections.abc import Callable
@@ -51,6 +52,27 @@ def project(tmp_path, monkeypatch, everything):
         shutil.copy(preset, tmp_path / "studies")
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+def write_idx(folder: Path, part: str, images) -> None:
+    """Write images as a pair of IDX files; `part` is "train" or "t10k"."""
+    folder.mkdir(exist_ok=True)
+    count = len(images.labels)
+    header = struct.pack(">4I", 2051, count, 28, 28)
+    (folder / f"{part}-images-idx3-ubyte").write_bytes(header + images.pixels.tobytes())
+    header = struct.pack(">2I", 2049, count)
+    (folder / f"{part}-labels-idx1-ubyte").write_bytes(header + images.labels.tobytes())
+
+
+@pytest.fixture
+def custom_data(project, few) -> Path:
+    """Real images in other roles: 2,000 to train on, and 500 that play the test set's part.
+
+    So no test ever opens the real test set.
+    """
+    write_idx(project / "custom", "train", few[0])
+    write_idx(project / "custom", "t10k", few[1])
+    return project / "custom"
 
 
 @pytest.fixture

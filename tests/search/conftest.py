@@ -1,0 +1,73 @@
+"""Searches on few images, seconds long."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import optuna
+import pytest
+from rich.console import Console
+
+from search.preset import load_preset
+from search.progress import Progress
+from search.runner import Order, run_search
+from search.storage import open_read_only
+from search.trials import is_lost
+from tests.conftest import DATA
+
+URL = "sqlite:///studies/results/studies.db"
+
+TINY = """
+[model]
+filters = [4, 8]
+dense_units = 16
+
+[train]
+batch_size = 100
+epochs = {epochs}
+
+[data]
+limit = 1000
+
+[space]
+dropout = {{ low = 0.0, high = 0.5 }}
+learning_rate = {{ low = 0.15, high = 0.45 }}
+{more}
+"""
+
+
+def write_preset(name: str = "tiny", epochs: int = 3, more: str = "") -> None:
+    """Write a preset that trains for a fraction of a second a trial."""
+    Path(f"studies/{name}.toml").write_text(TINY.format(epochs=epochs, more=more))
+
+
+def order(trials: int, name: str = "tiny", preset: str = "tiny", seed: int | None = None) -> Order:
+    return Order(load_preset(preset), name, URL, trials, seed, DATA)
+
+
+def quiet_progress() -> Progress:
+    return Progress(Console(file=io.StringIO(), width=200))
+
+
+def search(trials: int, name: str = "tiny", progress: Progress | None = None, **more):
+    return run_search(order(trials, name, **more), progress or quiet_progress())
+
+
+def load(name: str) -> optuna.Study:
+    return optuna.load_study(study_name=name, storage=open_read_only(URL))
+
+
+def table(study: optuna.Study) -> list[tuple]:
+    """What must be the same in two studies: each trial that was not lost, in order."""
+    return [
+        (t.params, t.state.name, t.value, t.intermediate_values, t.user_attrs.get("seed"))
+        for t in study.trials
+        if not is_lost(t)
+    ]
+
+
+@pytest.fixture
+def tiny(project):
+    write_preset()
+    return project

@@ -1,0 +1,92 @@
+"""What people see: live on a terminal, lines elsewhere, and four words for four endings."""
+
+from __future__ import annotations
+
+import io
+
+import optuna
+import pytest
+from optuna.trial import TrialState, create_trial
+from rich.console import Console
+
+from search.progress import Progress, tally_line
+from search.trials import Tally, best_trials, ending, next_retry, ordinal, tally
+from tests.search.conftest import search
+
+
+def trial(state=TrialState.PRUNED, value=None, number=0, **user_attrs):
+    made = create_trial(state=state, value=value, user_attrs=user_attrs)
+    made.number = number
+    return made
+
+
+@pytest.mark.parametrize(
+    ("made", "word"),
+    [
+        (trial(TrialState.COMPLETE, 0.8), "completed"),
+        (trial(stop_reason="pruned"), "pruned"),
+        (trial(stop_reason="stuck"), "stuck"),
+        (trial(stop_reason="diverged"), "diverged"),
+        (trial(TrialState.FAIL, fail_reason="exception"), "failed"),
+        (trial(TrialState.FAIL, fail_reason="killed"), "lost"),
+        (trial(TrialState.FAIL, fail_reason="interrupted"), "lost"),
+        (trial(TrialState.WAITING), "waiting"),
+    ],
+)
+def test_every_ending_has_its_word(made, word):
+    assert ending(made) == word
+    assert getattr(tally([made]), word) == 1
+
+
+def test_only_what_ended_by_itself_counts():
+    assert Tally(completed=1, pruned=2, stuck=3, diverged=4, failed=5, lost=6).finished == 10
+
+
+def test_ordinals_skip_the_lost():
+    trials = [trial(number=0), trial(TrialState.FAIL, number=1, fail_reason="killed")]
+    trials += [trial(TrialState.FAIL, number=2, fail_reason="exception"), trial(number=3)]
+    assert [ordinal(number, trials) for number in range(5)] == [0, 1, 1, 2, 3]
+
+
+def test_each_lost_trial_is_tried_again_once():
+    lost = trial(TrialState.FAIL, number=0, fail_reason="killed")
+    again = trial(TrialState.FAIL, number=1, fail_reason="killed", retry_of=0)
+    assert next_retry([lost]) is lost
+    assert next_retry([lost, again]) is None
+
+
+def test_the_earlier_of_equals_is_best():
+    trials = [trial(TrialState.COMPLETE, v, number=n) for n, v in enumerate((0.5, 0.9, 0.9))]
+    assert [t.number for t in best_trials(trials, 2)] == [1, 2]
+
+
+def test_the_line_says_all_four():
+    line = tally_line(Tally(completed=1, pruned=2, stuck=3, diverged=4, failed=5), 50)
+    assert line == "10/50 finished: 1 completed, 2 pruned, 3 stuck, 4 diverged, 5 failed"
+
+
+def test_a_terminal_gets_a_live_line(tiny):
+    screen = io.StringIO()
+    console = Console(file=screen, force_terminal=True, width=160, height=40)
+    progress = Progress(console)
+    search(2, progress=progress)
+    progress.close()
+    text = screen.getvalue()
+    assert "2/2 finished" in text
+    assert "images/s" in text
+    assert "left" in text
+    assert "best 0." in text
+
+
+def test_elsewhere_come_plain_lines(tiny):
+    text = io.StringIO()
+    search(2, progress=Progress(Console(file=text)))
+    lines = text.getvalue().splitlines()
+    assert [line[:9] for line in lines if line.startswith("trial")] == ["trial   0", "trial   1"]
+    assert "\x1b" not in text.getvalue()
+
+
+def test_optunas_own_log_is_silent(tiny, capfd):
+    search(1)
+    assert "[I " not in capfd.readouterr().err
+    assert optuna.logging.get_verbosity() == optuna.logging.ERROR

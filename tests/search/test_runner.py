@@ -1,0 +1,257 @@
+"""A search that was stopped, killed or failing goes on as if nothing had happened."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import optuna
+import pytest
+
+from search.objective import is_gone, this_process
+from search.progress import Progress
+from search.runner import SearchStoppedError, run_search
+from search.storage import open_storage
+from search.study import StudyMismatchError
+from search.trials import ending, tally
+from tests.conftest import DATA
+from tests.search.conftest import URL, load, order, quiet_progress, search, table, write_preset
+
+
+class InterruptingProgress(Progress):
+    """Sends the process a real SIGINT in the second epoch of the given trials."""
+
+    def __init__(self, at: set[int]) -> None:
+        super().__init__(quiet_progress().console)
+        self._at, self._trial = at, -1
+
+    def start(self, trial: optuna.Trial) -> None:
+        self._trial = trial.number
+        super().start(trial)
+
+    def epoch(self, metrics) -> None:
+        if self._trial in self._at:
+            os.kill(os.getpid(), signal.SIGINT)
+            self._at.discard(self._trial)
+        super().epoch(metrics)
+
+
+def launch(trials: int, name: str, study: str = "smoke") -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "search", "run", "--study", study, "--name", name]
+    command += ["--trials", str(trials), "--data", str(DATA)]
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, bufsize=1
+    )
+
+
+def wait_for(process: subprocess.Popen[str], text: str) -> None:
+    assert process.stdout is not None
+    for line in process.stdout:
+        if text in line:
+            return
+    raise AssertionError(f"the search ended before it said {text!r}")
+
+
+def finish(process: subprocess.Popen[str]) -> str:
+    output, _ = process.communicate(timeout=300)
+    assert process.returncode == 0, output
+    return output
+
+
+def test_four_and_six_with_a_kill_between_are_ten(project):
+    """The smoke preset, straight through and with SIGKILL in the middle of a trial."""
+    straight = launch(10, "straight")
+    finish(straight)
+    finish(launch(4, "killed"))
+    process = launch(10, "killed")
+    wait_for(process, "trial   5")
+    time.sleep(0.3)  # into the trial after it
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert tally(load("killed").trials).running == 1
+    output = finish(launch(10, "killed"))
+    assert "was killed; it will be tried again" in output
+    killed = load("killed")
+    assert tally(killed.trials).lost == 1
+    assert tally(killed.trials).running == 0
+    assert tally(killed.trials).finished == 10
+    assert table(killed) == table(load("straight"))
+
+
+def test_ctrl_c_ends_cleanly(project):
+    process = launch(30, "interrupted")
+    wait_for(process, "trial   1")
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "stopping after this epoch" in output
+    assert "run the same command again to go on" in output
+    assert "Traceback" not in output
+    counts = tally(load("interrupted").trials)
+    assert (counts.running, counts.failed) == (0, 0)
+
+
+SAMPLERS = {
+    "tpe": "",
+    "random": "",
+    "qmc": "",
+    "cmaes": "",
+    "grid": "momentum = [0.0, 0.5, 0.9]\nbatch_size = [50, 100, 200]",
+}
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize("pruner", ["successive_halving", "hyperband"])
+def test_an_interrupted_study_equals_an_uninterrupted_one(project, sampler, pruner):
+    more = f'{SAMPLERS[sampler]}\n[sampler]\nname = "{sampler}"\n[pruner]\nname = "{pruner}"'
+    write_preset(more=more)
+    if sampler == "grid":
+        text = (project / "studies/tiny.toml").read_text()
+        kept = [
+            line for line in text.splitlines() if "low =" not in line and line != "batch_size = 100"
+        ]
+        (project / "studies/tiny.toml").write_text("\n".join(kept))
+    # Hyperband hashes the study's name: both studies must have the same.
+    straight = table(search(9))
+    (project / "studies/results/studies.db").unlink()
+    progress = InterruptingProgress({2, 5})
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            search(9, progress=progress)
+    interrupted = search(9)
+    assert tally(interrupted.trials).lost == 2
+    assert table(interrupted) == straight
+
+
+def test_enough_is_enough(tiny):
+    study = search(3)
+    before = [trial.datetime_complete for trial in study.trials]
+    assert [t.datetime_complete for t in search(3).trials] == before
+    assert tally(search(4).trials).finished == 4
+
+
+def test_a_trial_has_all_its_attributes(tiny):
+    trial = search(1).trials[0]
+    attributes = trial.user_attrs
+    assert attributes["stop_reason"] == "completed"
+    assert len(attributes["history"]["val_accuracy"]) == attributes["epochs_run"] == 3
+    assert attributes["history"]["val_accuracy"][-1] == trial.value
+    assert list(trial.intermediate_values) == [1, 2, 3]
+    assert attributes["steps_run"] == 30
+    assert attributes["diagnosis"]["kind"] in ("healthy", "slow")
+    assert attributes["engine"] == "tensorflow"
+    assert attributes["precision"] in ("float32", "bfloat16")
+    for name in ("train_seconds", "images_per_second", "device", "seed"):
+        assert attributes[name]
+
+
+def test_stuck_and_diverged_end_as_pruned_with_their_reason(project):
+    write_preset(
+        more='activation = ["relu", "elu"]\noutput_activation = ["relu"]\n'
+        '[[arms]]\nname = "stuck"\n'
+        'params = { activation = "relu", learning_rate = 0.4, dropout = 0 }'
+    )
+    trial = search(1).trials[0]
+    assert trial.state == optuna.trial.TrialState.PRUNED
+    assert (ending(trial), trial.user_attrs["arm"]) == ("stuck", "stuck")
+    assert trial.user_attrs["diagnosis"]["kind"] == "dead_output"
+    assert trial.user_attrs["epochs_run"] == 1
+    (project / "studies/tiny.toml").write_text(
+        (project / "studies/tiny.toml")
+        .read_text()
+        .replace("high = 0.45", "high = 1e30")
+        .replace("learning_rate = 0.4", "learning_rate = 1e30")
+        .replace('"relu", "elu"', '"elu"')
+        .replace('activation = "relu"', 'activation = "elu"')
+        .replace('output_activation = ["relu"]', 'output_activation = ["softmax"]')
+    )
+    trial = search(1, name="diverged").trials[0]
+    assert trial.state == optuna.trial.TrialState.PRUNED
+    assert (ending(trial), trial.user_attrs["stop_reason"]) == ("diverged", "diverged")
+
+
+def test_the_arms_come_first_in_order(project):
+    arms = "".join(
+        f'\n[[arms]]\nname = "rate {rate}"\nparams = {{ learning_rate = {rate} }}'
+        for rate in (0.2, 0.3)
+    )
+    write_preset(more=arms)
+    trials = search(3).trials
+    assert [t.user_attrs.get("arm") for t in trials] == ["rate 0.2", "rate 0.3", None]
+    assert [t.params["learning_rate"] for t in trials[:2]] == [0.2, 0.3]
+
+
+FAILING = 'architecture = ["cnn", "mlp"]\n[[arms]]\nname = "bad"\nparams = { architecture = "mlp" }'
+
+
+def test_a_failed_trial_is_tried_once_more_and_the_search_goes_on(project):
+    """The multi-layer perceptron takes no filters, which only shows when it is built."""
+    write_preset(more=FAILING)
+    text = (project / "studies/tiny.toml").read_text().replace("filters = [4, 8]\n", "")
+    text = text.replace("[space]", "[space]\nfilters = [[4, 8], [4, 4]]")
+    (project / "studies/tiny.toml").write_text(text)
+    with contextlib.suppress(SearchStoppedError):  # the sampler may choose the same again
+        search(2)
+    study = load("tiny")
+    first, second = study.trials[:2]
+    assert [ending(first), ending(second)] == ["failed", "failed"]
+    assert second.params == first.params
+    assert second.user_attrs["retry_of"] == 0
+    assert "mean nothing to the architecture mlp" in first.user_attrs["error"]
+    assert "Traceback" in first.user_attrs["traceback"]
+    assert "retry_of" not in study.trials[2].user_attrs
+
+
+def test_three_failures_in_a_row_end_the_search(project):
+    write_preset(more='architecture = ["mlp"]')
+    text = (project / "studies/tiny.toml").read_text().replace("filters = [4, 8]\n", "")
+    text = text.replace("[space]", "[space]\nfilters = [[4, 8], [4, 4]]")
+    (project / "studies/tiny.toml").write_text(text)
+    with pytest.raises(SearchStoppedError, match="3 trials in a row have failed, the last one, 2"):
+        search(5)
+    counts = tally(load("tiny").trials)
+    assert (counts.failed, counts.finished, counts.running) == (3, 0, 0)
+
+
+def test_another_question_is_refused(tiny):
+    search(1)
+    write_preset(epochs=4)
+    with pytest.raises(StudyMismatchError, match=r"train.epochs is 4, was 3; go back to them, or"):
+        search(2)
+    write_preset(more="momentum = [0.0, 0.9]")
+    with pytest.raises(StudyMismatchError, match=r"space.momentum.choices is .*, was 'absent'"):
+        search(2)
+    write_preset()
+    with pytest.raises(StudyMismatchError, match="seed is 5, was 648"):
+        search(2, seed=5)
+    assert tally(search(2).trials).finished == 2
+
+
+def test_other_data_are_refused(tiny, custom_data):
+    search(1)
+    other = dataclasses.replace(order(2), data=custom_data)
+    with pytest.raises(StudyMismatchError, match=r"data has SHA-256 .*, was .*; go back to them"):
+        run_search(other, quiet_progress())
+
+
+def test_a_study_of_somebody_else_is_refused(tiny):
+    search(1)
+    foreign = optuna.create_study(storage=open_storage(URL), study_name="foreign")
+    foreign.add_trial(optuna.create_trial(value=1.0))
+    with pytest.raises(StudyMismatchError, match="was not made by this program"):
+        search(2, name="foreign")
+
+
+def test_this_process_is_not_gone():
+    mine = this_process()
+    assert not is_gone(mine)
+    assert is_gone(mine | {"started": mine["started"] - 10})
+    assert not is_gone(mine | {"host": "elsewhere", "pid": 2**22})
+    child = subprocess.Popen([sys.executable, "-c", "pass"])
+    child.wait()
+    assert is_gone(mine | {"pid": child.pid})

@@ -1,0 +1,111 @@
+"""The dashboard, in a real browser on a real study."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import pytest
+from selenium import webdriver
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.ui import WebDriverWait
+
+from tests.search.conftest import search, write_preset
+
+CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+FLAGS = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
+FLAGS += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
+FLAGS += ["--window-size=1280,1000"]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def dashboard(project):
+    """The URL of a dashboard that serves a study of three trials."""
+    write_preset()
+    search(3)
+    port = free_port()
+    command = [sys.executable, "-m", "studies", "dashboard", "--port", str(port)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        assert f"http://127.0.0.1:{port}/" in line
+        yield f"http://127.0.0.1:{port}"
+        process.terminate()
+
+
+@pytest.fixture
+def browser(tmp_path):
+    if not (CHROMIUM and DRIVER):
+        pytest.skip(
+            "chromium and chromedriver are not installed (Debian: chromium chromium-driver)"
+        )
+    options = webdriver.ChromeOptions()
+    options.binary_location = CHROMIUM
+    for flag in [*FLAGS, f"--user-data-dir={tmp_path / 'browser'}"]:
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
+    yield driver
+    driver.quit()
+
+
+def text_with(browser, wanted: str) -> str:
+    """The page's text once `wanted` is in it."""
+
+    def found(driver):
+        text = driver.find_element(By.TAG_NAME, "body").text
+        return text if wanted in text else False
+
+    return WebDriverWait(browser, 60).until(found, f"{wanted!r} did not appear")
+
+
+def test_the_study_and_its_trials_are_there(dashboard, browser, tmp_path):
+    browser.get(dashboard)
+    text_with(browser, "tiny")
+    browser.get(f"{dashboard}/dashboard/studies/1/trials")
+    text = text_with(browser, "Trial 0")
+    assert "Trial 2" in text
+    assert "learning_rate" in text
+    browser.save_screenshot(str(tmp_path / "dashboard.png"))
+    severe = [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]
+    assert [entry for entry in severe if dashboard in entry["message"]] == []
+
+
+def test_it_listens_on_loopback_only(dashboard):
+    port = int(dashboard.rsplit(":", 1)[1])
+    with urllib.request.urlopen(dashboard) as page:
+        assert page.status == 200
+    listening = Path("/proc/net/tcp").read_text().splitlines()
+    addresses = [line.split()[1] for line in listening if line.split()[3] == "0A"]
+    assert f"0100007F:{port:04X}" in addresses
+    assert f"00000000:{port:04X}" not in addresses
+
+
+def test_without_a_database_it_says_so_and_makes_none(command):
+    done = command("studies", "dashboard")
+    assert done.returncode == 2
+    assert "studies/results/studies.db: no such database" in done.stderr
+    assert not Path("studies/results").exists()
+
+
+def test_a_port_in_use_is_one_sentence(project, command):
+    write_preset()
+    search(1)
+    with socket.socket() as busy:
+        busy.bind(("127.0.0.1", 0))
+        busy.listen()
+        port = busy.getsockname()[1]
+        done = command("studies", "dashboard", "--port", port)
+    assert done.returncode == 2
+    assert f"port {port} on 127.0.0.1 cannot be used (Address already in use)" in done.stderr
+    assert "take another with PORT=" in done.stderr

@@ -1,0 +1,109 @@
+"""The house rules that a reader cannot see at a glance: arrows, the test set, documentation."""
+
+from __future__ import annotations
+
+import ast
+import itertools
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+
+PACKAGES = ("fmnist_model", "search", "studies")
+SOURCES = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
+
+
+def imports(path: Path) -> set[str]:
+    """Full names of all that a file imports, at whatever depth."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def roots(path: Path) -> set[str]:
+    return {name.split(".")[0] for name in imports(path)}
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_imports_go_one_way(path):
+    package = path.relative_to(ROOT).parts[0]
+    forbidden = {
+        "fmnist_model": {"optuna", "search", "studies"},
+        "search": {"studies", "tensorflow", "keras"},
+        "studies": {"tensorflow", "keras"},
+    }[package]
+    assert not roots(path) & forbidden
+
+
+def test_only_the_final_evaluation_opens_the_test_set():
+    users = {p.relative_to(ROOT) for p in SOURCES if re.search(r"\bload_test\b", p.read_text())}
+    assert users == {Path("fmnist_model/data.py"), Path("fmnist_model/evaluation.py")}
+    readers = {p.relative_to(ROOT) for p in SOURCES if "t10k" in p.read_text()}
+    assert readers == {Path("fmnist_model/data.py"), Path("fmnist_model/download.py")}
+
+
+def test_only_command_lines_print_or_exit():
+    allowed = {"__main__.py", "command_line.py", "progress.py", "report.py"}
+    for path in SOURCES:
+        calls = {
+            ast.unparse(node.func)
+            for node in ast.walk(ast.parse(path.read_text()))
+            if isinstance(node, ast.Call)
+        }
+        if path.name not in allowed:
+            assert not calls & {"print", "sys.exit", "exit"}, path
+
+
+def test_nothing_is_pickled():
+    for path in SOURCES:
+        assert not imports(path) & {"pickle", "joblib", "cloudpickle", "marshal"}, path
+
+
+def test_public_functions_have_docstrings():
+    missing = [
+        f"{path.relative_to(ROOT)}:{node.name}"
+        for path in SOURCES
+        for node in ast.parse(path.read_text()).body
+        if isinstance(node, ast.FunctionDef | ast.ClassDef)
+        if not node.name.startswith("_") and ast.get_docstring(node) is None
+    ]
+    assert missing == []
+
+
+def targets() -> list[str]:
+    text = (ROOT / "Makefile").read_text()
+    return re.findall(r"^([a-z]+):.*  ## ", text, re.MULTILINE)
+
+
+def test_make_alone_lists_every_target():
+    listed = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert len(targets()) > 8
+    for target in targets():
+        assert re.search(rf"^  {target} ", listed, re.MULTILINE), target
+
+
+def test_the_readme_names_every_target_and_file():
+    readme = (ROOT / "README.md").read_text()
+    for target in targets():
+        assert f"make {target}" in readme or target in ("help", "clean", "lock"), target
+    for path in [*SOURCES, *(ROOT / "studies").glob("*.toml"), *(ROOT / "benchmarks").glob("*.py")]:
+        if path.name != "__init__.py":
+            assert path.name in readme, path
+
+
+def test_the_lock_covers_the_dependencies():
+    import tomllib
+
+    locked = (ROOT / "requirements.lock").read_text()
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"].values()
+    for requirement in [*project["dependencies"], *itertools.chain(*extras)]:
+        name = re.match(r"[A-Za-z0-9-]+", requirement)[0]
+        assert re.search(rf"^{name}(\[.*\])?==", locked, re.MULTILINE), name
