@@ -11,6 +11,8 @@ SEED ?=
 DATA ?=
 TRIAL ?=
 
+SHELL := /bin/bash
+.SHELLFLAGS := -o pipefail -c
 BIN := .venv/bin
 GPU := $(if $(shell command -v nvidia-smi >/dev/null 2>&1 && nvidia-smi -L 2>/dev/null),gpu)
 comma := ,
@@ -37,7 +39,8 @@ setup: .venv/installed  ## install everything into .venv (the other targets do i
 	  { echo "error: $(PYTHON) is not Python 3.11, 3.12 or 3.13; name one that is with PYTHON=" >&2; exit 2; }
 	@echo "setting up .venv: TensorFlow and what it needs, a minute or two"
 	@$(PYTHON) -m venv .venv
-	@$(BIN)/pip install --disable-pip-version-check -c requirements.lock -e '.$(if $(GPU),[$(GPU)])'
+	@$(BIN)/pip install --disable-pip-version-check -c requirements.lock -e '.$(if $(GPU),[$(GPU)])' \
+	  | sed -u '/already satisfied/d; /^Looking in/d'
 	@touch $@
 
 .venv/installed-dev: .venv/installed

@@ -50,9 +50,9 @@ class ModelConfig(Frozen):
     activation: Activation = "relu"
     output_activation: OutputActivation = "softmax"
     dropout: float = Field(0.0, ge=0, lt=1)
-    filters: tuple[Units, ...]
-    kernel_size: int | None = Field(ge=1)
-    dense_units: tuple[Units, ...] = Field(min_length=1)
+    filters: tuple[Units, ...] = ()
+    kernel_size: int | None = Field(None, ge=1)
+    dense_units: tuple[Units, ...] = Field((), min_length=1)
 
     @model_validator(mode="before")
     @classmethod

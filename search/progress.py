@@ -29,8 +29,11 @@ STYLES = {
 
 def describe(params: dict[str, object]) -> str:
     """Parameters in one line, numbers short."""
-    shorten = {k: f"{v:.3g}" if isinstance(v, float) else str(v) for k, v in params.items()}
-    return " ".join(f"{name}={value}" for name, value in shorten.items())
+    return " ".join(f"{name}={_short(value)}" for name, value in params.items())
+
+
+def _short(value: object) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
 def tally_line(counts: Tally, target: int | None) -> str:
@@ -131,19 +134,23 @@ class Progress:
 def _figures(trial: FrozenTrial, how: str) -> str:
     attributes = trial.user_attrs
     if how in ("failed", "lost"):
-        return " " * 27
+        return " " * 32
     value = f"{trial.value:.4f}" if trial.value is not None else "-"
     epochs = attributes.get("epochs_run", 0)
-    return f"{value:>6} after {epochs:>2} epochs {attributes.get('train_seconds', 0):>6.1f} s"
+    plural = "epochs" if epochs != 1 else "epoch "
+    return f"{value:>6} after {epochs:>2} {plural} {attributes.get('train_seconds', 0):>6.1f} s"
 
 
 def best_table(trials: list[FrozenTrial]) -> Table:
-    """The five best completed trials."""
+    """The five best completed trials, a column for each hyperparameter."""
+    best = best_trials(trials, 5)
+    names = list(dict.fromkeys(name for trial in best for name in trial.params))
     table = Table(title="best trials", title_justify="left")
-    for column in ("trial", "validation accuracy", "parameters"):
+    for column in ("trial", "validation accuracy", *names):
         table.add_column(column, justify="right" if column == "trial" else "left")
-    for trial in best_trials(trials, 5):
-        table.add_row(str(trial.number), f"{trial.value:.4f}", escape(describe(trial.params)))
+    for trial in best:
+        values = [escape(_short(trial.params.get(name, "-"))) for name in names]
+        table.add_row(str(trial.number), f"{trial.value:.4f}", *values)
     return table
 
 
@@ -151,16 +158,16 @@ def closing(console: Console, study: Study, seconds: float, make_variables: str)
     """Print how the study stands and what to do next."""
     trials = study.get_trials(deepcopy=False)
     took = timedelta(seconds=round(seconds))
-    console.print(Text(f"\n{study.study_name}: {tally_line(tally(trials), None)}; took {took}"))
+    line = f"\n{study.study_name}: {tally_line(tally(trials), None)}; took {took}"
+    console.print(Text(line), soft_wrap=True)
     if best_trials(trials, 1):
         console.print(best_table(trials))
-    finished = sum(map(is_finished, trials))
-    console.print(
-        Text(
-            f"next: make dashboard{make_variables}     look at it in the browser\n"
-            f"      make export{make_variables}        write the best configuration to best.toml\n"
-            f"      make evaluate{make_variables}      retrain it and open the test set once\n"
-            f"      make search{make_variables} TRIALS={finished * 2}   search on"
-        ),
-        soft_wrap=True,
-    )
+    more = f" TRIALS={2 * sum(map(is_finished, trials))}"
+    console.print("next:")
+    for command, purpose in (
+        (f"make dashboard{make_variables}", "look at it in the browser"),
+        (f"make export{make_variables}", "write the best configuration to best.toml"),
+        (f"make evaluate{make_variables}", "then retrain that and open the test set once"),
+        (f"make search{make_variables}{more}", "search on"),
+    ):
+        console.print(Text(f"  {command:<38} {purpose}"), soft_wrap=True)
