@@ -16,6 +16,7 @@ from typing import Annotated, Any
 
 import numpy as np
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -69,7 +70,9 @@ def measure(contestants: dict[str, Epoch], images: int, rounds: int) -> dict[str
 
 def summary(speeds: dict[str, list[float]]) -> Table:
     """Median and range of the speeds, and of their ratios to the baseline within a round."""
-    table = Table(title=f"images/s over {len(speeds[BASELINE])} rounds: median (min to max)")
+    table = Table(
+        title=f"images/s over {len(speeds[BASELINE])} rounds: median (min to max)", box=SIMPLE_HEAD
+    )
     for column in ("contestant", "images/s", f"against {BASELINE}"):
         table.add_column(column)
     for name, values in speeds.items():

@@ -119,17 +119,20 @@ def diagnose_stuck(
         "census": asdict(clean),
         "census_with_dropout": asdict(masked) if masked else None,
     }
+    by_momentum = ["momentum"] if momentum > 0 else []
+    by_mask = ["another dropout mask"] if masked is not None else []
     if clean.output_is_dead() and (masked is None or masked.output_is_dead()):
-        return _dead_output(clean, masked is None and momentum == 0, onset, evidence)
+        return _dead_output(clean, by_mask + by_momentum, onset, evidence)
     for layer in clean.dead_layers():
-        exact = masked is None or layer in layers_below_dropout
-        if exact or (masked is not None and layer in masked.dead_layers()):
-            return _dead_layer(clean, layer, exact and momentum == 0, onset, evidence)
+        if layer in layers_below_dropout:
+            return _dead_layer(clean, layer, by_momentum, onset, evidence)
+        if masked is None or layer in masked.dead_layers():
+            return _dead_layer(clean, layer, by_mask + by_momentum, onset, evidence)
     return None
 
 
 def _dead_output(
-    census: Census, certain: bool, onset: Moment, evidence: dict[str, Any]
+    census: Census, ways_out: list[str], onset: Moment, evidence: dict[str, Any]
 ) -> Diagnosis:
     assert census.saturated is not None
     assert census.label_saturated is not None
@@ -148,26 +151,27 @@ def _dead_output(
     message = (
         f"dead output layer: {state} on every one of {census.images:,} training images, so every "
         f"gradient has been exactly zero since step {onset.step} of epoch {onset.epoch}; "
-        f"the loss is frozen at {formula} = {explained:.4f}{_caveat(certain)}"
+        f"the loss is frozen at {formula} = {explained:.4f}{_caveat(ways_out)}"
     )
+    certain = not ways_out
     return Diagnosis(
         "dead_output", message, certain, "output", onset.epoch, onset.step, evidence, k, explained
     )
 
 
 def _dead_layer(
-    census: Census, layer: str, certain: bool, onset: Moment, evidence: dict[str, Any]
+    census: Census, layer: str, ways_out: list[str], onset: Moment, evidence: dict[str, Any]
 ) -> Diagnosis:
     message = (
         f"dead hidden layer: all {census.units[layer]} units of {layer} are inactive on every one "
         f"of {census.images:,} training images since step {onset.step} of epoch {onset.epoch}; "
         f"nothing of an image gets past it, so the layers behind it can only learn how frequent "
-        f"each class is, a loss of {CLASS_ENTROPY:.4f}{_caveat(certain)}"
+        f"each class is, a loss of {CLASS_ENTROPY:.4f}{_caveat(ways_out)}"
     )
     return Diagnosis(
         "dead_layer",
         message,
-        certain,
+        not ways_out,
         layer,
         onset.epoch,
         onset.step,
@@ -176,8 +180,8 @@ def _dead_layer(
     )
 
 
-def _caveat(certain: bool) -> str:
-    return "" if certain else " (not proved: a dropout mask or momentum might still revive it)"
+def _caveat(ways_out: list[str]) -> str:
+    return f" (not proved: {' or '.join(ways_out)} might still revive it)" if ways_out else ""
 
 
 def diverged(moment: Moment, what: str) -> Diagnosis:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -47,7 +48,12 @@ def _times(count: int) -> str:
 
 
 def _class_table(per_class: Mapping[str, Mapping[str, Any]]) -> Table:
-    table = Table(title="means over the seeds, on the test set", title_justify="left")
+    table = Table(
+        title="means over the seeds, on the test set",
+        title_justify="left",
+        box=SIMPLE_HEAD,
+        pad_edge=False,
+    )
     table.add_column("class")
     for column in ("precision", "recall", "F1"):
         table.add_column(column, justify="right")

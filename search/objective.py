@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import optuna
 import psutil
+from optuna.exceptions import StorageInternalError
 from optuna.trial import FrozenTrial, Trial
 
 from fmnist_model.results import EpochMetrics, RunResult
@@ -28,6 +29,10 @@ OnEpoch = Callable[[EpochMetrics], None]
 
 class Interrupted(KeyboardInterrupt):
     """Raised between two epochs after Ctrl-C or SIGTERM, so that the trial is told of it."""
+
+
+class TrialFailedError(Exception):
+    """A trial raised an exception, which its attributes tell of; the search goes on."""
 
 
 def this_process() -> dict[str, Any]:
@@ -54,7 +59,7 @@ class Objective:
     """Trains what a trial proposes; returns the validation accuracy after the last epoch.
 
     Raises TrialPruned for pruned, stuck and diverged runs, whose `stop_reason` attribute says
-    which. Any exception is kept as the trial's `traceback` and passed on.
+    which, and TrialFailedError after any exception of the run, which is kept as `traceback`.
     """
 
     def __init__(
@@ -77,11 +82,13 @@ class Objective:
         except KeyboardInterrupt:
             trial.set_user_attr(FAIL_REASON, "interrupted")
             raise
+        except StorageInternalError:
+            raise  # the database's fault, not the trial's
         except Exception as error:
             trial.set_user_attr(FAIL_REASON, "exception")
             trial.set_user_attr("error", f"{type(error).__name__}: {error}"[:500])
             trial.set_user_attr("traceback", traceback.format_exc())
-            raise
+            raise TrialFailedError from error
 
     def _run(self, trial: Trial) -> float:
         trial.set_user_attr(WORKER, this_process())

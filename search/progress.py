@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial
+from rich.box import SIMPLE_HEAD
 from rich.console import Console, Group
 from rich.live import Live
 from rich.markup import escape
@@ -145,8 +146,13 @@ def best_table(trials: list[FrozenTrial]) -> Table:
     """The five best completed trials, a column for each hyperparameter."""
     best = best_trials(trials, 5)
     names = list(dict.fromkeys(name for trial in best for name in trial.params))
-    table = Table(title="best trials", title_justify="left")
-    for column in ("trial", "validation accuracy", *names):
+    table = Table(
+        title="best trials by validation accuracy",
+        title_justify="left",
+        box=SIMPLE_HEAD,
+        pad_edge=False,
+    )
+    for column in ("trial", "accuracy", *names):
         table.add_column(column, justify="right" if column == "trial" else "left")
     for trial in best:
         values = [escape(_short(trial.params.get(name, "-"))) for name in names]

@@ -19,13 +19,21 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from fmnist_model.errors import UserError
 from fmnist_model.quiet import native_log_hidden
-from search.objective import WORKER, Interrupted, Objective, failure, is_gone, this_process
+from search.objective import (
+    WORKER,
+    Interrupted,
+    Objective,
+    TrialFailedError,
+    failure,
+    is_gone,
+    this_process,
+)
 from search.preset import Preset
 from search.progress import Progress
 from search.pruning import make_pruner
 from search.sampling import KillProofSampler, make_sampler
 from search.space import stored
-from search.storage import open_storage
+from search.storage import faults_explained, open_storage
 from search.study import check_data, open_study
 from search.trials import (
     ARM,
@@ -68,13 +76,13 @@ def run_search(order: Order, progress: Progress) -> Study:
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     storage = open_storage(order.url)
-    study = open_study(storage, order.name, order.preset, order.seed)
-    study.pruner = make_pruner(order.preset)
-    with _interruptible(progress) as interrupted:
+    with faults_explained(order.url), _interruptible(progress) as interrupted:
+        study = open_study(storage, order.name, order.preset, order.seed)
+        study.pruner = make_pruner(order.preset)
         _mark_killed(study, storage, progress)
         if _finished(study) < order.trials:
             _Search(order, study, progress, interrupted).run()
-    return study
+        return study
 
 
 class _Flag:
@@ -142,8 +150,9 @@ class _Search:
                 self.progress.say("every point of the grid has been tried")
                 return
             self._enqueue_next(trials)
-            self.study.optimize(objective, n_trials=1, catch=(Exception,))
-            self._judge(self.study.get_trials(deepcopy=False))
+            self.study.optimize(
+                objective, n_trials=1, catch=(TrialFailedError,), callbacks=[self._judge]
+            )
 
     def _objective(self) -> Objective:
         from fmnist_model.data import load_train, split
@@ -199,9 +208,8 @@ class _Search:
             return False
         return grid.is_exhausted(self.study)
 
-    def _judge(self, trials: list[FrozenTrial]) -> None:
-        trial = trials[-1]
-        self.progress.end(self.study, trial)
+    def _judge(self, study: Study, trial: FrozenTrial) -> None:
+        self.progress.end(study, trial)
         self.failures = self.failures + 1 if ending(trial) == "failed" else 0
         if self.failures == MAX_FAILURES:
             raise SearchStoppedError(

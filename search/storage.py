@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -53,7 +55,7 @@ def open_read_only(url: str) -> RDBStorage:
     if not file.is_file():
         raise StorageError(f"{file}: no such database; make search creates it, STORAGE= names it")
     return _connect(
-        f"sqlite:///file:{quote(str(file))}?mode=ro&uri=true", shown=url, skip_table_creation=True
+        f"sqlite:///file:{quote(str(file))}?mode=ro&uri=true", given=url, skip_table_creation=True
     )
 
 
@@ -77,23 +79,31 @@ def shown(url: str) -> str:
     return make_url(url).render_as_string(hide_password=True)
 
 
-def _connect(
-    url: str, engine_kwargs: dict[str, Any] | None = None, shown: str | None = None, **more: Any
-) -> RDBStorage:
-    visible = make_url(shown or url).render_as_string(hide_password=True)
+@contextmanager
+def faults_explained(url: str) -> Iterator[None]:
+    """Turn what a database raises within the block into a StorageError of one sentence."""
     try:
-        return RDBStorage(url, engine_kwargs=engine_kwargs, **more)
-    except (ImportError, NoSuchModuleError) as error:
-        raise StorageError(
-            f"{visible}: its database driver is not installed; for PostgreSQL run "
-            f".venv/bin/pip install -c requirements.lock -e '.[postgres]'"
-        ) from error
+        yield
     except (SQLAlchemyError, StorageInternalError) as error:
         cause = error.__cause__ if isinstance(error, StorageInternalError) else error
         fault = str(getattr(cause, "orig", None) or cause).strip().splitlines()[0]
-        raise StorageError(f"{visible}: the database cannot be used: {fault}") from error
-    except RuntimeError as error:  # a schema of another version of Optuna
-        raise StorageError(f"{visible}: {str(error).splitlines()[0]}") from error
+        raise StorageError(f"{shown(url)}: the database cannot be used: {fault}") from error
+
+
+def _connect(
+    url: str, engine_kwargs: dict[str, Any] | None = None, given: str | None = None, **more: Any
+) -> RDBStorage:
+    given = given or url
+    with faults_explained(given):
+        try:
+            return RDBStorage(url, engine_kwargs=engine_kwargs, **more)
+        except (ImportError, NoSuchModuleError) as error:
+            raise StorageError(
+                f"{shown(given)}: its database driver is not installed; for PostgreSQL run "
+                f".venv/bin/pip install -c requirements.lock -e '.[postgres]'"
+            ) from error
+        except RuntimeError as error:  # a schema of another version of Optuna
+            raise StorageError(f"{shown(given)}: {str(error).splitlines()[0]}") from error
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:

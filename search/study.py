@@ -11,7 +11,7 @@ from optuna.study import Study
 
 from fmnist_model.errors import UserError
 from fmnist_model.versions import versions
-from search.preset import Preset
+from search.preset import Preset, parse_preset
 from search.storage import StorageError, shown
 
 DEFAULT_SEED = 648
@@ -40,7 +40,8 @@ def open_study(storage: RDBStorage, name: str, preset: Preset, seed: int | None)
         study.set_user_attr("seed", DEFAULT_SEED if seed is None else seed)
         study.set_user_attr("versions", versions())
         return study
-    differences = _differences(known["preset"], preset.identity())
+    before = parse_preset(known["preset"], f"study {name}")  # with defaults that are new since
+    differences = _differences(before.identity(), preset.identity())
     if seed is not None and seed != known["seed"]:
         differences.append(f"seed is {seed}, was {known['seed']}")
     _refuse(name, differences)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import itertools
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -87,6 +88,23 @@ def test_make_alone_lists_every_target():
     assert len(targets()) > 8
     for target in targets():
         assert re.search(rf"^  {target} ", listed, re.MULTILINE), target
+
+
+@pytest.mark.parametrize(("smi", "wanted"), [("exit 0", "'.'"), ("echo GPU 0", "'.[gpu]'")])
+def test_the_gpu_extra_is_installed_where_nvidia_smi_answers(tmp_path, smi, wanted):
+    tool = tmp_path / "nvidia-smi"
+    tool.write_text(f"#!/bin/sh\n{smi}\n")
+    tool.chmod(0o755)
+    environment = os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    planned = subprocess.run(
+        ["make", "--dry-run", "--always-make", "setup"],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert f"-c requirements.lock -e {wanted}" in planned
 
 
 def test_the_readme_names_every_target_and_file():

@@ -7,7 +7,8 @@ import pytest
 
 from fmnist_model.config import ModelConfig, TrainConfig
 from fmnist_model.data import split
-from fmnist_model.training import Engine, Program
+from fmnist_model.program import Program
+from fmnist_model.training import Engine
 
 SMALL = {"filters": (4, 8), "dense_units": 16}
 BASE = ModelConfig(activation="relu", dropout=0.25, **SMALL)

@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -16,7 +17,7 @@ import pytest
 from search.objective import is_gone, this_process
 from search.progress import Progress
 from search.runner import SearchStoppedError, run_search
-from search.storage import open_storage
+from search.storage import StorageError, open_storage
 from search.study import StudyMismatchError
 from search.trials import ending, tally
 from tests.conftest import DATA
@@ -245,6 +246,24 @@ def test_a_study_of_somebody_else_is_refused(tiny):
     foreign.add_trial(optuna.create_trial(value=1.0))
     with pytest.raises(StudyMismatchError, match="was not made by this program"):
         search(2, name="foreign")
+
+
+class DestroyingProgress(Progress):
+    """Lets every write of an epoch's value fail from now on."""
+
+    def start(self, _trial: optuna.Trial) -> None:
+        with contextlib.closing(sqlite3.connect("studies/results/studies.db")) as connection:
+            connection.execute(
+                "CREATE TRIGGER broken BEFORE INSERT ON trial_intermediate_values "
+                "BEGIN INSERT INTO nowhere VALUES (1); END"
+            )
+
+
+def test_a_database_that_breaks_is_one_sentence(tiny):
+    with pytest.raises(
+        StorageError, match=r"the database cannot be used: no such table: main\.nowhere"
+    ):
+        search(2, progress=DestroyingProgress(quiet_progress().console))
 
 
 def test_this_process_is_not_gone():
