@@ -138,6 +138,7 @@ class _Search:
         self.failures = 0
 
     def run(self) -> None:
+        make_sampler(self.order.preset, self.seed, 0)  # what it lacks shows before data is loaded
         objective = self._objective()
         self.progress.begin(self.study, self.order.trials)
         while _finished(self.study) < self.order.trials:

@@ -20,7 +20,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from fmnist_model.errors import UserError
 from search.preset import Preset
-from search.space import distributions, grid
+from search.space import grid
 from search.trials import ordinal
 
 
@@ -51,7 +51,7 @@ def make_sampler(preset: Preset, seed: int, place: int) -> BaseSampler:
             case "gp":
                 _require_torch()
                 inner = optuna.samplers.GPSampler(seed=own, warn_independent_sampling=False)
-    return KillProofSampler(inner, frozenset(distributions(preset)))
+    return KillProofSampler(inner)
 
 
 def _require_torch() -> None:
@@ -65,31 +65,24 @@ def _require_torch() -> None:
 
 
 class KillProofSampler(BaseSampler):
-    """Any sampler, told ordinals instead of numbers, and not asked where nothing is left to ask.
+    """Any sampler, told ordinals instead of numbers.
 
-    So a trial that is tried again with all its parameters neither advances a sequence nor
-    changes what comes after it.
+    CMA-ES adds the number to its seed, and the grid begins with the point of that number. (Of a
+    trial that is tried again with all its parameters Optuna asks a sampler nothing, so that it
+    does not advance a sequence either.)
     """
 
-    def __init__(self, inner: BaseSampler, names: frozenset[str]) -> None:
+    def __init__(self, inner: BaseSampler) -> None:
         self.inner = inner
-        self._names = names
-
-    def _all_fixed(self, trial: FrozenTrial) -> bool:
-        return self._names <= set(trial.system_attrs.get("fixed_params", {}))
 
     def infer_relative_search_space(
         self, study: Study, trial: FrozenTrial
     ) -> dict[str, BaseDistribution]:
-        if self._all_fixed(trial):
-            return {}
         return self.inner.infer_relative_search_space(study, by_ordinal(study, trial))
 
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
-        if self._all_fixed(trial):
-            return {}
         return self.inner.sample_relative(study, by_ordinal(study, trial), search_space)
 
     def sample_independent(
