@@ -16,7 +16,7 @@ SHELL := /bin/bash
 BIN := .venv/bin
 GPU := $(if $(findstring GPU,$(shell nvidia-smi -L 2>/dev/null)),gpu)
 comma := ,
-study_name = $(or $(NAME),$(basename $(notdir $(STUDY))))
+study_name = $(or $(NAME),$(patsubst %.toml,%,$(notdir $(STUDY))))
 study_options = --study "$(STUDY)" --storage "$(STORAGE)" $(if $(NAME),--name "$(NAME)")
 
 .DEFAULT_GOAL := help

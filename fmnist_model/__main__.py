@@ -47,7 +47,7 @@ def train(
     epochs: int = 10,
     seed: int = 0,
     precision: str = "auto",
-    limit: Annotated[int | None, typer.Option(help="So many training images.")] = None,
+    limit: Annotated[int | None, typer.Option(min=10, help="So many training images.")] = None,
     data: DataOption = None,
 ) -> None:
     """Train one configuration on the training images and say how it went."""
@@ -122,7 +122,7 @@ def evaluate(
 
             found = judge(configuration, seeds, data, progress.console.print, on_epoch)
     except KeyboardInterrupt:
-        print("interrupted; nothing was written", file=sys.stderr)
+        print("interrupted; no evaluation was written", file=sys.stderr)
         sys.exit(130)
     print_evaluation(console, found, configuration.parent)
 

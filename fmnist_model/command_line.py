@@ -18,10 +18,18 @@ def new_app(help: str) -> typer.Typer:
 
 
 def run(app: typer.Typer) -> None:
-    """Run a command line; a `UserError` becomes one sentence on stderr and its exit code."""
+    """Run a command line; a `UserError` becomes one sentence on stderr and its exit code.
+
+    So does a file that the system will not read or write.
+    """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     try:
         app()
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        print(f"error: {error.filename}: {error.strerror}", file=sys.stderr)
+        sys.exit(2)

@@ -59,7 +59,9 @@ class ModelConfig(Frozen):
     def _fill_in_defaults(cls, given: Any) -> Any:
         if not isinstance(given, dict):
             return given
-        filled = {**_DEFAULTS.get(given.get("architecture", "cnn"), {}), **given}
+        architecture = given.get("architecture", "cnn")
+        known = _DEFAULTS.get(architecture, {}) if isinstance(architecture, str) else {}
+        filled = {**known, **given}
         if isinstance(filled.get("dense_units"), int):
             filled["dense_units"] = (filled["dense_units"],)
         return filled

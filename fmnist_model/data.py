@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import zipfile
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -76,6 +77,11 @@ def load_test(directory: Path | None = None, say: Say = _silent) -> Images:
     return _load("test", directory, say)
 
 
+def find_test(directory: Path | None = None) -> None:
+    """Raise DataError where the test set's files are missing; they are not read."""
+    _find(directory or HOME / "fashion-mnist", "test")
+
+
 def split(images: Images, limit: int | None = None) -> tuple[Images, Images]:
     """Split into training and validation images as the paper did; the same at every call.
 
@@ -84,6 +90,8 @@ def split(images: Images, limit: int | None = None) -> tuple[Images, Images]:
     """
     from sklearn.model_selection import train_test_split
 
+    if limit is not None and limit < 1:
+        raise DataError(f"a limit of {limit} images leaves nothing to train on")
     if len(images) < 2:
         raise DataError(f"{len(images)} image cannot be split into training and validation images")
     train, validation = train_test_split(np.arange(len(images)), **SPLIT)
@@ -114,10 +122,18 @@ def _digested(pixels: Bytes, labels: Bytes) -> Images:
 
 
 def _load(part: Part, directory: Path | None, say: Say) -> Images:
-    if directory is None:
-        directory = HOME / "fashion-mnist"
-        if not directory.exists():
-            download.obtain(directory, _check_original, say)
+    if directory is not None:
+        return _load_from(directory, part, say)
+    directory = HOME / "fashion-mnist"
+    if not directory.exists():
+        download.obtain(directory, _check_original, say)
+    try:
+        return _load_from(directory, part, say)
+    except DataError as error:
+        raise DataError(f"{error} (remove {directory} to have it fetched anew)") from error
+
+
+def _load_from(directory: Path, part: Part, say: Say) -> Images:
     sources = _find(directory, part)
     cache = HOME / "cache" / f"{part}-{_key(sources)}.npz"
     images = _read_cache(cache)
@@ -173,8 +189,8 @@ def _read_cache(path: Path) -> Images | None:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             images = _digested(stored["pixels"], stored["labels"])
             return images if images.sha256 == str(stored["sha256"]) else None
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
-        return None  # absent, or damaged: it is made again
+    except (OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile):
+        return None  # absent, or damaged (zipfile has many ways to say so): it is made again
 
 
 def _write_cache(path: Path, images: Images) -> None:
@@ -184,4 +200,5 @@ def _write_cache(path: Path, images: Images) -> None:
         np.savez(scratch, pixels=images.pixels, labels=images.labels, sha256=images.sha256)
         scratch.replace(path)
     except OSError:  # a full disk or a read-only directory costs the cache, not the data
-        scratch.unlink(missing_ok=True)
+        with suppress(OSError):
+            scratch.unlink()

@@ -19,7 +19,9 @@ class UserError(Exception):
 
 def validation_sentence(error: ValidationError, source: str) -> str:
     """Say a pydantic validation's first fault in one sentence: source, path of the key, fault."""
-    fault = error.errors(include_url=False)[0]
+    faults = error.errors(include_url=False)
+    # A misspelt key is often why another one is missing: it is the one to tell.
+    fault = next((f for f in faults if f["type"] == "extra_forbidden"), faults[0])
     path = ".".join(str(part) for part in fault["loc"])
     message = fault["msg"].removeprefix("Value error, ")
     if fault["type"] == "extra_forbidden":
@@ -27,5 +29,6 @@ def validation_sentence(error: ValidationError, source: str) -> str:
     elif fault["type"] == "missing":
         message = "this key is required"
     elif fault["type"] != "value_error":
+        message = message.replace("a valid tuple", "a list")
         message = f"{message[0].lower()}{message[1:]}, got {fault['input']!r}"
     return f"{source}: {path}: {message}" if path else f"{source}: {message}"

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from pydantic import Field, ValidationError
 
 from fmnist_model.config import CLASSES, Frozen, ModelConfig, TrainConfig
-from fmnist_model.data import CLASS_NAMES, Images, join, load_test, load_train, split
+from fmnist_model.data import CLASS_NAMES, Images, find_test, join, load_test, load_train, split
 from fmnist_model.download import Say
 from fmnist_model.errors import UserError, validation_sentence
 from fmnist_model.files import write_whole
@@ -24,7 +24,6 @@ from fmnist_model.quiet import native_log_hidden
 from fmnist_model.results import EpochMetrics, RunResult
 from fmnist_model.versions import versions
 
-Floats = npt.NDArray[np.floating[Any]]
 OnEpoch = Callable[[int, EpochMetrics], None]
 
 CONFIDENCE = 0.95
@@ -88,13 +87,14 @@ def evaluate(
     """
     configuration = read_configuration(path)
     images = _training_images(configuration, data, say)
+    find_test(data)  # missing files show before the training and before an opening is counted
     runs = _retrain(configuration, images, seeds, on_epoch)
     opened = _record_opening(path.parent / OPENINGS, configuration, seeds)
     test = load_test(data, say)
     judged = [_judge(configuration.model, retrained.weights, test) for retrained in runs]
     report = _report(configuration, images, runs, test, judged) | {"test_set_opened": opened}
     _save_model(path.with_name("model.keras"), configuration.model, runs[0].weights)
-    write_whole(path.with_name("evaluation.json"), json.dumps(report, indent=2))
+    write_whole(path.with_name("evaluation.json"), json.dumps(report, indent=2, allow_nan=False))
     return report
 
 
@@ -102,7 +102,7 @@ def _training_images(configuration: Configuration, data: Path | None, say: Say) 
     everything = load_train(data, say)
     train, validation = split(everything, configuration.data.limit)
     if configuration.data.sha256 not in (None, train.sha256):
-        say("these are other images than the configuration was searched on")
+        say("warning: these are other images than the configuration was searched on")
     return everything if configuration.data.limit is None else join(train, validation)
 
 
@@ -181,7 +181,7 @@ def _report(
         "study": configuration.provenance.get("study"),
         "protocol": PROTOCOL,
         "accuracy": interval([j.accuracy for j in judged]),
-        "loss": interval([j.loss for j in judged]),
+        "loss": interval([j.loss for j in judged], highest=np.inf),
         "per_class": _per_class(test, judged),
         "confusion_matrix": np.sum(matrices, axis=0).tolist(),
         "confusion_matrix_is": "rows true, columns predicted, summed over the seeds",
@@ -220,8 +220,14 @@ def _per_class(test: Images, judged: Sequence[Judged]) -> dict[str, dict[str, An
     }
 
 
-def interval(values: Sequence[float]) -> dict[str, Any]:
-    """Mean and 95 % interval of the mean by Student's t over seeds; no interval for one value."""
+def interval(values: Sequence[float], highest: float = 1.0) -> dict[str, Any]:
+    """Mean and 95 % interval of the mean by Student's t over seeds, cut off at 0 and `highest`.
+
+    One value has no interval, and values that are not finite have no mean either.
+    """
+    if not np.all(np.isfinite(values)):
+        listed = [value if np.isfinite(value) else None for value in values]
+        return {"mean": None, "low": None, "high": None, "values": listed}
     mean = float(np.mean(values))
     if len(values) < 2:
         return {"mean": mean, "low": None, "high": None, "values": list(values)}
@@ -229,7 +235,12 @@ def interval(values: Sequence[float]) -> dict[str, Any]:
 
     error = float(stats.sem(values))
     half = float(stats.t.ppf((1 + CONFIDENCE) / 2, len(values) - 1)) * error
-    return {"mean": mean, "low": mean - half, "high": mean + half, "values": list(values)}
+    return {
+        "mean": mean,
+        "low": max(0.0, mean - half),
+        "high": min(highest, mean + half),
+        "values": list(values),
+    }
 
 
 def _save_model(path: Path, model: ModelConfig, weights: Sequence[Any]) -> None:

@@ -8,6 +8,7 @@ pixels a line, as on Kaggle.
 from __future__ import annotations
 
 import gzip
+import math
 import struct
 import warnings
 import zlib
@@ -44,8 +45,6 @@ def read_idx(images: Path, labels: Path) -> tuple[Bytes, Bytes]:
             f"{images} holds {len(pixels):,} images but {labels} holds {len(values):,} labels; "
             f"the two must belong together"
         )
-    if len(pixels) == 0:
-        raise DataError(f"{images}: the file holds no images")
     _check_labels(values, labels, first_line=0, unit="item")
     return pixels, values
 
@@ -58,13 +57,15 @@ def _read_idx_file(path: Path, magic: int, what: str, dimensions: int) -> Bytes:
     found, *shape = struct.unpack(f">{1 + dimensions}I", content[:header])
     if found != magic:
         raise DataError(f"{path}: magic number {found}, expected {magic} for IDX {what}")
-    expected = header + int(np.prod(shape, dtype=object))
+    expected = header + math.prod(shape)
     if len(content) != expected:
         size = " x ".join(f"{side:,}" for side in shape)
         raise DataError(
             f"{path}: its header promises {size} values, {expected:,} bytes in all, but the "
             f"file has {len(content):,}; fetch it again"
         )
+    if math.prod(shape) == 0:
+        raise DataError(f"{path}: the file holds no {what}")
     return np.frombuffer(content, np.uint8, offset=header).reshape(shape)
 
 
@@ -93,7 +94,13 @@ def read_csv(path: Path) -> tuple[Bytes, Bytes]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)
-            frame = pd.read_csv(path, index_col=False, low_memory=False)
+            frame = pd.read_csv(
+                path,
+                index_col=False,
+                low_memory=False,
+                skip_blank_lines=False,
+                encoding="utf-8-sig",
+            )
     except (pd.errors.ParserError, pd.errors.ParserWarning) as error:
         fault = str(error).removeprefix("Error tokenizing data. C error: ").strip()
         raise DataError(f"{path}: a line has a missing or extra column: {fault}") from error
@@ -129,21 +136,24 @@ def _check_columns(path: Path) -> None:
                 f"{path}: line {number} has {columns} columns, expected {1 + PIXELS} "
                 f"(a label, then {PIXELS} pixels)"
             )
-    if header.split(b",", 1)[0].strip(b'" \r\n').lower() != b"label":
+    if header.removeprefix(b"\xef\xbb\xbf").split(b",", 1)[0].strip(b'" \r\n').lower() != b"label":
         raise DataError(f"{path}: line 1 must be a header whose first column is named label")
 
 
 def _whole_numbers(frame: Any, path: Path) -> npt.NDArray[np.int64]:
     import pandas as pd
 
-    numbers = frame.apply(pd.to_numeric, errors="coerce") if _has_text(frame) else frame
-    wrong = np.argwhere(~np.isfinite(numbers.to_numpy(float)) | (numbers.to_numpy(float) % 1 != 0))
+    numeric = frame
+    if _has_text(frame):  # by way of text, since Python's own integers can be too long for a float
+        numeric = frame.astype(str).apply(pd.to_numeric, errors="coerce")
+    numbers: npt.NDArray[np.float64] = numeric.to_numpy(float)
+    wrong = np.argwhere(~(np.abs(numbers) < 1e9) | (numbers != np.round(numbers)))
     if len(wrong):
         row, column = wrong[0]
         cell = frame.iat[row, column]
-        fault = "is empty" if pd.isna(cell) else f"holds {cell!r}, not a whole number"
+        fault = "is empty" if pd.isna(cell) else f"holds '{cell}', not a whole number in range"
         raise DataError(f"{path}: line {row + 2}, column {frame.columns[column]} {fault}")
-    return np.asarray(numbers.to_numpy(np.int64))
+    return numbers.astype(np.int64)
 
 
 def _has_text(frame: Any) -> bool:

@@ -15,11 +15,12 @@ import numpy as np
 
 from fmnist_model.config import CLASSES
 
-Kind = Literal["healthy", "slow", "dead_output", "dead_layer", "non_finite"]
+Kind = Literal["healthy", "slow", "exploded", "dead_output", "dead_layer", "non_finite"]
 
-CLASS_ENTROPY = math.log(CLASSES)
 CLIPPED = -math.log(1e-7)
 """The loss of an output clipped at Keras's epsilon: 16.1181."""
+WORST = CLIPPED + math.log(CLASSES)
+"""No clipped output has a greater loss than (1 - p) * 16.1181 + ln k with p = 0 and k = 10."""
 
 
 @dataclass(frozen=True)
@@ -105,13 +106,15 @@ def diagnose_stuck(
     quiet_steps: int,
     momentum: float,
     layers_below_dropout: frozenset[str],
+    entropy: float,
 ) -> Diagnosis | None:
     """Confirm from the census that a run cannot learn any more, or return None.
 
     `clean` was taken without dropout, `masked` with it (None where its rate is 0). A hidden layer
     that no dropout precedes, and the whole of a network without dropout, are judged on the first
     alone; elsewhere both must agree, and the diagnosis is not certain: some mask not yet drawn
-    might revive a unit. Nor is it with momentum, whose velocity still moves the weights.
+    might revive a unit. Nor is it with momentum, whose velocity still moves the weights. `entropy`
+    is that of the training labels, the loss of a network that only knows how frequent they are.
     """
     evidence = {
         "quiet_steps": quiet_steps,
@@ -125,9 +128,9 @@ def diagnose_stuck(
         return _dead_output(clean, by_mask + by_momentum, onset, evidence)
     for layer in clean.dead_layers():
         if layer in layers_below_dropout:
-            return _dead_layer(clean, layer, by_momentum, onset, evidence)
+            return _dead_layer(clean, layer, by_momentum, onset, evidence, entropy)
         if masked is None or layer in masked.dead_layers():
-            return _dead_layer(clean, layer, by_mask + by_momentum, onset, evidence)
+            return _dead_layer(clean, layer, by_mask + by_momentum, onset, evidence, entropy)
     return None
 
 
@@ -143,7 +146,7 @@ def _dead_output(
     if k == 0:
         state, formula = "all 10 outputs are zero", "ln 10"
     elif k is not None:
-        state = f"{k} of the 10 outputs are saturated and {CLASSES - k} are zero"
+        state = f"{_outputs(k)} saturated and {_outputs(CLASSES - k)} zero"
         formula = f"(1 - {share:.4f}) * {CLIPPED:.4f} + ln {k}"
     else:
         state = f"{min(kinds)} to {max(kinds)} of the 10 outputs are saturated and the rest zero"
@@ -159,14 +162,23 @@ def _dead_output(
     )
 
 
+def _outputs(count: int) -> str:
+    return f"{count} output is" if count == 1 else f"{count} outputs are"
+
+
 def _dead_layer(
-    census: Census, layer: str, ways_out: list[str], onset: Moment, evidence: dict[str, Any]
+    census: Census,
+    layer: str,
+    ways_out: list[str],
+    onset: Moment,
+    evidence: dict[str, Any],
+    entropy: float,
 ) -> Diagnosis:
     message = (
         f"dead hidden layer: all {census.units[layer]} units of {layer} are inactive on every one "
         f"of {census.images:,} training images since step {onset.step} of epoch {onset.epoch}; "
         f"nothing of an image gets past it, so the layers behind it can only learn how frequent "
-        f"each class is, a loss of {CLASS_ENTROPY:.4f}{_caveat(ways_out)}"
+        f"each class is, a loss of {entropy:.4f}{_caveat(ways_out)}"
     )
     return Diagnosis(
         "dead_layer",
@@ -176,7 +188,7 @@ def _dead_layer(
         onset.epoch,
         onset.step,
         evidence,
-        explained_loss=CLASS_ENTROPY,
+        explained_loss=entropy,
     )
 
 
@@ -191,13 +203,26 @@ def diverged(moment: Moment, what: str) -> Diagnosis:
     return Diagnosis("non_finite", message, epoch=moment.epoch, step=moment.step, evidence=evidence)
 
 
-def living(loss: float | None) -> Diagnosis:
+def label_entropy(labels: Any) -> float:
+    """The entropy of the classes in `labels`, in nats: ln 10 where all ten are equally frequent."""
+    shares = np.bincount(labels, minlength=CLASSES) / len(labels)
+    return float(-np.sum(shares[shares > 0] * np.log(shares[shares > 0])))
+
+
+def living(loss: float | None, entropy: float) -> Diagnosis:
     """The diagnosis of a run that was neither stuck nor diverged, by its last training loss.
 
-    `slow`: within 2 % of the class entropy, as a network that has learned nothing but the
-    frequency of the classes; its gradients live, so it may yet begin (sigmoid layers do).
+    `slow`: within 2 % of the labels' entropy, as a network that has learned nothing but the
+    frequency of the classes; nothing is dead, so it may yet begin (sigmoid layers do).
+    `exploded`: finite, but above any loss that a clipped output can have, (1 - p) * 16.1181 + ln k.
     """
-    if loss is not None and abs(loss - CLASS_ENTROPY) < 0.02 * CLASS_ENTROPY:
-        message = f"slow: loss {loss:.4f} is that of guessing ({CLASS_ENTROPY:.4f}), gradients live"
+    if loss is not None and abs(loss - entropy) < 0.02 * entropy:
+        message = f"slow: loss {loss:.4f} is that of guessing ({entropy:.4f}), but nothing is dead"
         return Diagnosis("slow", message, certain=False, evidence={"loss": loss})
+    if loss is not None and loss > WORST:
+        message = (
+            f"exploded: loss {loss:.4g} is finite, but worse than being certain and wrong about "
+            f"every image ({WORST:.2f})"
+        )
+        return Diagnosis("exploded", message, certain=False, evidence={"loss": loss})
     return Diagnosis("healthy", "healthy", certain=False, evidence={"loss": loss})

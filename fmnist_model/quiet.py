@@ -22,7 +22,7 @@ def native_log_hidden() -> Iterator[None]:
         os.dup2(log.fileno(), 2)
         try:
             yield
-        except BaseException:
+        except Exception:
             log.seek(0)
             os.write(kept, log.read())
             raise

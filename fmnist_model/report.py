@@ -13,6 +13,8 @@ from rich.table import Table
 
 def with_interval(score: Mapping[str, Any]) -> str:
     """A score as "0.8912 (95 % interval 0.8890 to 0.8934)"."""
+    if score["mean"] is None:
+        return "not finite"
     if score["low"] is None:
         return f"{score['mean']:.4f} (one seed, no interval)"
     return f"{score['mean']:.4f} (95 % interval {score['low']:.4f} to {score['high']:.4f})"
@@ -26,7 +28,7 @@ def print_evaluation(console: Console, found: Mapping[str, Any], directory: Path
     seconds = sum(run["train_seconds"] for run in runs)
     console.print(_class_table(found["per_class"]))
     lines = [
-        f"test accuracy {with_interval(found['accuracy'])} over {len(runs)} seeds",
+        f"test accuracy {with_interval(found['accuracy'])} over {_seeds(len(runs))}",
         f"test loss     {with_interval(found['loss'])}",
         f"trained on {found['images']['train']:,} images, judged on {found['images']['test']:,}; "
         f"{seconds:.0f} s on {found['device']}, {found['precision']['training']}",
@@ -39,6 +41,10 @@ def print_evaluation(console: Console, found: Mapping[str, Any], directory: Path
 
 def _early(run: Mapping[str, Any]) -> bool:
     return bool(run["stop_reason"] != "completed")
+
+
+def _seeds(count: int) -> str:
+    return "1 seed" if count == 1 else f"{count} seeds"
 
 
 def _times(count: int) -> str:

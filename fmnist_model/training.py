@@ -95,6 +95,8 @@ class _Run:
     ) -> None:
         self.program, self.model, self.config = program, model, train
         self.count, self.validation = len(images), validation
+        self.sample = next(images.chunks())
+        self.entropy = health.label_entropy(images.labels.numpy())
         self.history: list[EpochMetrics] = []
         self.steps, self.images, self.training_seconds = 0, 0, 0.0
         self.started = time.perf_counter()
@@ -113,12 +115,12 @@ class _Run:
             if fault is not None:
                 return "stuck", fault
             if prune and epoch < self.config.epochs:
-                return "pruned", health.living(metrics.loss)
-        return "completed", health.living(self.history[-1].loss)
+                return "pruned", health.living(metrics.loss, self.entropy)
+        return "completed", health.living(self.history[-1].loss, self.entropy)
 
     def _epoch(self, epoch: int) -> tuple[EpochMetrics, Diagnosis | None]:
         order = np.random.default_rng([self.config.seed, epoch]).permutation(self.count)
-        batch = self.config.batch_size
+        batch = min(self.config.batch_size, self.count)
         total = math.ceil(self.count / batch)
         step, seen, loss_sum, correct, seconds = 0, 0, 0.0, 0, 0.0
         fault: Diagnosis | None = None
@@ -129,15 +131,18 @@ class _Run:
             self.quiet = done.quiet
             self.steps += done.step - step
             step, loss_sum, correct = done.step, loss_sum + done.loss_sum, correct + done.correct
-            fault = self._fault(Moment(epoch, step, done.last_loss))
+            last = step == total and epoch == self.config.epochs
+            fault = self._fault(Moment(epoch, step, done.last_loss), 1 if last else self.patience)
         seen = min(step * batch, self.count)
         self.images += seen
         self.training_seconds += seconds
         val_loss, val_accuracy = None, None
         if self.validation is not None:
             val_loss, val_accuracy = self.program.score(self.validation)
-            if fault is None and not math.isfinite(val_loss):
-                fault = health.diverged(Moment(epoch, step, val_loss), "validation loss")
+        # The last step may have ruined the weights, which no training loss shows any more.
+        closing = val_loss if val_loss is not None else self.program.score(self.sample)[0]
+        if fault is None and not math.isfinite(closing):
+            fault = health.diverged(Moment(epoch, step, closing), "loss after the step")
         metrics = EpochMetrics(
             epoch=epoch,
             loss=_finite(loss_sum / seen),
@@ -148,11 +153,11 @@ class _Run:
         )
         return metrics, fault
 
-    def _fault(self, now: Moment) -> Diagnosis | None:
+    def _fault(self, now: Moment, patience: int) -> Diagnosis | None:
         if not math.isfinite(now.loss):
             return health.diverged(now, "loss")
         quiet = int(self.quiet[0])
-        if quiet < self.patience:
+        if quiet < patience:
             return None
         diagnosis = health.diagnose_stuck(
             clean=self.program.census(with_dropout=False),
@@ -161,13 +166,14 @@ class _Run:
             quiet_steps=quiet,
             momentum=self.config.momentum,
             layers_below_dropout=self.program.before_dropout,
+            entropy=self.entropy,
         )
         if diagnosis is None:  # silent on these batches, alive on others: look less often
             self.patience = max(self.patience * 2, quiet * 2)
         return diagnosis
 
     def _onset(self, now: Moment, quiet: int) -> Moment:
-        total = math.ceil(self.count / self.config.batch_size)
+        total = math.ceil(self.count / min(self.config.batch_size, self.count))
         first = (now.epoch - 1) * total + now.step - quiet
         return Moment(first // total + 1, first % total + 1, now.loss)
 

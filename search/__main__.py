@@ -5,13 +5,18 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from fmnist_model.command_line import new_app, run
-from search.storage import DEFAULT_URL
+from search.defaults import DEFAULT_URL
+
+if TYPE_CHECKING:
+    from optuna.study import Study
 
 app = new_app("Search hyperparameters, look at how a study stands, export its best configuration.")
 
@@ -32,7 +37,10 @@ def run_command(
     ] = 50,
     storage: StorageOption = DEFAULT_URL,
     seed: Annotated[
-        int | None, typer.Option(min=0, help="The study's seed.  [default: 648, or what it has]")
+        int | None,
+        typer.Option(
+            min=0, max=2**32 - 1, help="The study's seed.  [default: 648, or what it has]"
+        ),
     ] = None,
     name: NameOption = None,
     data: Annotated[
@@ -41,7 +49,7 @@ def run_command(
 ) -> None:
     """Search until the study has enough finished trials; run again to go on."""
     from search.preset import load_preset, study_name
-    from search.progress import Progress, closing
+    from search.progress import Progress, closing, next_steps
     from search.runner import Order, run_search
 
     order = Order(load_preset(study), study_name(study, name), storage, trials, seed, data)
@@ -55,9 +63,22 @@ def run_command(
         sys.exit(130)
     finally:
         progress.close()
-    variables = {"STUDY": (study, "paper"), "NAME": (name, None), "STORAGE": (storage, DEFAULT_URL)}
-    changed = [f" {key}={value}" for key, (value, usual) in variables.items() if value != usual]
-    closing(progress.console, found, time.monotonic() - started, "".join(changed))
+    closing(progress.console, found, time.monotonic() - started)
+    next_steps(progress.console, found, _variables(study, name, storage, data))
+
+
+def _variables(study: str, name: str | None, storage: str, data: Path | None = None) -> str:
+    """The make variables that say the same as these options, where they are not the default."""
+    from shlex import quote
+
+    from search.storage import shown
+
+    usual = {"STUDY": "paper", "NAME": None, "STORAGE": DEFAULT_URL, "DATA": None}
+    given = {"STUDY": study, "NAME": name, "STORAGE": storage, "DATA": data}
+    changed = {key: value for key, value in given.items() if value != usual[key]}
+    if "STORAGE" in changed:
+        changed["STORAGE"] = shown(storage)
+    return "".join(f" {key}={quote(str(value))}" for key, value in changed.items())
 
 
 @app.command()
@@ -71,19 +92,16 @@ def status(
     from rich.console import Console
 
     from search.preset import study_name
-    from search.progress import best_table, tally_line
-    from search.trials import tally
+    from search.progress import next_steps, print_status
 
-    found = _open(study_name(study, name), storage)
-    trials = found.get_trials(deepcopy=False)
-    if as_json:
-        print(json.dumps(_status(found, trials), indent=2))
-        return
-    console = Console()
-    console.print(f"{found.study_name}: {tally_line(tally(trials), None)}", highlight=False)
-    if tally(trials).running:
-        console.print(f"{tally(trials).running} running", highlight=False)
-    console.print(best_table(trials))
+    with _opened(study_name(study, name), storage) as found:
+        trials = found.get_trials(deepcopy=False)
+        if as_json:
+            print(json.dumps(_status(found, trials), indent=2))
+            return
+        console = Console()
+        print_status(console, found)
+        next_steps(console, found, _variables(study, name, storage))
 
 
 def _status(study: Any, trials: list[Any]) -> dict[str, Any]:
@@ -121,16 +139,19 @@ def export(
     from search.export import export as write
     from search.preset import study_name
 
-    found = _open(study_name(study, name), storage)
-    path = write(found, storage, trial)
-    print(f"{path} written; next: make evaluate, or python -m fmnist_model evaluate {path}")
+    with _opened(study_name(study, name), storage) as found:
+        path = write(found, storage, trial)
+    print(f"{path} written; next: make evaluate{_variables(study, name, DEFAULT_URL)}")
 
 
-def _open(name: str, storage: str) -> Any:
-    from search.storage import open_read_only
+@contextmanager
+def _opened(name: str, storage: str) -> Iterator[Study]:
+    """A study that is only looked at; what its database raises meanwhile is one sentence."""
+    from search.storage import faults_explained, open_read_only
     from search.study import load_study
 
-    return load_study(open_read_only(storage), storage, name)
+    with faults_explained(storage):
+        yield load_study(open_read_only(storage), storage, name)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import optuna
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from fmnist_model.training import Engine
 
 WORKER = "worker"
+CLOCK_SECONDS = 5.0
 
 OnStart = Callable[[Trial], None]
 OnEpoch = Callable[[EpochMetrics], None]
@@ -50,7 +52,10 @@ def is_gone(worker: dict[str, Any] | None) -> bool:
     if worker is None or worker.get("host") != socket.gethostname():
         return False
     try:
-        return bool(psutil.Process(worker["pid"]).create_time() != worker["started"])
+        process = psutil.Process(worker["pid"])
+        # The start is computed from the clock, which may have been set since.
+        another = abs(process.create_time() - worker["started"]) > CLOCK_SECONDS
+        return another or process.status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return True
 
@@ -82,8 +87,10 @@ class Objective:
         except KeyboardInterrupt:
             trial.set_user_attr(FAIL_REASON, "interrupted")
             raise
-        except StorageInternalError:
-            raise  # the database's fault, not the trial's
+        except StorageInternalError:  # the database's fault: the trial is lost, it has not failed
+            with suppress(StorageInternalError):
+                trial.set_user_attr(FAIL_REASON, "interrupted")
+            raise
         except Exception as error:
             trial.set_user_attr(FAIL_REASON, "exception")
             trial.set_user_attr("error", f"{type(error).__name__}: {error}"[:500])

@@ -20,7 +20,7 @@ from fmnist_model.errors import UserError, validation_sentence
 STUDIES = Path("studies")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
-Number = Annotated[int | float, AllowInfNan(False)]
+Number = Annotated[float, AllowInfNan(False)]
 WHOLE_NUMBERS = {"batch_size", "kernel_size", "dense_units"}
 CHOICES_ONLY = {"architecture", "activation", "output_activation", "filters"}
 
@@ -101,7 +101,7 @@ def _check_dimension(name: str, dimension: Dimension, fixed: dict[str, Any]) -> 
         if name in CHOICES_ONLY:
             raise ValueError(f"space.{name}: expected a list of choices, not a range")
         for value in (*dimension.values(), dimension.step or 1):
-            if name in WHOLE_NUMBERS and not isinstance(value, int):
+            if name in WHOLE_NUMBERS and value != int(value):
                 raise ValueError(f"space.{name}: expected whole numbers, got {value!r}")
     for value in dimension.values():
         _check_config(config_of(name), {**fixed, name: value}, "space")
@@ -167,10 +167,15 @@ class Preset(Frozen):
                     if name in fixed:
                         raise ValueError(f"{section}.{name}: is also in space.{name}; keep one")
                     _check_dimension(name, dimension, fixed)
-        for arm in self.arms:
-            _check_arm(arm, searched)
         if len({arm.name for arm in self.arms}) < len(self.arms):
             raise ValueError("arms: two arms have the same name")
+        for arm in self.arms:
+            _check_arm(arm, searched)
+            missing = [name for name in searched if name not in arm.params]
+            if self.sampler.name == "grid" and missing:
+                raise ValueError(
+                    f"arms.{arm.name}: the sampler grid fills nothing in; give {missing[0]}, too"
+                )
         _check_sampler(self.sampler.name, searched)
         return self
 
@@ -196,10 +201,24 @@ def _check_arm(arm: Arm, searched: dict[str, Dimension]) -> None:
         if dimension.choices is not None:
             if value not in dimension.choices:
                 raise ValueError(f"{where}: {value!r} is not among the choices in space.{key}")
-        elif not isinstance(value, int | float) or not dimension.low <= value <= dimension.high:  # type: ignore[operator]
-            raise ValueError(
-                f"{where}: {value!r} is outside {dimension.low} to {dimension.high} of space.{key}"
-            )
+        else:
+            _check_in_range(where, key, value, dimension)
+
+
+def _check_in_range(where: str, key: str, value: Any, dimension: Dimension) -> None:
+    assert dimension.low is not None
+    assert dimension.high is not None
+    if not isinstance(value, int | float) or not dimension.low <= value <= dimension.high:
+        raise ValueError(
+            f"{where}: {value!r} is outside {dimension.low} to {dimension.high} of space.{key}"
+        )
+    if key in WHOLE_NUMBERS and value != int(value):
+        raise ValueError(f"{where}: expected a whole number, got {value!r}")
+    steps = (value - dimension.low) / (dimension.step or value or 1)
+    if dimension.step is not None and abs(steps - round(steps)) > 1e-6:
+        raise ValueError(
+            f"{where}: {value!r} is not {dimension.low} and a number of steps of {dimension.step}"
+        )
 
 
 def _check_sampler(sampler: str, searched: dict[str, Dimension]) -> None:

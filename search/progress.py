@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from fmnist_model.results import EpochMetrics
-from search.objective import failure
+from search.objective import WORKER, failure, is_gone
 from search.trials import Tally, best_trials, ending, is_finished, tally
 
 STYLES = {
@@ -43,7 +43,7 @@ def tally_line(counts: Tally, target: int | None) -> str:
     parts = [f"{counts.completed} completed", f"{counts.pruned} pruned", f"{counts.stuck} stuck"]
     parts += [f"{counts.diverged} diverged", f"{counts.failed} failed"]
     if counts.lost:
-        parts.append(f"{counts.lost} lost and tried again")
+        parts.append(f"{counts.lost} interrupted or killed (and tried again)")
     return f"{counts.finished}{wanted} finished: {', '.join(parts)}"
 
 
@@ -52,7 +52,11 @@ class Progress:
 
     def __init__(self, console: Console | None = None) -> None:
         self.console = console or Console()
-        self._live = Live(console=self.console, auto_refresh=False) if self._terminal else None
+        self._live = (
+            Live(console=self.console, auto_refresh=False, transient=True)
+            if self._terminal
+            else None
+        )
         self._target, self._already, self._started = 0, 0, time.monotonic()
         self._counts, self._best = Tally(), "none completed yet"
         self._hand, self._speed = "", 0.0
@@ -160,20 +164,36 @@ def best_table(trials: list[FrozenTrial]) -> Table:
     return table
 
 
-def closing(console: Console, study: Study, seconds: float, make_variables: str) -> None:
-    """Print how the study stands and what to do next."""
+def print_status(console: Console, study: Study) -> None:
+    """Print how the study stands."""
     trials = study.get_trials(deepcopy=False)
-    took = timedelta(seconds=round(seconds))
-    line = f"\n{study.study_name}: {tally_line(tally(trials), None)}; took {took}"
-    console.print(Text(line), soft_wrap=True)
+    console.print(Text(f"{study.study_name}: {tally_line(tally(trials), None)}"), soft_wrap=True)
+    for trial in trials:
+        if ending(trial) == "running":
+            gone = is_gone(trial.user_attrs.get(WORKER))
+            how = "was killed; the next make search tries it again" if gone else "is running"
+            console.print(Text(f"trial {trial.number} {how}"), soft_wrap=True)
     if best_trials(trials, 1):
         console.print(best_table(trials))
-    more = f" TRIALS={2 * sum(map(is_finished, trials))}"
+
+
+def closing(console: Console, study: Study, seconds: float) -> None:
+    """Print how the study stands after a search that took so long."""
+    console.print()
+    print_status(console, study)
+    console.print(f"this took {timedelta(seconds=round(seconds))}", highlight=False)
+
+
+def next_steps(console: Console, study: Study, variables: str) -> None:
+    """Print the commands that make sense now, with the make variables that they need."""
+    trials = study.get_trials(deepcopy=False)
+    steps = {f"make dashboard{variables}": "look at it in the browser"}
+    if best_trials(trials, 1):
+        steps[f"make export{variables}"] = "write the best configuration to best.toml"
+        steps[f"make evaluate{variables}"] = "then retrain that and open the test set once"
+    more = max(1, 2 * sum(map(is_finished, trials)))
+    steps[f"make search{variables} TRIALS={more}"] = "search on"
+    width = max(map(len, steps))
     console.print("next:")
-    for command, purpose in (
-        (f"make dashboard{make_variables}", "look at it in the browser"),
-        (f"make export{make_variables}", "write the best configuration to best.toml"),
-        (f"make evaluate{make_variables}", "then retrain that and open the test set once"),
-        (f"make search{make_variables}{more}", "search on"),
-    ):
-        console.print(Text(f"  {command:<38} {purpose}"), soft_wrap=True)
+    for command, purpose in steps.items():
+        console.print(Text(f"  {command:<{width}}   # {purpose}"), soft_wrap=True)

@@ -103,7 +103,7 @@ def _interruptible(progress: Progress) -> Iterator[_Flag]:
         if flag.set:
             raise KeyboardInterrupt
         flag.set = True
-        progress.say("stopping after this epoch; press Ctrl-C again to stop at once")
+        progress.say("stopping after the epoch in hand; press Ctrl-C again to stop at once")
 
     before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
@@ -121,7 +121,11 @@ def _mark_killed(study: Study, storage: RDBStorage, progress: Progress) -> None:
             study.tell(trial.number, state=TrialState.FAIL)
             progress.say(f"trial {trial.number} was killed; it will be tried again")
         else:
-            progress.say(f"trial {trial.number} is running in another process; left alone")
+            worker = trial.user_attrs.get(WORKER, {})
+            progress.say(
+                f"trial {trial.number} is left alone: it runs in process {worker.get('pid')} on "
+                f"{worker.get('host')}, as far as can be told from here"
+            )
 
 
 def _finished(study: Study) -> int:
@@ -190,13 +194,24 @@ class _Search:
         if lost is not None:
             user_attrs |= {RETRY_OF: lost.number}
             user_attrs |= {k: v for k, v in lost.user_attrs.items() if k == ARM}
-            system_attrs = _sampler_state(lost) | {"fixed_params": lost.params}
+            system_attrs = self._what_it_had(lost)
         elif arm is not None:
             user_attrs |= {ARM: arm.name}
             system_attrs = {"fixed_params": stored(arm.params)}
         self.study.add_trial(
             create_trial(state=TrialState.WAITING, user_attrs=user_attrs, system_attrs=system_attrs)
         )
+
+    def _what_it_had(self, lost: FrozenTrial) -> dict[str, Any]:
+        """What its second try begins with: all of its parameters, and what the sampler noted.
+
+        If it was lost while it was sampled, only what was fixed before: the sampler, seeded for
+        the same ordinal, then proposes the same again.
+        """
+        if set(lost.params) < set(self.order.preset.space.dimensions()):
+            return {k: v for k, v in lost.system_attrs.items() if k == "fixed_params"}
+        noted = {k: v for k, v in lost.system_attrs.items() if not k.startswith("completed_rung_")}
+        return noted | {"fixed_params": lost.params}
 
     def _untried_arms(self, trials: list[FrozenTrial]) -> list[Any]:
         tried = {trial.user_attrs.get(ARM) for trial in trials if not is_lost(trial)}
@@ -206,6 +221,8 @@ class _Search:
         assert isinstance(self.study.sampler, KillProofSampler)
         grid = self.study.sampler.inner
         if not isinstance(grid, GridSampler) or next_retry(trials) is not None:
+            return False
+        if any(trial.state == TrialState.WAITING for trial in trials):
             return False
         return grid.is_exhausted(self.study)
 
@@ -224,8 +241,3 @@ def _next_number(trials: list[FrozenTrial]) -> int:
     """The number that the next trial has or will have: the first waiting one's, or a new one."""
     waiting = [trial.number for trial in trials if trial.state == TrialState.WAITING]
     return min(waiting, default=len(trials))
-
-
-def _sampler_state(trial: FrozenTrial) -> dict[str, Any]:
-    """What the sampler noted on a trial (CMA-ES's generation, a grid's point), not its rungs."""
-    return {k: v for k, v in trial.system_attrs.items() if not k.startswith("completed_rung_")}

@@ -6,7 +6,6 @@ own, seeded from the study's seed and the trial's ordinal.
 
 from __future__ import annotations
 
-import copy
 import warnings
 from collections.abc import Sequence
 from typing import Any
@@ -21,7 +20,7 @@ from optuna.trial import FrozenTrial, TrialState
 from fmnist_model.errors import UserError
 from search.preset import Preset
 from search.space import grid
-from search.trials import ordinal
+from search.view import uninterrupted
 
 
 def trial_seeds(seed: int, place: int) -> tuple[int, int]:
@@ -43,9 +42,7 @@ def make_sampler(preset: Preset, seed: int, place: int) -> BaseSampler:
             case "grid":  # the seed orders the grid's points, so it is the study's
                 inner = optuna.samplers.GridSampler(grid(preset), seed=seed)
             case "qmc":  # one sequence for the whole study
-                inner = optuna.samplers.QMCSampler(
-                    scramble=True, seed=seed, warn_independent_sampling=False
-                )
+                inner = _QMCSampler(place, seed)
             case "cmaes":
                 inner = optuna.samplers.CmaEsSampler(seed=own, warn_independent_sampling=False)
             case "gp":
@@ -64,13 +61,20 @@ def _require_torch() -> None:
         )
 
 
-class KillProofSampler(BaseSampler):
-    """Any sampler, told ordinals instead of numbers.
+class _QMCSampler(optuna.samplers.QMCSampler):
+    """Takes the sequence's point of the trial's ordinal. Optuna's keeps count in the study, where
+    a trial that is lost while it is sampled counts, too."""
 
-    CMA-ES adds the number to its seed, and the grid begins with the point of that number. (Of a
-    trial that is tried again with all its parameters Optuna asks a sampler nothing, so that it
-    does not advance a sequence either.)
-    """
+    def __init__(self, place: int, seed: int) -> None:
+        super().__init__(scramble=True, seed=seed, warn_independent_sampling=False)
+        self._place = place
+
+    def _find_sample_id(self, *_: Any) -> int:
+        return self._place
+
+
+class KillProofSampler(BaseSampler):
+    """Any sampler, shown the study as if no trial had been lost."""
 
     def __init__(self, inner: BaseSampler) -> None:
         self.inner = inner
@@ -78,12 +82,12 @@ class KillProofSampler(BaseSampler):
     def infer_relative_search_space(
         self, study: Study, trial: FrozenTrial
     ) -> dict[str, BaseDistribution]:
-        return self.inner.infer_relative_search_space(study, by_ordinal(study, trial))
+        return self.inner.infer_relative_search_space(*uninterrupted(study, trial))
 
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
-        return self.inner.sample_relative(study, by_ordinal(study, trial), search_space)
+        return self.inner.sample_relative(*uninterrupted(study, trial), search_space)
 
     def sample_independent(
         self,
@@ -92,11 +96,11 @@ class KillProofSampler(BaseSampler):
         param_name: str,
         param_distribution: BaseDistribution,
     ) -> Any:
-        trial = by_ordinal(study, trial)
-        return self.inner.sample_independent(study, trial, param_name, param_distribution)
+        view = uninterrupted(study, trial)
+        return self.inner.sample_independent(*view, param_name, param_distribution)
 
     def before_trial(self, study: Study, trial: FrozenTrial) -> None:
-        self.inner.before_trial(study, by_ordinal(study, trial))
+        self.inner.before_trial(*uninterrupted(study, trial))
 
     def after_trial(
         self,
@@ -106,13 +110,5 @@ class KillProofSampler(BaseSampler):
         values: Sequence[float] | None,
     ) -> None:
         grid = isinstance(self.inner, optuna.samplers.GridSampler)
-        if grid and "grid_id" not in trial.system_attrs:
-            return  # an enqueued trial, of which GridSampler.after_trial cannot tell the point
-        self.inner.after_trial(study, by_ordinal(study, trial), state, values)
-
-
-def by_ordinal(study: Study, trial: FrozenTrial) -> FrozenTrial:
-    """A copy of the trial whose number is its ordinal."""
-    renumbered = copy.copy(trial)
-    renumbered.number = ordinal(trial.number, study.get_trials(deepcopy=False))
-    return renumbered
+        if not grid or "grid_id" in trial.system_attrs:  # which an enqueued trial lacks
+            self.inner.after_trial(study, trial, state, values)

@@ -15,8 +15,8 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
 from fmnist_model.errors import UserError
+from search.defaults import DEFAULT_URL
 
-DEFAULT_URL = "sqlite:///studies/results/studies.db"
 BUSY_SECONDS = 60
 """How long SQLite waits for another process's write before it gives up."""
 
@@ -26,7 +26,7 @@ class StorageError(UserError):
 
 
 def open_storage(url: str) -> RDBStorage:
-    """Open a storage for reading and writing; a SQLite file and its directory are made if absent.
+    """Open a storage for reading and writing; a SQLite file is made if it is absent.
 
     SQLite gets a write-ahead log, a long busy timeout, and transactions that take the write lock
     when they begin (BEGIN IMMEDIATE): with the driver's late locks two workers can claim one
@@ -35,10 +35,10 @@ def open_storage(url: str) -> RDBStorage:
     file = sqlite_file(url)
     if file is None:
         return _connect(url)
-    try:
+    if url == DEFAULT_URL:
         file.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StorageError(f"{file.parent}: cannot be made: {error.strerror}") from error
+    if not file.parent.is_dir():
+        raise StorageError(f"{file.parent}: no such directory; make it, or correct STORAGE=")
     storage = _connect(url, {"connect_args": {"timeout": BUSY_SECONDS}})
     sqlalchemy.event.listen(storage.engine, "connect", _prepare_sqlite)
     sqlalchemy.event.listen(storage.engine, "begin", _begin_immediate)
@@ -51,7 +51,7 @@ def open_read_only(url: str) -> RDBStorage:
     """Open an existing storage without writing to it; raise StorageError where there is none."""
     file = sqlite_file(url)
     if file is None:
-        return _connect(url)
+        return _connect(url, skip_table_creation=True)
     if not file.is_file():
         raise StorageError(f"{file}: no such database; make search creates it, STORAGE= names it")
     return _connect(

@@ -11,10 +11,9 @@ from optuna.study import Study
 
 from fmnist_model.errors import UserError
 from fmnist_model.versions import versions
+from search.defaults import DEFAULT_SEED
 from search.preset import Preset, parse_preset
 from search.storage import StorageError, shown
-
-DEFAULT_SEED = 648
 
 
 class StudyMismatchError(UserError):
@@ -36,9 +35,9 @@ def open_study(storage: RDBStorage, name: str, preset: Preset, seed: int | None)
                 f"study {name!r} was not made by this program (it has no preset of ours); "
                 f"give another name with NAME="
             )
-        study.set_user_attr("preset", preset.identity())
-        study.set_user_attr("seed", DEFAULT_SEED if seed is None else seed)
         study.set_user_attr("versions", versions())
+        study.set_user_attr("seed", DEFAULT_SEED if seed is None else seed)
+        study.set_user_attr("preset", preset.identity())  # last: it says that the others are there
         return study
     before = parse_preset(known["preset"], f"study {name}")  # with defaults that are new since
     differences = _differences(before.identity(), preset.identity())
@@ -60,10 +59,13 @@ def check_data(study: Study, sha256: str) -> None:
 def load_study(storage: RDBStorage, url: str, name: str) -> Study:
     """Load a study that must exist; raise StorageError, naming those that do, where it does not."""
     try:
-        return optuna.load_study(study_name=name, storage=storage)
+        study = optuna.load_study(study_name=name, storage=storage)
     except KeyError:
         names = ", ".join(sorted(optuna.get_all_study_names(storage))) or "none"
         raise StorageError(f"{shown(url)}: there is no study {name!r}; it has {names}") from None
+    if "preset" not in study.user_attrs:
+        raise StudyMismatchError(f"study {name!r} was not made by this program")
+    return study
 
 
 def _refuse(name: str, differences: list[str]) -> None:

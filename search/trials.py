@@ -35,13 +35,21 @@ def ordinal(number: int, trials: Sequence[FrozenTrial]) -> int:
 
 
 def next_retry(trials: Sequence[FrozenTrial]) -> FrozenTrial | None:
-    """The first failed or lost trial that has not been tried again yet, if there is one."""
+    """The first trial that is to be tried again: each lost one, and each failed one once."""
     retried = {trial.user_attrs.get(RETRY_OF) for trial in trials}
     for trial in trials:
-        first_try = RETRY_OF not in trial.user_attrs
-        if trial.state == TrialState.FAIL and first_try and trial.number not in retried:
+        ended = trial.state == TrialState.FAIL and trial.number not in retried
+        if ended and (is_lost(trial) or not _failed_before(trial, trials)):
             return trial
     return None
+
+
+def _failed_before(trial: FrozenTrial, trials: Sequence[FrozenTrial]) -> bool:
+    """Is this the second chance of a trial that failed (and was not merely lost)?"""
+    earlier = trial.user_attrs.get(RETRY_OF)
+    if earlier is None:
+        return False
+    return not is_lost(trials[earlier]) or _failed_before(trials[earlier], trials)
 
 
 @dataclass(frozen=True)

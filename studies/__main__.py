@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from fmnist_model.command_line import new_app, run
-from search.storage import DEFAULT_URL
+from search.defaults import DEFAULT_URL
 
 app = new_app("Look at what the searches found.")
 

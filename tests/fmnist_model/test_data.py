@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import subprocess
 import sys
@@ -44,13 +45,18 @@ def test_the_second_load_comes_from_the_cache_and_is_quick(project):
     assert cached < decoded, "the cache must be quicker than decoding"
 
 
-@pytest.mark.parametrize("damage", ["truncate", "flip", "empty"])
+@pytest.mark.parametrize("damage", ["truncate", "flip", "empty", "method", "encrypted"])
 def test_a_damaged_cache_is_noticed_and_made_again(project, damage):
     whole = load_train(DATA)
     (cache,) = Path("data/cache").glob("*.npz")
     content = bytearray(cache.read_bytes())
     if damage == "flip":
         content[len(content) // 2] ^= 0xFF
+    directory = content.rfind(b"PK\x01\x02")  # the last entry of the zip file's directory
+    if damage == "method":
+        content[directory + 10] = 99
+    if damage == "encrypted":
+        content[directory + 8] |= 1
     cache.write_bytes({"truncate": content[: len(content) // 2], "empty": b""}.get(damage, content))
     said: list[str] = []
     assert load_train(DATA, said.append).sha256 == whole.sha256
@@ -61,8 +67,6 @@ def test_a_damaged_cache_is_noticed_and_made_again(project, damage):
 
 
 def test_a_changed_file_is_not_served_from_the_cache(project, tmp_path):
-    import shutil
-
     copy = tmp_path / "copy"
     shutil.copytree(DATA, copy)
     load_train(copy)
@@ -95,6 +99,19 @@ def test_a_limit_keeps_the_first_of_each_part(everything):
     np.testing.assert_array_equal(few_validation.labels, validation.labels[:500])
     with pytest.raises(DataError, match=r"data.limit is 50,000, but there are 48,000"):
         split(everything, 50_000)
+
+
+def test_damage_to_what_was_fetched_says_how_to_fetch_it_again(project):
+    shutil.copytree(DATA, "data/fashion-mnist")
+    (project / "data/fashion-mnist/train-labels-idx1-ubyte.gz").write_bytes(b"")
+    with pytest.raises(DataError, match=r"\(remove data/fashion-mnist to have it fetched anew\)"):
+        load_train()
+
+
+def test_a_cache_that_cannot_be_written_costs_only_time(project):
+    (project / "data").mkdir()
+    (project / "data/cache").write_text("in the way")
+    assert len(load_train(DATA)) == 60_000
 
 
 def test_data_that_cannot_be_fetched_is_one_sentence(project, monkeypatch):

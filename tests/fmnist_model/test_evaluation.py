@@ -62,11 +62,27 @@ def test_it_learns_from_all_training_images_with_other_seeds(best, custom_data):
 
 def test_openings_are_counted_before_the_test_set_is_opened(best, custom_data, capsys):
     assert judged(best, custom_data, seeds=1)["test_set_opened"] == 1
-    (custom_data / "t10k-images-idx3-ubyte").unlink()
-    with pytest.raises(data.DataError, match="t10k-images-idx3-ubyte"):
+    (custom_data / "t10k-images-idx3-ubyte").write_bytes(b"")
+    with pytest.raises(data.DataError, match="t10k-images-idx3-ubyte: the file is empty"):
         judged(best, custom_data, seeds=1)
     lines = best.with_name("test_set_openings.jsonl").read_text().splitlines()
     assert [json.loads(line)["trial"] for line in lines] == [7, 7]
+
+
+def test_a_missing_test_set_shows_before_the_training_and_is_no_opening(best, custom_data):
+    (custom_data / "t10k-images-idx3-ubyte").unlink()
+    with pytest.raises(data.DataError, match=r"t10k-images-idx3-ubyte.gz: file missing"):
+        judged(best, custom_data, seeds=1)
+    assert [path.name for path in best.parent.iterdir()] == ["best.toml"]
+
+
+def test_runs_that_blow_up_are_told(best, custom_data):
+    train = BEST["train"] | {"learning_rate": 1e30, "batch_size": 2000, "epochs": 1}
+    best.write_text(tomli_w.dumps(BEST | {"train": train}))
+    found = judged(best, custom_data)
+    assert [run["stop_reason"] for run in found["runs"]] == ["diverged", "diverged"]
+    assert found["loss"]["mean"] is None
+    assert json.loads(best.with_name("evaluation.json").read_text(), parse_constant=pytest.fail)
 
 
 def test_a_limited_study_is_retrained_on_its_own_images(best, custom_data):
@@ -74,7 +90,7 @@ def test_a_limited_study_is_retrained_on_its_own_images(best, custom_data):
     said: list[str] = []
     found = evaluate(best, 1, custom_data, said.append, lambda seed, metrics: None)
     assert found["images"]["train"] == 500
-    assert "these are other images than the configuration was searched on" in said
+    assert "warning: these are other images than the configuration was searched on" in said
 
 
 def test_the_interval_is_students():
@@ -82,6 +98,8 @@ def test_the_interval_is_students():
     assert found["mean"] == pytest.approx(0.91)
     assert found["high"] - found["mean"] == pytest.approx(4.302653 * 0.01 / 3**0.5, rel=1e-5)
     assert interval([0.9])["low"] is None
+    assert interval([0.1, 0.9])["low"] == 0.0
+    assert interval([0.1, 0.9])["high"] == 1.0
 
 
 def test_the_command_prints_the_answer(best, custom_data, command):

@@ -167,6 +167,32 @@ def test_a_dead_hidden_layer_is_named(few):
     assert dead
 
 
+@pytest.mark.parametrize("train", [{"batch_size": 1000}, {"batch_size": 100, "momentum": 0.95}])
+def test_a_run_that_ends_before_patience_does_is_looked_at_all_the_same(engine, train):
+    """Two epochs of two steps; forty with a velocity that asks for a hundred steps of patience."""
+    model = changed(
+        BASE, output_activation="relu", dropout=0.0, filters=(32, 64), dense_units=(128,)
+    )
+    stuck = 0
+    for seed in range(3):
+        settings = changed(SHORT, learning_rate=0.45, seed=seed, **train)
+        result = engine.run(model, settings)
+        if engine._last.census(with_dropout=False).output_is_dead():
+            stuck += 1
+            assert result.stop_reason == "stuck"
+    assert stuck
+
+
+def test_a_batch_larger_than_the_data_is_one_step(engine):
+    assert engine.run(BASE, changed(SHORT, batch_size=2**31 - 1, epochs=1)).steps_run == 1
+
+
+def test_weights_ruined_by_the_last_step_are_diverged_without_validation_too(few):
+    model = changed(BASE, activation="elu", dropout=0.0)
+    train = changed(SHORT, learning_rate=1e30, batch_size=2000, epochs=1)
+    assert Engine(few[0]).run(model, train).stop_reason == "diverged"
+
+
 def test_a_layer_that_is_silent_on_some_batches_only_is_alive(everything, monkeypatch):
     """The trap: gradients exactly zero for many steps in a row, and yet not dead."""
     images = split(everything, 6000)

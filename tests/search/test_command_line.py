@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import sys
 import tomllib
 from pathlib import Path
 
+import optuna
 import pytest
 
 from fmnist_model.evaluation import read_configuration
+from search.storage import open_storage
 from tests.conftest import DATA
 from tests.search.conftest import load, search, write_preset
 
@@ -22,7 +25,7 @@ def test_run_tells_what_it_did_and_what_to_do_next(command):
     assert "2,000 training and 500 validation images on" in done.stdout
     assert "smoke: 3 finished: " in done.stdout
     assert "best trials" in done.stdout
-    assert "make export STUDY=smoke" in done.stdout
+    assert "make export STUDY=smoke " in done.stdout
     again = command("search", "run", "--study", "smoke", "--trials", "3", "--data", DATA)
     assert "loading the data" not in again.stdout
     assert "smoke: 3 finished: " in again.stdout
@@ -60,7 +63,7 @@ def test_export_writes_all_that_training_needs(searched, command):
     done = command("search", "export", "--study", "tiny")
     assert done.returncode == 0, done.stderr
     path = Path("studies/results/tiny/best.toml")
-    assert str(path) in done.stdout
+    assert done.stdout == f"{path} written; next: make evaluate STUDY=tiny\n"
     written = tomllib.loads(path.read_text())
     assert set(written) == {"model", "train", "data", "provenance"}
     assert written["provenance"]["trial"] == searched.best_trial.number
@@ -156,6 +159,41 @@ def test_mistakes_are_one_sentence(command, arguments, said):
     assert "Traceback" not in done.stderr
     assert done.stderr.count("\n") == 1
     assert "secret" not in done.stdout + done.stderr
+
+
+def test_hints_hide_the_password_and_are_quoted():
+    from search.__main__ import _variables
+
+    url = "postgresql+psycopg://me:secret@db/x"
+    assert _variables("paper", None, url) == " STORAGE='postgresql+psycopg://me:***@db/x'"
+    assert _variables("smoke", "mine", "sqlite:///a b.db", Path("my data")) == (
+        " STUDY=smoke NAME=mine STORAGE='sqlite:///a b.db' DATA='my data'"
+    )
+
+
+def test_a_killed_trial_is_not_called_running(tiny, command):
+    study = search(1)
+    dead = {"host": socket.gethostname(), "pid": 2**22 + 1, "started": 0}
+    storage = open_storage("sqlite:///studies/results/studies.db")
+    mine = optuna.load_study(study_name="tiny", storage=storage)
+    mine.ask().set_user_attr("worker", dead)
+    assert len(study.trials) == 2
+    done = command("search", "status", "--study", "tiny")
+    assert "trial 1 was killed; the next make search tries it again" in done.stdout
+
+
+def test_a_database_with_damaged_pages_is_one_sentence(searched, command):
+    path = Path("studies/results/studies.db")
+    content = bytearray(path.read_bytes())
+    content[8192:] = b"\x7f" * len(content[8192:])
+    path.write_bytes(content)
+    for suffix in ("-wal", "-shm"):
+        Path(f"{path}{suffix}").unlink(missing_ok=True)
+    for verb in ("status", "export"):
+        done = command("search", verb, "--study", "tiny")
+        assert done.returncode == 2
+        assert "the database cannot be used: " in done.stderr
+        assert done.stderr.count("\n") == 1
 
 
 def test_no_trials_at_all_is_a_mistake(command):

@@ -39,7 +39,7 @@ def test_the_papers_question():
 @pytest.mark.parametrize(
     ("tree", "said"),
     [
-        ({}, "space: this key is required"),
+        ({"model": {}}, "space: this key is required"),
         ({"spce": 1, "space": RELU}, "spce: unknown key; remove it or correct its spelling"),
         ({"space": {}}, "space: nothing is searched; name at least one hyperparameter"),
         ({"space": {"lr": [0.1]}}, "space.lr: unknown key"),
@@ -93,6 +93,35 @@ def test_the_papers_question():
             "is outside 0.1",
         ),
         ({"space": RELU, "arms": [{"name": "a", "params": {}}] * 2}, "two arms have the same name"),
+        ({"spacee": RELU}, "spacee: unknown key; remove it or correct its spelling"),
+        (
+            {"space": RELU, "model": {"architecture": ["cnn"]}},
+            "model.architecture: input should be",
+        ),
+        ({"space": {"learning_rate": {"low": "a", "high": 1}}}, "space.learning_rate.low: input"),
+        ({"space": {"filters": [16, 32]}}, "space.filters: input should be a list, got 16"),
+        (
+            {
+                "space": {"batch_size": {"low": 10, "high": 99}},
+                "arms": [{"name": "a", "params": {"batch_size": 10.5}}],
+            },
+            "arms.a.batch_size: expected a whole number, got 10.5",
+        ),
+        (
+            {
+                "space": {"momentum": {"low": 0, "high": 0.9, "step": 0.1}},
+                "arms": [{"name": "a", "params": {"momentum": 0.25}}],
+            },
+            "0.25 is not 0.0 and a number of steps of 0.1",
+        ),
+        (
+            {
+                "space": RELU | {"batch_size": [10, 20]},
+                "sampler": {"name": "grid"},
+                "arms": [{"name": "a", "params": {"activation": "relu"}}],
+            },
+            "arms.a: the sampler grid fills nothing in; give batch_size, too",
+        ),
     ],
 )
 def test_a_fault_is_one_sentence(tree, said):

@@ -48,11 +48,25 @@ def test_ordinals_skip_the_lost():
     assert [ordinal(number, trials) for number in range(5)] == [0, 1, 1, 2, 3]
 
 
-def test_each_lost_trial_is_tried_again_once():
+def test_each_lost_trial_is_tried_again_until_it_ends():
     lost = trial(TrialState.FAIL, number=0, fail_reason="killed")
     again = trial(TrialState.FAIL, number=1, fail_reason="killed", retry_of=0)
     assert next_retry([lost]) is lost
-    assert next_retry([lost, again]) is None
+    assert next_retry([lost, again]) is again
+    done = trial(TrialState.COMPLETE, 0.5, number=2, retry_of=1)
+    assert next_retry([lost, again, done]) is None
+
+
+def test_each_failed_trial_is_tried_again_once_however_often_it_is_lost():
+    failed = trial(TrialState.FAIL, number=0, fail_reason="exception")
+    killed = trial(TrialState.FAIL, number=1, fail_reason="killed", retry_of=0)
+    again = trial(TrialState.FAIL, number=2, fail_reason="exception", retry_of=1)
+    assert next_retry([failed]) is failed
+    assert next_retry([failed, killed]) is killed
+    assert next_retry([failed, killed, again]) is None
+    first_lost = trial(TrialState.FAIL, number=0, fail_reason="killed")
+    then_failed = trial(TrialState.FAIL, number=1, fail_reason="exception", retry_of=0)
+    assert next_retry([first_lost, then_failed]) is then_failed
 
 
 def test_the_earlier_of_equals_is_best():

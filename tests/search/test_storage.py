@@ -11,7 +11,7 @@ import pytest
 
 from search.storage import StorageError, open_read_only, open_storage, shown, sqlite_file
 
-URL = "sqlite:///somewhere/studies.db"
+URL = "sqlite:///studies/results/studies.db"
 
 
 def test_sqlite_is_made_with_its_directory_and_a_write_ahead_log(project):
@@ -46,20 +46,20 @@ def test_no_waiting_trial_is_claimed_twice(project):
 
 def test_looking_writes_nothing(project):
     study = optuna.create_study(storage=open_storage(URL), study_name="s")
-    before = Path("somewhere/studies.db").read_bytes()
+    before = Path("studies/results/studies.db").read_bytes()
     read_only = optuna.load_study(study_name="s", storage=open_read_only(URL))
     assert read_only.trials == []
     with pytest.raises(optuna.exceptions.StorageInternalError) as caught:
         read_only.ask()
     assert "readonly database" in str(caught.value.__cause__)
-    assert Path("somewhere/studies.db").read_bytes() == before
+    assert Path("studies/results/studies.db").read_bytes() == before
     assert study.trials == []
 
 
 def test_a_missing_database_is_not_created(project):
     with pytest.raises(StorageError, match=r"studies.db: no such database; make search creates it"):
         open_read_only(URL)
-    assert not Path("somewhere").exists()
+    assert not Path("studies/results").exists()
 
 
 @pytest.mark.parametrize("open_it", [open_storage, open_read_only])
@@ -81,6 +81,10 @@ def test_a_database_of_something_else(project):
     [
         ("studies.db", "is not a database URL; an example is sqlite:///"),
         ("sqlite://", "names no file"),
+        (
+            "sqlite:///nowhere/studies.db",
+            "nowhere: no such directory; make it, or correct STORAGE=",
+        ),
         ("nosuch://host/db", "its database driver is not installed"),
     ],
 )
