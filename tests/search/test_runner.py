@@ -135,6 +135,15 @@ def test_an_interrupted_study_equals_an_uninterrupted_one(project, sampler, prun
     assert table(interrupted) == straight
 
 
+@pytest.mark.parametrize("pruner", ["none", "median"])
+def test_the_other_pruners(project, pruner):
+    """Without one every run completes; the median needs five peers, then stops those below it."""
+    write_preset(epochs=4, more=f'[pruner]\nname = "{pruner}"')
+    counts = tally(search(12).trials)
+    assert (counts.pruned > 0) == (pruner == "median")
+    assert counts.completed + counts.pruned == 12
+
+
 def test_enough_is_enough(tiny):
     study = search(3)
     before = [trial.datetime_complete for trial in study.trials]
