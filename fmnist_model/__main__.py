@@ -115,7 +115,8 @@ def evaluate(
 
             def on_epoch(seed: int, metrics: Any) -> None:
                 loss = _figure(metrics.loss)
-                line = f"seed {seed}, epoch {metrics.epoch}: loss {loss}, accuracy {metrics.accuracy:.4f}"
+                figures = f"loss {loss}, accuracy {metrics.accuracy:.4f}"
+                line = f"seed {seed}, epoch {metrics.epoch}: {figures} on the training images"
                 progress.update(task, completed=seed * epochs + metrics.epoch, description=line)
                 if not console.is_terminal and metrics.epoch == epochs:
                     _say(line)
