@@ -64,6 +64,19 @@ def finish(process: subprocess.Popen[str]) -> str:
     return output
 
 
+def kill_within_a_trial(process: subprocess.Popen[str], name: str) -> None:
+    """Stop the process to look; kill it where a trial is running, else let it go on a little."""
+    for _ in range(200):
+        process.send_signal(signal.SIGSTOP)
+        if tally(load(name).trials).running:
+            process.send_signal(signal.SIGKILL)
+            process.communicate()
+            return
+        process.send_signal(signal.SIGCONT)
+        time.sleep(0.03)
+    raise AssertionError("no trial was seen running")
+
+
 def test_a_study_with_kills_between_equals_one_straight_through(project):
     """The smoke preset, straight through, and as 4 and 12 with a SIGKILL in the middle of a trial
     after the tenth, from which on TPE models what it has seen."""
@@ -72,10 +85,7 @@ def test_a_study_with_kills_between_equals_one_straight_through(project):
     finish(launch(4, "killed"))
     process = launch(16, "killed")
     wait_for(process, "trial  11")
-    time.sleep(0.3)  # into the trial after it
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
-    assert tally(load("killed").trials).running == 1
+    kill_within_a_trial(process, "killed")
     output = finish(launch(16, "killed"))
     assert "was killed; it will be tried again" in output
     killed = load("killed")
