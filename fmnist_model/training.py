@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import time
 from collections import OrderedDict
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -82,6 +82,15 @@ class Engine:
         return [variable.numpy() for variable in self._last.variables]
 
 
+class _Sums(NamedTuple):
+    """What was summed up over the training steps of an epoch."""
+
+    images: int
+    loss: float
+    correct: int
+    seconds: float
+
+
 class _Run:
     """One trial on a program: its epochs, its evidence, and when to stop."""
 
@@ -95,6 +104,8 @@ class _Run:
     ) -> None:
         self.program, self.model, self.config = program, model, train
         self.count, self.validation = len(images), validation
+        self.batch = min(train.batch_size, self.count)
+        self.total = math.ceil(self.count / self.batch)  # steps an epoch
         self.sample = next(images.chunks())
         self.entropy = health.label_entropy(images.labels.numpy())
         self.history: list[EpochMetrics] = []
@@ -119,39 +130,41 @@ class _Run:
         return "completed", health.living(self.history[-1].loss, self.entropy)
 
     def _epoch(self, epoch: int) -> tuple[EpochMetrics, Diagnosis | None]:
-        order = np.random.default_rng([self.config.seed, epoch]).permutation(self.count)
-        batch = min(self.config.batch_size, self.count)
-        total = math.ceil(self.count / batch)
-        step, seen, loss_sum, correct, seconds = 0, 0, 0.0, 0, 0.0
-        fault: Diagnosis | None = None
-        while step < total and fault is None:
-            started = time.perf_counter()
-            done = self.program.train(order, step, batch, self.quiet, self.patience)
-            seconds += time.perf_counter() - started
-            self.quiet = done.quiet
-            self.steps += done.step - step
-            step, loss_sum, correct = done.step, loss_sum + done.loss_sum, correct + done.correct
-            last = step == total and epoch == self.config.epochs
-            fault = self._fault(Moment(epoch, step, done.last_loss), 1 if last else self.patience)
-        seen = min(step * batch, self.count)
-        self.images += seen
-        self.training_seconds += seconds
+        sums, fault = self._train(epoch)
+        self.images += sums.images
+        self.training_seconds += sums.seconds
         val_loss, val_accuracy = None, None
         if self.validation is not None:
             val_loss, val_accuracy = self.program.score(self.validation)
         # The last step may have ruined the weights, which no training loss shows any more.
         closing = val_loss if val_loss is not None else self.program.score(self.sample)[0]
         if fault is None and not math.isfinite(closing):
-            fault = health.diverged(Moment(epoch, step, closing), "loss after the step")
+            fault = health.diverged(Moment(epoch, self.total, closing), "loss after the step")
         metrics = EpochMetrics(
             epoch=epoch,
-            loss=_finite(loss_sum / seen),
-            accuracy=correct / seen,
+            loss=_finite(sums.loss / sums.images),
+            accuracy=sums.correct / sums.images,
             val_loss=_finite(val_loss),
             val_accuracy=val_accuracy,
-            images_per_second=seen / seconds,
+            images_per_second=sums.images / sums.seconds,
         )
         return metrics, fault
+
+    def _train(self, epoch: int) -> tuple[_Sums, Diagnosis | None]:
+        """Train for an epoch, or until there is a fault."""
+        order = np.random.default_rng([self.config.seed, epoch]).permutation(self.count)
+        step, loss, correct, seconds = 0, 0.0, 0, 0.0
+        fault: Diagnosis | None = None
+        while step < self.total and fault is None:
+            started = time.perf_counter()
+            done = self.program.train(order, step, self.batch, self.quiet, self.patience)
+            seconds += time.perf_counter() - started
+            self.steps += done.step - step
+            self.quiet = done.quiet
+            step, loss, correct = done.step, loss + done.loss_sum, correct + done.correct
+            last = step == self.total and epoch == self.config.epochs
+            fault = self._fault(Moment(epoch, step, done.last_loss), 1 if last else self.patience)
+        return _Sums(min(step * self.batch, self.count), loss, correct, seconds), fault
 
     def _fault(self, now: Moment, patience: int) -> Diagnosis | None:
         if not math.isfinite(now.loss):
@@ -173,9 +186,8 @@ class _Run:
         return diagnosis
 
     def _onset(self, now: Moment, quiet: int) -> Moment:
-        total = math.ceil(self.count / min(self.config.batch_size, self.count))
-        first = (now.epoch - 1) * total + now.step - quiet
-        return Moment(first // total + 1, first % total + 1, now.loss)
+        first = (now.epoch - 1) * self.total + now.step - quiet
+        return Moment(first // self.total + 1, first % self.total + 1, now.loss)
 
 
 def _finite(value: float | None) -> float | None:
