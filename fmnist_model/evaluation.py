@@ -197,8 +197,7 @@ def _report(
 
 
 def _run_record(run: RunResult) -> dict[str, Any]:
-    record = asdict(run)
-    return record | {"history": run.curves(), "diagnosis": run.diagnosis.to_dict()}
+    return asdict(run) | {"history": run.curves()}
 
 
 def _per_class(test: Images, judged: Sequence[Judged]) -> dict[str, dict[str, Any]]:

@@ -104,7 +104,8 @@ def _check_dimension(name: str, dimension: Dimension, fixed: dict[str, Any]) -> 
             if name in WHOLE_NUMBERS and value != int(value):
                 raise ValueError(f"space.{name}: expected whole numbers, got {value!r}")
     for value in dimension.values():
-        _check_config(config_of(name), {**fixed, name: value}, "space")
+        whole = dimension.choices is None and name in WHOLE_NUMBERS
+        _check_config(config_of(name), {**fixed, name: int(value) if whole else value}, "space")
 
 
 def _check_config(config: Any, given: dict[str, Any], section: str) -> None:
@@ -187,7 +188,7 @@ class Preset(Frozen):
     def identity(self) -> dict[str, Any]:
         """All that makes trials comparable, as plain values: two presets that agree in it may
         share a study."""
-        whole = self.model_dump(mode="json", exclude_defaults=False)
+        whole = self.model_dump(mode="json")
         whole["space"] = {name: dim for name, dim in whole["space"].items() if dim is not None}
         return whole
 

@@ -56,18 +56,20 @@ def _grid_values(distribution: BaseDistribution) -> list[Any]:
     return [round(v) for v in values] if isinstance(distribution, IntDistribution) else values
 
 
-def suggest(trial: Trial, preset: Preset) -> dict[str, Any]:
+def suggest(trial: Trial, preset: Preset) -> None:
     """Ask the trial for a value of every searched hyperparameter."""
-    return {name: _suggest(trial, name, d) for name, d in distributions(preset).items()}
+    for name, distribution in distributions(preset).items():
+        _suggest(trial, name, distribution)
 
 
-def _suggest(trial: Trial, name: str, distribution: BaseDistribution) -> Any:
+def _suggest(trial: Trial, name: str, distribution: BaseDistribution) -> None:
     if isinstance(distribution, CategoricalDistribution):
-        return trial.suggest_categorical(name, distribution.choices)
+        trial.suggest_categorical(name, distribution.choices)
+        return
     assert isinstance(distribution, IntDistribution | FloatDistribution)
     ask = trial.suggest_int if isinstance(distribution, IntDistribution) else trial.suggest_float
     low, high, step, log = (getattr(distribution, part) for part in ("low", "high", "step", "log"))
-    return ask(name, low, high, step=step, log=log)
+    ask(name, low, high, step=step, log=log)
 
 
 def stored(params: Mapping[str, Any]) -> dict[str, Any]:

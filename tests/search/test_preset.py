@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from optuna.distributions import IntDistribution
 
 from search.preset import Preset, PresetError, load_preset, parse_preset, study_name
+from search.space import configurations, distributions
 from tests.conftest import ROOT
 
 RELU = {"activation": ["relu"]}
@@ -131,6 +133,14 @@ def test_a_fault_is_one_sentence(tree, said):
     assert message.startswith("x.toml: ")
     assert said in message
     assert "\n" not in message
+
+
+@pytest.mark.parametrize("name", ["dense_units", "kernel_size", "batch_size"])
+def test_whole_numbers_are_searched_as_ranges_too(name):
+    preset = parse_preset({"space": {name: {"low": 2, "high": 6, "step": 2}}}, "x.toml")
+    assert distributions(preset) == {name: IntDistribution(2, 6, step=2)}
+    model, train = configurations(preset, {name: 4}, seed=1)
+    assert {"dense_units": (4,)}.get(name, 4) == getattr(train, name, getattr(model, name, None))
 
 
 def test_a_missing_preset_lists_those_there_are(project):
