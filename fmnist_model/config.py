@@ -21,6 +21,7 @@ Activation = Literal[
 OutputActivation = Literal["softmax", "relu", "sigmoid"]
 Architecture = Literal["cnn", "lenet5", "mlp"]
 Precision = Literal["auto", "float32", "bfloat16"]
+OnStuck = Literal["stop", "record"]
 Units = Annotated[int, Field(ge=1)]
 
 IMAGE_SIDE = 28
@@ -87,7 +88,12 @@ class ModelConfig(Frozen):
 
 
 class TrainConfig(Frozen):
-    """How a network is trained: stochastic gradient descent for a fixed number of epochs."""
+    """How a network is trained: stochastic gradient descent for a fixed number of epochs.
+
+    With `on_stuck` "record" a run that is stuck or has exploded goes on all the same, so that it
+    can be seen whether it would have recovered. `saturated_patience` is the number of epochs in a
+    row that a run may be saturated before it is pruned; None prunes none.
+    """
 
     batch_size: int = Field(1000, ge=1)
     epochs: int = Field(10, ge=1)
@@ -95,3 +101,5 @@ class TrainConfig(Frozen):
     momentum: float = Field(0.0, ge=0, lt=1)
     seed: int = Field(0, ge=0, lt=2**31)
     precision: Precision = "auto"
+    on_stuck: OnStuck = "stop"
+    saturated_patience: int | None = Field(None, ge=1)

@@ -155,11 +155,11 @@ def _judge(model: ModelConfig, weights: Sequence[Any], test: Images) -> Judged:
     """Judge the weights in the very network that is saved: Keras's own layers, float32."""
     import keras
 
-    from fmnist_model.network import cross_entropy, export_network, probe_network
+    from fmnist_model.network import cross_entropy, export_network, logits_network
 
-    network = probe_network(export_network(model, weights))
+    network = logits_network(export_network(model, weights))
     pixels = test.pixels[..., np.newaxis].astype(np.float32) / 255
-    logits = network.predict(pixels, batch_size=1000, verbose=0)[-1]
+    logits = network.predict(pixels, batch_size=1000, verbose=0)
     outputs = keras.activations.get(model.output_activation)(logits)
     predicted = np.argmax(keras.ops.convert_to_numpy(outputs), axis=-1)
     losses = keras.ops.convert_to_numpy(cross_entropy(model.output_activation, logits, test.labels))

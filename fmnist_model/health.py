@@ -1,55 +1,28 @@
 """From evidence to diagnosis: is a run healthy, slow, stuck or diverged, and why? NumPy only.
 
-The evidence comes from an engine: for how many steps each gradient has been *exactly* zero, and a
-census, one pass over the training images that counts which units are active on any of them.
+Without momentum, a network whose every gradient is exactly zero on all training images can never
+change again. The evidence comes from an engine: for how many steps in a row the first gradient has
+been exactly zero, and censuses (`fmnist_model.census`) of all training images taken then.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-import numpy as np
-
+from fmnist_model.census import Census, OutputCensus
 from fmnist_model.config import CLASSES
+from fmnist_model.explain import CLIPPED, WORST, frozen_loss
 
-Kind = Literal["healthy", "slow", "exploded", "dead_output", "dead_layer", "non_finite"]
+Kind = Literal[
+    "healthy", "slow", "saturated", "exploded", "dead_output", "dead_layer", "non_finite"
+]
 
-CLIPPED = -math.log(1e-7)
-"""The loss of an output clipped at Keras's epsilon: 16.1181."""
-WORST = CLIPPED + math.log(CLASSES)
-"""No clipped output has a greater loss than (1 - p) * 16.1181 + ln k with p = 0 and k = 10."""
-
-
-@dataclass(frozen=True)
-class Census:
-    """Which units are active on any training image, counted on pre-activations.
-
-    `active` and `units` count, for each hidden ReLU layer in forward order, the units with a
-    positive pre-activation on at least one image, and all of them. The rest is of a ReLU output
-    layer (None for others): `open_outputs` counts outputs strictly inside the clip, through which
-    a gradient can flow; `saturated[k]` counts images with k outputs above it, and
-    `label_saturated` the images whose own label is among these. A census that was cut short, as
-    it is once it has ruled every fault out, has `complete` False.
-    """
-
-    images: int
-    complete: bool
-    active: Mapping[str, int]
-    units: Mapping[str, int]
-    open_outputs: int | None
-    saturated: tuple[int, ...] | None
-    label_saturated: int | None
-
-    def dead_layers(self) -> list[str]:
-        """Hidden ReLU layers without one active unit, in forward order."""
-        return [name for name, active in self.active.items() if active == 0]
-
-    def output_is_dead(self) -> bool:
-        """Is every output constant, dead or clipped, on every image?"""
-        return self.complete and self.open_outputs == 0
+GUESSING_BAND = 0.02
+"""A loss less than this share below the labels' entropy is no better than guessing."""
+PINNED_SHARE = 0.9
+"""A layer is saturated if so many of its outputs are pinned (see `VitalSigns`)."""
 
 
 @dataclass(frozen=True)
@@ -85,80 +58,105 @@ class Diagnosis:
         return asdict(self)
 
 
-def frozen_loss(saturated: tuple[int, ...], label_saturated: int) -> float:
-    """The loss of a dead ReLU output layer: mean ln k + (1 - p) * 16.1181.
+@dataclass(frozen=True)
+class Evidence:
+    """What is known of a run whose first gradient has been exactly zero for `quiet_steps` steps.
 
-    k is the number of saturated outputs of an image (`saturated[k]` images have k; none saturated
-    counts as all ten, for ten equal outputs are ten equal outputs), p the share of images whose
-    label is saturated. Where no output is saturated at all, the loss is ln 10.
+    `clean` was taken without dropout, `masked` with fresh masks (None without dropout), `coasted`
+    with the weights where momentum alone will carry them (None without momentum). No dropout lies
+    below the layers `before_dropout`. Margins under `rounding` do not count as proof. `entropy` is
+    that of the training labels, the loss of a network that only knows how frequent they are.
+    `ways_out` names what else might end a death.
     """
-    counts = np.asarray(saturated, dtype=float)
-    images = counts.sum()
-    log_k = np.log([CLASSES, *range(1, CLASSES + 1)])
-    unsaturated_labels = images - counts[0] - label_saturated
-    return float((counts @ log_k + unsaturated_labels * CLIPPED) / images)
+
+    clean: Census
+    masked: Census | None
+    coasted: Census | None
+    onset: Moment
+    quiet_steps: int
+    before_dropout: frozenset[str]
+    rounding: float
+    entropy: float
+    ways_out: tuple[str, ...] = ()
+
+    def others(self, layer: str) -> list[Census]:
+        """The censuses that have to agree with the clean one about a layer."""
+        masked = None if layer in self.before_dropout else self.masked
+        return [census for census in (masked, self.coasted) if census is not None]
+
+    def ways_out_of(self, layer: str, margin: float) -> list[str]:
+        """Why a death of this layer is not proved; empty if it is."""
+        ways = list(self.ways_out)
+        if self.masked is not None and layer not in self.before_dropout:
+            ways.append("another dropout mask")
+        if self.coasted is not None:
+            ways.append("momentum")
+        if margin < self.rounding:
+            ways.append("rounding")
+        return ways
+
+    def to_dict(self) -> dict[str, Any]:
+        """The evidence as plain values, ready for JSON."""
+        censuses = {"census": self.clean, "with_dropout": self.masked, "coasted": self.coasted}
+        taken = {name: census.to_dict() for name, census in censuses.items() if census is not None}
+        return {"quiet_steps": self.quiet_steps, **taken}
 
 
-def diagnose_stuck(
-    clean: Census,
-    masked: Census | None,
-    onset: Moment,
-    quiet_steps: int,
-    momentum: float,
-    layers_below_dropout: frozenset[str],
-    entropy: float,
-) -> Diagnosis | None:
-    """Confirm from the census that a run cannot learn any more, or return None.
+def diagnose_stuck(evidence: Evidence) -> Diagnosis | None:
+    """Confirm from the censuses that a run cannot learn any more, or return None.
 
-    `clean` was taken without dropout, `masked` with it (None where its rate is 0). A hidden layer
-    that no dropout precedes, and the whole of a network without dropout, are judged on the first
-    alone; elsewhere both must agree, and the diagnosis is not certain: some mask not yet drawn
-    might revive a unit. Nor is it with momentum, whose velocity still moves the weights. `entropy`
-    is that of the training labels, the loss of a network that only knows how frequent they are.
+    A network without dropout is judged on the clean census alone, as is a hidden layer below the
+    dropout. Elsewhere the census with masks must agree, and the diagnosis is not certain: some
+    mask not yet drawn might revive a unit. With momentum the weights must be dead also where their
+    velocity carries them; that is not certain either, for it is not looked at on the way.
+
+    A dead output that is better than guessing has learned what it froze with, and is not stuck.
     """
-    evidence = {
-        "quiet_steps": quiet_steps,
-        "momentum": momentum,
-        "census": asdict(clean),
-        "census_with_dropout": asdict(masked) if masked else None,
-    }
-    by_momentum = ["momentum"] if momentum > 0 else []
-    by_mask = ["another dropout mask"] if masked is not None else []
-    if clean.output_is_dead() and (masked is None or masked.output_is_dead()):
-        return _dead_output(clean, by_mask + by_momentum, onset, evidence)
-    for layer in clean.dead_layers():
-        if layer in layers_below_dropout:
-            return _dead_layer(clean, layer, by_momentum, onset, evidence, entropy)
-        if masked is None or layer in masked.dead_layers():
-            return _dead_layer(clean, layer, by_mask + by_momentum, onset, evidence, entropy)
+    output = evidence.clean.output
+    if output is not None and evidence.clean.output_is_dead():
+        frozen = all(census.output_is_dead() for census in evidence.others("output"))
+        if frozen and _no_better_than_guessing(output, evidence.entropy):
+            return _dead_output(output, evidence)
+    for layer in evidence.clean.dead_layers():
+        if all(layer in census.dead_layers() for census in evidence.others(layer)):
+            return _dead_layer(layer, evidence)
     return None
 
 
-def _dead_output(
-    census: Census, ways_out: list[str], onset: Moment, evidence: dict[str, Any]
-) -> Diagnosis:
-    assert census.saturated is not None
-    assert census.label_saturated is not None
-    explained = frozen_loss(census.saturated, census.label_saturated)
-    share = census.label_saturated / census.images
-    kinds = [k for k, count in enumerate(census.saturated) if count]
+def _no_better_than_guessing(output: OutputCensus, entropy: float) -> bool:
+    return frozen_loss(output.saturated, output.label_saturated) >= (1 - GUESSING_BAND) * entropy
+
+
+def _dead_output(output: OutputCensus, evidence: Evidence) -> Diagnosis:
+    onset, images = evidence.onset, evidence.clean.images
+    explained = frozen_loss(output.saturated, output.label_saturated)
+    share = output.label_saturated / images
+    kinds = [k for k, count in enumerate(output.saturated) if count]
     k = kinds[0] if len(kinds) == 1 else None
     if k == 0:
-        state, formula = "all 10 outputs are zero", "ln 10"
+        state, formula = f"all {CLASSES} outputs are zero", f"ln {CLASSES}"
     elif k is not None:
         state = f"{_outputs(k)} saturated and {_outputs(CLASSES - k)} zero"
         formula = f"(1 - {share:.4f}) * {CLIPPED:.4f} + ln {k}"
     else:
         state = f"{min(kinds)} to {max(kinds)} of the 10 outputs are saturated and the rest zero"
         formula = f"(1 - p) * {CLIPPED:.4f} + mean ln k"
+    ways_out = evidence.ways_out_of("output", output.margin)
     message = (
-        f"dead output layer: {state} on every one of {census.images:,} training images, so every "
+        f"dead output layer: {state} on every one of {images:,} training images, so every "
         f"gradient has been exactly zero since step {onset.step} of epoch {onset.epoch}; "
         f"the loss is frozen at {formula} = {explained:.4f}{_caveat(ways_out)}"
     )
-    certain = not ways_out
     return Diagnosis(
-        "dead_output", message, certain, "output", onset.epoch, onset.step, evidence, k, explained
+        "dead_output",
+        message,
+        not ways_out,
+        "output",
+        onset.epoch,
+        onset.step,
+        evidence.to_dict() | {"observed_loss": onset.loss, "ways_out": ways_out},
+        live_outputs=k,
+        explained_loss=explained,
     )
 
 
@@ -166,19 +164,14 @@ def _outputs(count: int) -> str:
     return f"{count} output is" if count == 1 else f"{count} outputs are"
 
 
-def _dead_layer(
-    census: Census,
-    layer: str,
-    ways_out: list[str],
-    onset: Moment,
-    evidence: dict[str, Any],
-    entropy: float,
-) -> Diagnosis:
+def _dead_layer(layer: str, evidence: Evidence) -> Diagnosis:
+    onset, census = evidence.onset, evidence.clean.layers[layer]
+    ways_out = evidence.ways_out_of(layer, census.margin)
     message = (
-        f"dead hidden layer: all {census.units[layer]} units of {layer} are inactive on every one "
-        f"of {census.images:,} training images since step {onset.step} of epoch {onset.epoch}; "
-        f"nothing of an image gets past it, so the layers behind it can only learn how frequent "
-        f"each class is, a loss of {entropy:.4f}{_caveat(ways_out)}"
+        f"dead hidden layer: all {census.units} units of {layer} are inactive on every one "
+        f"of {evidence.clean.images:,} training images since step {onset.step} of epoch "
+        f"{onset.epoch}; nothing of an image gets past it, so the layers behind it can only learn "
+        f"how frequent each class is, a loss of {evidence.entropy:.4f}{_caveat(ways_out)}"
     )
     return Diagnosis(
         "dead_layer",
@@ -187,8 +180,8 @@ def _dead_layer(
         layer,
         onset.epoch,
         onset.step,
-        evidence,
-        explained_loss=entropy,
+        evidence.to_dict() | {"observed_loss": onset.loss, "ways_out": ways_out},
+        explained_loss=evidence.entropy,
     )
 
 
@@ -196,33 +189,92 @@ def _caveat(ways_out: list[str]) -> str:
     return f" (not proved: {' or '.join(ways_out)} might still revive it)" if ways_out else ""
 
 
-def diverged(moment: Moment, what: str) -> Diagnosis:
-    """The diagnosis of a run whose loss or validation loss is not finite."""
-    message = f"the {what} is not finite at step {moment.step} of epoch {moment.epoch}"
-    evidence = {what.replace(" ", "_"): repr(moment.loss)}
-    return Diagnosis("non_finite", message, epoch=moment.epoch, step=moment.step, evidence=evidence)
+def diverged(moment: Moment, what: str, origin: str | None, layer: str | None) -> Diagnosis:
+    """The diagnosis of a run whose loss is not finite.
 
-
-def label_entropy(labels: Any) -> float:
-    """The entropy of the classes in `labels`, in nats: ln 10 where all ten are equally frequent."""
-    shares = np.bincount(labels, minlength=CLASSES) / len(labels)
-    return float(-np.sum(shares[shares > 0] * np.log(shares[shares > 0])))
-
-
-def living(loss: float | None, entropy: float) -> Diagnosis:
-    """The diagnosis of a run that was neither stuck nor diverged, by its last training loss.
-
-    `slow`: within 2 % of the labels' entropy, as a network that has learned nothing but the
-    frequency of the classes; nothing is dead, so it may yet begin (sigmoid layers do).
-    `exploded`: finite, but above any loss that a clipped output can have, (1 - p) * 16.1181 + ln k.
+    `origin` says what was the first thing in the network not to be finite, and `layer` where.
     """
-    if loss is not None and abs(loss - entropy) < 0.02 * entropy:
-        message = f"slow: loss {loss:.4f} is that of guessing ({entropy:.4f}), but nothing is dead"
-        return Diagnosis("slow", message, certain=False, evidence={"loss": loss})
-    if loss is not None and loss > WORST:
+    because = f": {origin}" if origin is not None else ""
+    return Diagnosis(
+        "non_finite",
+        f"the {what} is not finite at step {moment.step} of epoch {moment.epoch}{because}",
+        layer=layer,
+        epoch=moment.epoch,
+        step=moment.step,
+        evidence={what.replace(" ", "_"): repr(moment.loss), "origin": origin},
+    )
+
+
+@dataclass(frozen=True)
+class VitalSigns:
+    """The hidden layers of a living network on a sample of training images.
+
+    `dead_fraction`: the share of a layer's units that are inactive on every image of the sample.
+    `pinned`: of sigmoid and tanh layers, the share of outputs, over units and images, whose
+    derivative is less than a hundredth of its greatest. `scale`: the greatest absolute
+    pre-activation of each hidden layer and of the output layer.
+    """
+
+    images: int
+    dead_fraction: Mapping[str, float]
+    pinned: Mapping[str, float]
+    scale: Mapping[str, float]
+
+    def saturated_layer(self) -> str | None:
+        """The first layer with nearly all of its outputs pinned."""
+        return next((name for name, share in self.pinned.items() if share >= PINNED_SHARE), None)
+
+    def greatest_gain(self) -> tuple[str, float]:
+        """The layer that magnifies most, from images of scale 1 on, and by how much."""
+        below = [1.0, *self.scale.values()]
+        gains = {
+            name: scale / before if before > 0 else 0.0
+            for (name, scale), before in zip(self.scale.items(), below, strict=False)
+        }
+        layer = max(gains, key=lambda name: gains[name])
+        return layer, gains[layer]
+
+
+def exploded(onset: Moment, signs: VitalSigns) -> Diagnosis:
+    """The diagnosis of a finite loss above any that a clipped output can have, since `onset`."""
+    layer, gain = signs.greatest_gain()
+    message = (
+        f"exploded: since step {onset.step} of epoch {onset.epoch} the loss, now "
+        f"{onset.loss:.4g}, is finite but worse than being certain and wrong about every image "
+        f"({WORST:.2f}); {layer} magnifies most, {gain:.3g} times"
+    )
+    return Diagnosis(
+        "exploded",
+        message,
+        False,
+        layer,
+        onset.epoch,
+        onset.step,
+        evidence={"loss": onset.loss, "worst_clipped_loss": WORST, "scale": dict(signs.scale)},
+    )
+
+
+def living(now: Moment, entropy: float, signs: VitalSigns) -> Diagnosis:
+    """The diagnosis of a run that is neither stuck nor diverged, by its loss over the last epoch.
+
+    With a loss no better than guessing it is `saturated` if a layer is, and `slow` otherwise:
+    nothing is dead, so it may yet begin (sigmoid networks do). Above any loss that a clipped
+    output can have, (1 - p) * 16.1181 + ln k, it is `exploded`.
+    """
+    if now.loss > WORST:
+        return exploded(now, signs)
+    if now.loss < (1 - GUESSING_BAND) * entropy:
+        return Diagnosis("healthy", "healthy", certain=False, evidence={"loss": now.loss})
+    layer = signs.saturated_layer()
+    if layer is None:
         message = (
-            f"exploded: loss {loss:.4g} is finite, but worse than being certain and wrong about "
-            f"every image ({WORST:.2f})"
+            f"slow: loss {now.loss:.4f} is no better than guessing ({entropy:.4f}), "
+            "but nothing is dead"
         )
-        return Diagnosis("exploded", message, certain=False, evidence={"loss": loss})
-    return Diagnosis("healthy", "healthy", certain=False, evidence={"loss": loss})
+        return Diagnosis("slow", message, certain=False, evidence={"loss": now.loss})
+    message = (
+        f"saturated: {signs.pinned[layer]:.0%} of the outputs of {layer} are pinned, and loss "
+        f"{now.loss:.4f} is no better than guessing ({entropy:.4f}); gradients are tiny, not zero"
+    )
+    evidence = {"loss": now.loss, "images": signs.images, "pinned": dict(signs.pinned)}
+    return Diagnosis("saturated", message, False, layer, now.epoch, now.step, evidence=evidence)

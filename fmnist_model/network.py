@@ -87,15 +87,43 @@ def _activation(config: ModelConfig, layer: str, policy: str) -> keras.layers.La
     return keras.layers.Activation(config.activation, name=f"{layer}_activation", dtype=policy)
 
 
-def probe_network(network: keras.Model) -> keras.Model:
-    """The same network, whose outputs are the pre-activations of every layer, in forward order."""
-    names = pre_activation_layers(network)
-    return keras.Model(network.inputs, [network.get_layer(name).output for name in names])
-
-
-def pre_activation_layers(network: keras.Model) -> list[str]:
+def weighted_layers(network: keras.Model) -> list[str]:
     """The names of the layers that have weights, in forward order; the last one is `output`."""
     return [layer.name for layer in network.layers if layer.trainable_weights]
+
+
+def pre_activation(network: keras.Model, layer: str) -> Any:
+    """What the activation of a layer sees, after pooling where that comes first: symbolic."""
+    return network.get_layer(f"{layer}_activation").input
+
+
+def logits_network(network: keras.Model) -> keras.Model:
+    """The same network up to the output layer's pre-activations, shape (n, 10)."""
+    return keras.Model(network.inputs, pre_activation(network, "output"))
+
+
+def split_at_dropout(network: keras.Model) -> tuple[keras.Model, keras.Model]:
+    """The pre-activations of all layers, by two networks: before and after dropout.
+
+    The first gives those of the layers that no dropout precedes and, last, what dropout sees; the
+    second takes that and gives the rest of them, ending with the output layer's.
+    """
+    dropout = network.get_layer("dropout")
+    names = weighted_layers(network)
+    before = [name for name in names if name in layers_before_dropout(network)]
+    after = [name for name in names if name not in before]
+    return (
+        keras.Model(
+            network.inputs, [*(pre_activation(network, name) for name in before), dropout.input]
+        ),
+        keras.Model(dropout.input, [pre_activation(network, name) for name in after]),
+    )
+
+
+def layers_before_dropout(network: keras.Model) -> frozenset[str]:
+    """The layers with weights that no dropout precedes."""
+    names = [layer.name for layer in network.layers]
+    return frozenset(names[: names.index("dropout")]) & frozenset(weighted_layers(network))
 
 
 def initialise(network: keras.Model, seed: int) -> None:

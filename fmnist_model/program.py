@@ -6,7 +6,9 @@ are set anew in place, so that a program is traced once whatever the trials ask 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import keras
@@ -14,12 +16,17 @@ import numpy as np
 import tensorflow as tf
 
 from fmnist_model import network
-from fmnist_model.config import CLASSES, ModelConfig, TrainConfig
+from fmnist_model.census import Census
+from fmnist_model.config import ModelConfig, TrainConfig
+from fmnist_model.counting import PINNED_BEYOND, Tally, all_alive, count_layer, count_output
 from fmnist_model.data import Images
-from fmnist_model.health import Census
+from fmnist_model.explain import WORST
+from fmnist_model.health import VitalSigns
 
 CHUNK = 1000
 """Images in one forward pass outside training."""
+SAMPLE = 2 * CHUNK
+"""Images on which the vital signs are taken."""
 
 
 class DeviceImages(NamedTuple):
@@ -47,11 +54,15 @@ class DeviceImages(NamedTuple):
 
 
 class Steps(NamedTuple):
-    """What a stretch of training steps returned; `quiet` counts, for each trainable variable,
-    for how many steps in a row its gradient has been exactly zero."""
+    """What a stretch of training steps returned.
+
+    `step` is the step reached. Up to it, the first layer's gradient was exactly zero in the last
+    `quiet` steps, and the loss greater than that of any clipped output in the last `absurd`.
+    """
 
     step: int
-    quiet: Any
+    quiet: int
+    absurd: int
     loss_sum: float
     correct: int
     last_loss: float
@@ -65,9 +76,10 @@ class Program:
         self._data = train
         self._dropout = network.TunableDropout(name="dropout")
         self.network = network.build_network(config, precision, self._dropout)
-        self._probe = network.probe_network(self.network)
-        self.layers = network.pre_activation_layers(self.network)
-        self.before_dropout = self._layers_before_dropout()
+        self._logits_network = network.logits_network(self.network)
+        self._below, self._above = network.split_at_dropout(self.network)
+        self.layers = network.weighted_layers(self.network)
+        self.before_dropout = network.layers_before_dropout(self.network)
         self.variables = self.network.trainable_variables
         self._velocity = [tf.Variable(tf.zeros_like(v.value)) for v in self.variables]
         self._learning_rate = tf.Variable(0.0)
@@ -87,44 +99,60 @@ class Program:
         self._dropout.seed_generator.state.assign([train.seed, 0])
 
     def train(
-        self, order: np.ndarray, first: int, batch_size: int, quiet: Any, patience: int
+        self,
+        order: np.ndarray,
+        first: int,
+        batch_size: int,
+        quiet: int,
+        absurd: int,
+        patience: int,
     ) -> Steps:
         """Train on the images in `order` from step `first` (0-based) to the end of the epoch.
 
-        Stops early after a loss that is not finite, or once the first layer's gradient has been
-        exactly zero for `patience` steps in a row: no signal reaches it then.
+        Stops early at a loss that is not finite, with the weights that gave it, or once the first
+        layer's gradient has been exactly zero for `patience` steps in a row: no signal reaches
+        that layer then. `quiet` and `absurd` are what the call before returned.
         """
-        step, quiet, loss_sum, correct, last_loss = self._steps(
-            tf.constant(order, tf.int32),
-            tf.constant(first, tf.int32),
-            tf.constant(batch_size, tf.int32),
-            quiet,
-            tf.constant(patience, tf.int32),
+        numbers = (first, batch_size, quiet, absurd, patience)
+        step, *counts, loss_sum, correct, last_loss = self._steps(
+            tf.constant(order, tf.int32), *(tf.constant(number, tf.int32) for number in numbers)
         )
-        return Steps(int(step), quiet, float(loss_sum), int(correct), float(last_loss))
+        quiet, absurd = map(int, counts)
+        return Steps(int(step), quiet, absurd, float(loss_sum), int(correct), float(last_loss))
 
-    def _train_steps(self, order: Any, first: Any, batch: Any, quiet: Any, patience: Any) -> Any:
+    def _train_steps(
+        self, order: Any, first: Any, batch: Any, quiet: Any, absurd: Any, patience: Any
+    ) -> Any:
         steps = (tf.size(order) + batch - 1) // batch
         step, loss_sum, correct, last_loss = first, 0.0, 0, 0.0
-        while step < steps and tf.math.is_finite(last_loss) and quiet[0] < patience:
+        while step < steps and tf.math.is_finite(last_loss) and quiet < patience:
             chosen = order[step * batch : (step + 1) * batch]
             labels = tf.gather(self._data.labels, chosen)
             with tf.GradientTape() as tape:
-                logits = self._pre_activations(tf.gather(self._data.pixels, chosen), True)[-1]
+                pixels = _scaled(tf.gather(self._data.pixels, chosen))
+                logits = self._logits_network(pixels, training=True)
                 losses = self._losses(logits, labels)
                 last_loss = tf.reduce_mean(losses)
             gradients = tape.gradient(last_loss, [v.value for v in self.variables])
-            zero = tf.stack([tf.reduce_all(gradient == 0) for gradient in gradients])
-            quiet = tf.where(zero, quiet + 1, 0)
-            for variable, velocity, gradient in zip(
-                self.variables, self._velocity, gradients, strict=True
-            ):
-                velocity.assign(self._momentum * velocity + gradient)
-                variable.assign(variable - self._learning_rate * velocity)
+            if tf.math.is_finite(last_loss):
+                self._update(gradients)
+            quiet, absurd = self._watch(quiet, absurd, gradients[0], last_loss)
             loss_sum += tf.reduce_sum(losses)
             correct += self._count_correct(logits, labels)
             step += 1
-        return step, quiet, loss_sum, correct, last_loss
+        return step, quiet, absurd, loss_sum, correct, last_loss
+
+    def _update(self, gradients: list[Any]) -> None:
+        for variable, velocity, gradient in zip(
+            self.variables, self._velocity, gradients, strict=True
+        ):
+            velocity.assign(self._momentum * velocity + gradient)
+            variable.assign(variable - self._learning_rate * velocity)
+
+    def _watch(self, quiet: Any, absurd: Any, first_gradient: Any, loss: Any) -> Any:
+        """No signal reaches the first layer if any layer behind it is dead: it stands for all."""
+        silent = tf.reduce_all(first_gradient == 0)
+        return tf.where(silent, quiet + 1, 0), tf.where(loss > WORST, absurd + 1, 0)
 
     def score(self, images: DeviceImages) -> tuple[float, float]:
         """Mean loss and accuracy on `images`, without dropout."""
@@ -138,11 +166,7 @@ class Program:
         return tf.concat([self._logits(chunk.pixels) for chunk in images.chunks()], axis=0)
 
     def _forward(self, pixels: Any) -> Any:
-        return self._pre_activations(pixels, False)[-1]
-
-    def _pre_activations(self, pixels: Any, training: bool) -> Any:
-        scaled = tf.cast(pixels, tf.float32)[..., tf.newaxis] / 255
-        return self._probe(scaled, training=training)
+        return self._logits_network(_scaled(pixels), training=False)
 
     def _losses(self, logits: Any, labels: Any) -> Any:
         return network.cross_entropy(self.config.output_activation, logits, labels)
@@ -152,55 +176,89 @@ class Program:
         predicted = tf.argmax(outputs, axis=-1, output_type=tf.int32)
         return tf.reduce_sum(tf.cast(predicted == labels, tf.int32))
 
-    def census(self, with_dropout: bool) -> Census:
-        """Count on all training images which units are active; stop once nothing can be dead.
+    def non_finite(self, batch: np.ndarray) -> tuple[str, str | None]:
+        """What is not finite where a run diverged, and in which layer: weights, else outputs.
 
-        Leaves the dropout stream as it found it.
+        `batch` holds the indices of the training images on which it did.
+        """
+        for variable in self.variables:
+            if not np.all(np.isfinite(variable.numpy())):
+                layer = variable.path.split("/")[-2]
+                return f"the {variable.name} of {layer} was made so by the step before", layer
+        below, above, _ = self._pre_activations(tf.gather(self._data.pixels, batch), masked=False)
+        for layer, values in zip(self.layers, [*below, *above], strict=True):
+            if not tf.reduce_all(tf.math.is_finite(tf.cast(values, tf.float32))):
+                return f"the pre-activations of {layer} overflow", layer
+        return "the loss overflows", "output"
+
+    def census(self, with_dropout: bool) -> tuple[Census, Census | None]:
+        """Count on all training images which units are active, without dropout and with it.
+
+        Stops once nothing can be dead. Leaves the dropout stream as it found it.
         """
         stream = self._dropout.seed_generator.state
         before = tf.identity(stream.value)
-        watched = self.layers[:-1] if self.config.activation == "relu" else []
-        active = {name: np.zeros(self._units(name), bool) for name in watched}
-        relu_output = self.config.output_activation == "relu"
-        images, open_outputs, label_saturated = 0, 0, 0
-        saturated = np.zeros(CLASSES + 1, int)
+        clean, masked = self._tally(), self._tally() if with_dropout else None
         for chunk in self._data.chunks():
-            layers, opened, histogram, labelled = self._count(*chunk, with_dropout)
-            for name, flags in zip(watched, layers, strict=True):
-                active[name] |= flags.numpy()
-            images += len(chunk)
-            open_outputs += int(opened)
-            label_saturated += int(labelled)
-            saturated += histogram.numpy()
-            all_alive = all(flags.any() for flags in active.values())
-            if all_alive and (open_outputs or not relu_output):
+            below, above, with_masks = self._count(*chunk, with_dropout)
+            clean.add(len(chunk), below + above)
+            if masked is not None:
+                masked.add(len(chunk), below + with_masks)
+            if all_alive(clean, masked):
                 break
         stream.assign(before)
-        return Census(
-            images=images,
-            complete=images == len(self._data),
-            active={name: int(flags.sum()) for name, flags in active.items()},
-            units={name: len(flags) for name, flags in active.items()},
-            open_outputs=open_outputs if relu_output else None,
-            saturated=tuple(int(count) for count in saturated) if relu_output else None,
-            label_saturated=label_saturated if relu_output else None,
+        total = len(self._data)
+        return clean.census(total), masked.census(total) if masked is not None else None
+
+    def _tally(self) -> Tally:
+        return Tally(self.layers[:-1], self.config.output_activation == "relu")
+
+    @contextmanager
+    def coasted(self) -> Iterator[None]:
+        """The weights where their velocity carries them if no gradient comes any more."""
+        weights = [tf.identity(variable.value) for variable in self.variables]
+        way = self._learning_rate * self._momentum / (1 - self._momentum)
+        for variable, velocity in zip(self.variables, self._velocity, strict=True):
+            variable.assign(variable - way * velocity)
+        try:
+            yield
+        finally:
+            for variable, weight in zip(self.variables, weights, strict=True):
+                variable.assign(weight)
+
+    def vital_signs(self) -> VitalSigns:
+        """Look at the hidden layers on the first SAMPLE training images, without dropout."""
+        tally = self._tally()
+        for chunk in itertools.islice(self._data.chunks(), SAMPLE // CHUNK):
+            below, above, _ = self._count(*chunk, False)
+            tally.add(len(chunk), below + above)
+        return tally.vital_signs(pinned=self.config.activation in PINNED_BEYOND)
+
+    def _count_active(self, pixels: Any, labels: Any, masked: bool) -> Any:
+        below, above, with_masks = self._pre_activations(pixels, masked)
+        return (
+            [self._layer(values) for values in below],
+            [*(self._layer(values) for values in above[:-1]), self._output(above[-1], labels)],
+            [*(self._layer(v) for v in with_masks[:-1]), self._output(with_masks[-1], labels)]
+            if masked
+            else [],
         )
 
-    def _count_active(self, pixels: Any, labels: Any, training: bool) -> Any:
-        *hidden, logits = self._pre_activations(pixels, training)
-        hidden = hidden if self.config.activation == "relu" else []
-        layers = [tf.reduce_any(h > 0, axis=tuple(range(len(h.shape) - 1))) for h in hidden]
-        above = logits > 1 - network.CLIP
-        opened = tf.math.count_nonzero((logits >= network.CLIP) & ~above)
-        histogram = tf.math.bincount(
-            tf.math.count_nonzero(above, axis=-1, dtype=tf.int32), minlength=CLASSES + 1
-        )
-        labelled = tf.math.count_nonzero(tf.gather(above, labels, axis=1, batch_dims=1))
-        return layers, opened, histogram, labelled
+    def _pre_activations(self, pixels: Any, masked: bool) -> tuple[list[Any], Any, Any]:
+        *below, seen = self._below(_scaled(pixels), training=False)
+        above = _as_list(self._above(seen, training=False))
+        return below, above, _as_list(self._above(seen, training=True)) if masked else []
 
-    def _units(self, layer: str) -> int:
-        return int(self._probe.get_layer(layer).output.shape[-1])
+    def _layer(self, values: Any) -> Any:
+        return count_layer(values, self.config.activation)
 
-    def _layers_before_dropout(self) -> frozenset[str]:
-        names = [layer.name for layer in self.network.layers]
-        return frozenset(names[: names.index("dropout")]) & frozenset(self.layers)
+    def _output(self, logits: Any, labels: Any) -> Any:
+        return count_output(logits, labels)
+
+
+def _scaled(pixels: Any) -> Any:
+    return tf.cast(pixels, tf.float32)[..., tf.newaxis] / 255
+
+
+def _as_list(values: Any) -> list[Any]:
+    return list(values) if isinstance(values, (list, tuple)) else [values]

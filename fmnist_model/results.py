@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Literal
 
@@ -27,6 +27,36 @@ class EpochMetrics:
     images_per_second: float
 
 
+@dataclass(frozen=True)
+class Look:
+    """A look at a silent run: `step` of `epoch`, both from 1, after `quiet_steps` silent steps.
+
+    `kind` and `layer` are None where it was found to be alive. `seconds` is what the look took.
+    """
+
+    epoch: int
+    step: int
+    quiet_steps: int
+    kind: str | None
+    layer: str | None
+    certain: bool
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """Of a run that was told to go on: when it would have been stopped, and what came of it.
+
+    `revived`: had the first layer a gradient again, at any step since? `moved`: does any weight
+    up to the dead layer differ at the end from what it was then?
+    """
+
+    epoch: int
+    step: int
+    revived: bool
+    moved: bool
+
+
 Report = Callable[[EpochMetrics], bool]
 """Called after each epoch; True asks to stop the run here (it is then `pruned`)."""
 
@@ -38,6 +68,8 @@ class RunResult:
     `value` is the validation accuracy after the last epoch that was run (None without validation
     data or where it diverged); `train_seconds` is wall time from the first step to the last
     validation; `images_per_second` counts the training steps alone, without validation.
+    `dead_fraction` is the share of each hidden layer's units that were inactive at the end on
+    every image of a sample of the training images.
     """
 
     stop_reason: StopReason
@@ -52,6 +84,9 @@ class RunResult:
     precision: str
     device: str
     seed: int
+    dead_fraction: Mapping[str, float]
+    looks: tuple[Look, ...]
+    recorded: Recorded | None
 
     def curves(self) -> dict[str, list[float | None]]:
         """The history as columns: loss, accuracy, val_loss and val_accuracy, one entry an epoch."""

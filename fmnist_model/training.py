@@ -16,16 +16,33 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fmnist_model import health
+from fmnist_model.census import Census
 from fmnist_model.config import ModelConfig, TrainConfig
 from fmnist_model.data import Images
 from fmnist_model.device import device_name, resolve_precision
-from fmnist_model.health import Diagnosis, Moment
+from fmnist_model.explain import WORST, label_entropy
+from fmnist_model.health import Diagnosis, Evidence, Moment
 from fmnist_model.program import DeviceImages, Program
-from fmnist_model.results import EpochMetrics, Report, RunResult, StopReason
+from fmnist_model.results import (
+    EpochMetrics,
+    Look,
+    Recorded,
+    Report,
+    RunResult,
+    StopReason,
+)
 
 ENGINE = "tensorflow"
 QUIET_STEPS = 5
 """Steps in a row with an exactly zero first gradient after which a census is taken."""
+LOOKS = 2
+"""Looks in a row that have to agree on a death that is not certain; each waits twice as long."""
+EXPLODED_EPOCHS = 2
+"""Epochs in a row that end with a finite but absurd loss after which a run has exploded."""
+GPU_ROUNDING = {"float32": 2.0**-10, "bfloat16": 2.0**-6}
+"""How near to opening a unit may come, as a share of its greatest pre-activation, before another
+order of summation might open it. A GPU chooses the order by the batch size; on a CPU an image's
+outputs are the same to the last bit in batches of any size but 1."""
 MAX_PROGRAMS = 16
 """Programs kept; the least recently used goes first."""
 
@@ -57,7 +74,7 @@ class Engine:
         precision = resolve_precision(train.precision)
         program = self._last = self.program(model, precision)
         program.reset(train, model.dropout)
-        run = _Run(program, model, train, self._train, self._validation)
+        run = _Run(program, model, train, self._train, self._validation, self._rounding(precision))
         stop_reason, diagnosis = run.epochs(report)
         last = run.history[-1]
         return RunResult(
@@ -73,7 +90,13 @@ class Engine:
             precision=precision,
             device=self.device,
             seed=train.seed,
+            dead_fraction=program.vital_signs().dead_fraction,
+            looks=tuple(run.looks),
+            recorded=run.recorded(),
         )
+
+    def _rounding(self, precision: str) -> float:
+        return 0.0 if self.device.startswith("CPU") else GPU_ROUNDING[precision]
 
     def weights(self) -> list[np.ndarray]:
         """The trainable weights after the last run, float32, in the order of the network's."""
@@ -101,19 +124,21 @@ class _Run:
         train: TrainConfig,
         images: DeviceImages,
         validation: DeviceImages | None,
+        rounding: float,
     ) -> None:
         self.program, self.model, self.config = program, model, train
-        self.count, self.validation = len(images), validation
+        self.count, self.validation, self.rounding = len(images), validation, rounding
         self.batch = min(train.batch_size, self.count)
         self.total = math.ceil(self.count / self.batch)  # steps an epoch
         self.sample = next(images.chunks())
-        self.entropy = health.label_entropy(images.labels.numpy())
+        self.entropy = label_entropy(images.labels.numpy())
         self.history: list[EpochMetrics] = []
         self.steps, self.images, self.training_seconds = 0, 0, 0.0
         self.started = time.perf_counter()
-        self.quiet: Any = np.zeros(len(program.variables), np.int32)
-        # Velocity dies away over 1 / (1 - momentum) steps: wait that much longer before looking.
-        self.patience = math.ceil(QUIET_STEPS / (1 - train.momentum))
+        self.watch = _Watch()
+        self.looks: list[Look] = []
+        self.absurd = self.exploded_epochs = self.saturated_epochs = 0
+        self.verdict: _Verdict | None = None
 
     def epochs(self, report: Report | None) -> tuple[StopReason, Diagnosis]:
         """Train epoch by epoch until the end, or until there is a reason to stop."""
@@ -124,10 +149,15 @@ class _Run:
                 return "diverged", fault
             prune = report(metrics) if report is not None else False
             if fault is not None:
-                return "stuck", fault
-            if prune and epoch < self.config.epochs:
-                return "pruned", health.living(metrics.loss, self.entropy)
-        return "completed", health.living(self.history[-1].loss, self.entropy)
+                return _STOP_REASONS[fault.kind], fault
+            last = epoch == self.config.epochs
+            if self._saturated(metrics) or (prune and not last):
+                return "pruned", self._living(metrics)
+        return "completed", self._living(self.history[-1])
+
+    def recorded(self) -> Recorded | None:
+        """What came of the run after it would have been stopped; None where it was not to be."""
+        return self.verdict.outcome(self) if self.verdict is not None else None
 
     def _epoch(self, epoch: int) -> tuple[EpochMetrics, Diagnosis | None]:
         sums, fault = self._train(epoch)
@@ -138,8 +168,8 @@ class _Run:
             val_loss, val_accuracy = self.program.score(self.validation)
         # The last step may have ruined the weights, which no training loss shows any more.
         closing = val_loss if val_loss is not None else self.program.score(self.sample)[0]
-        if fault is None and not math.isfinite(closing):
-            fault = health.diverged(Moment(epoch, self.total, closing), "loss after the step")
+        if fault is None:
+            fault = self._ruined(Moment(epoch, self.total, closing))
         metrics = EpochMetrics(
             epoch=epoch,
             loss=_finite(sums.loss / sums.images),
@@ -157,37 +187,159 @@ class _Run:
         fault: Diagnosis | None = None
         while step < self.total and fault is None:
             started = time.perf_counter()
-            done = self.program.train(order, step, self.batch, self.quiet, self.patience)
+            done = self.program.train(
+                order, step, self.batch, self.watch.quiet, self.absurd, self.watch.next_look
+            )
             seconds += time.perf_counter() - started
             self.steps += done.step - step
-            self.quiet = done.quiet
+            self.watch.after(done.step - step, done.quiet)
+            self.absurd = done.absurd
             step, loss, correct = done.step, loss + done.loss_sum, correct + done.correct
-            last = step == self.total and epoch == self.config.epochs
-            fault = self._fault(Moment(epoch, step, done.last_loss), 1 if last else self.patience)
+            now = Moment(epoch, step, done.last_loss)
+            if not math.isfinite(now.loss):
+                batch = order[(step - 1) * self.batch : step * self.batch]
+                fault = health.diverged(now, "loss", *self.program.non_finite(batch))
+            else:
+                fault = self._stuck(now, step == self.total and epoch == self.config.epochs)
         return _Sums(min(step * self.batch, self.count), loss, correct, seconds), fault
 
-    def _fault(self, now: Moment, patience: int) -> Diagnosis | None:
-        if not math.isfinite(now.loss):
-            return health.diverged(now, "loss")
-        quiet = int(self.quiet[0])
-        if quiet < patience:
+    def _stuck(self, now: Moment, last: bool) -> Diagnosis | None:
+        """Look at a silent run, at its very end too; a reason to stop it, or None."""
+        if not self.watch.due(last):
             return None
-        diagnosis = health.diagnose_stuck(
-            clean=self.program.census(with_dropout=False),
-            masked=self.program.census(with_dropout=True) if self.model.dropout > 0 else None,
-            onset=self._onset(now, quiet),
-            quiet_steps=quiet,
-            momentum=self.config.momentum,
-            layers_below_dropout=self.program.before_dropout,
-            entropy=self.entropy,
+        started = time.perf_counter()
+        diagnosis = self._look(now)
+        self.watch.looked(diagnosis is not None)
+        self.looks.append(
+            Look(
+                now.epoch,
+                now.step,
+                self.watch.quiet,
+                diagnosis.kind if diagnosis is not None else None,
+                diagnosis.layer if diagnosis is not None else None,
+                diagnosis.certain if diagnosis is not None else False,
+                time.perf_counter() - started,
+            )
         )
-        if diagnosis is None:  # silent on these batches, alive on others: look less often
-            self.patience = max(self.patience * 2, quiet * 2)
-        return diagnosis
+        if diagnosis is None or not (diagnosis.certain or last or self.watch.agreed >= LOOKS):
+            return None
+        return self._stop(diagnosis, now)
 
-    def _onset(self, now: Moment, quiet: int) -> Moment:
-        first = (now.epoch - 1) * self.total + now.step - quiet
+    def _stop(self, diagnosis: Diagnosis, now: Moment) -> Diagnosis | None:
+        """The diagnosis, or None where it is to be recorded alone."""
+        if self.config.on_stuck == "stop":
+            return diagnosis
+        if self.verdict is None:
+            self.verdict = _Verdict(self, diagnosis, now)
+        return None
+
+    def _look(self, now: Moment) -> Diagnosis | None:
+        clean, masked = self.program.census(with_dropout=self.model.dropout > 0)
+        coasted: Census | None = None
+        if self.config.momentum > 0:
+            with self.program.coasted():
+                coasted, _ = self.program.census(with_dropout=False)
+        return health.diagnose_stuck(
+            Evidence(
+                clean=clean,
+                masked=masked,
+                coasted=coasted,
+                onset=self._onset(now, self.watch.quiet),
+                quiet_steps=self.watch.quiet,
+                before_dropout=self.program.before_dropout,
+                rounding=self.rounding,
+                entropy=self.entropy,
+            )
+        )
+
+    def _onset(self, now: Moment, steps: int) -> Moment:
+        """The first of the last `steps` steps."""
+        first = (now.epoch - 1) * self.total + now.step - steps
         return Moment(first // self.total + 1, first % self.total + 1, now.loss)
+
+    def _ruined(self, closing: Moment) -> Diagnosis | None:
+        """Has the loss after the epoch's last step become absurd, or is it none at all?"""
+        if not math.isfinite(closing.loss):
+            origin = self.program.non_finite(np.arange(len(self.sample)))
+            return health.diverged(closing, "loss after the step", *origin)
+        self.exploded_epochs = self.exploded_epochs + 1 if closing.loss > WORST else 0
+        if self.exploded_epochs < EXPLODED_EPOCHS:
+            return None
+        onset = self._onset(closing, max(self.absurd, 1))
+        return self._stop(health.exploded(onset, self.program.vital_signs()), closing)
+
+    def _saturated(self, metrics: EpochMetrics) -> bool:
+        """Has the run been saturated for so many epochs that the configuration wants it pruned?"""
+        if self.config.saturated_patience is None:
+            return False
+        saturated = self._living(metrics).kind == "saturated"
+        self.saturated_epochs = self.saturated_epochs + 1 if saturated else 0
+        return self.saturated_epochs >= self.config.saturated_patience
+
+    def _living(self, metrics: EpochMetrics) -> Diagnosis:
+        if self.verdict is not None:
+            return self.verdict.diagnosis
+        loss = metrics.loss if metrics.loss is not None else math.inf
+        now = Moment(metrics.epoch, self.total, loss)
+        return health.living(now, self.entropy, self.program.vital_signs())
+
+
+class _Watch:
+    """Counts silent steps, and says when to look: after 5 of them, then each time twice as many.
+
+    A stretch of silence that proves to be alive makes the whole run be looked at less often, so
+    that flicker costs little.
+    """
+
+    def __init__(self) -> None:
+        self.quiet, self.agreed = 0, 0
+        self.patience = self.next_look = QUIET_STEPS
+
+    def after(self, steps: int, quiet: int) -> None:
+        """So many steps were made; the last `quiet` steps of the run were silent."""
+        if quiet < self.quiet + steps:  # a signal came through: a new stretch
+            self.agreed, self.next_look = 0, self.patience
+        self.quiet = quiet
+
+    def due(self, last: bool) -> bool:
+        """Is it time to look, at the `last` step of a run whatever the patience?"""
+        return self.quiet >= (1 if last else self.next_look)
+
+    def looked(self, dead: bool) -> None:
+        """Remember what a look found."""
+        self.next_look = 2 * max(self.quiet, self.next_look)
+        self.agreed = self.agreed + 1 if dead else 0
+        if not dead:
+            self.patience = self.next_look
+
+
+class _Verdict:
+    """Why and when a run would have been stopped, and its weights then."""
+
+    def __init__(self, run: _Run, diagnosis: Diagnosis, now: Moment) -> None:
+        self.diagnosis, self.now = diagnosis, now
+        self.steps, self.quiet = run.steps, run.watch.quiet
+        self.weights = [variable.numpy() for variable in self._frozen(run)]
+
+    def _frozen(self, run: _Run) -> list[Any]:
+        if self.diagnosis.layer is None:
+            return list(run.program.variables)
+        layers = run.program.layers
+        frozen = layers[: layers.index(self.diagnosis.layer) + 1]
+        return [v for v in run.program.variables if v.path.split("/")[-2] in frozen]
+
+    def outcome(self, run: _Run) -> Recorded:
+        pairs = zip(self.weights, self._frozen(run), strict=True)
+        moved = any(not np.array_equal(then, now.numpy()) for then, now in pairs)
+        revived = run.watch.quiet < self.quiet + run.steps - self.steps
+        return Recorded(self.now.epoch, self.now.step, revived, moved)
+
+
+_STOP_REASONS: dict[str, StopReason] = {
+    "dead_output": "stuck",
+    "dead_layer": "stuck",
+    "exploded": "diverged",
+}
 
 
 def _finite(value: float | None) -> float | None:

@@ -1,0 +1,189 @@
+"""Counting active units: on the device for a chunk of images, then summed up into a census."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from fmnist_model.census import Census, LayerCensus, OutputCensus
+from fmnist_model.config import CLASSES
+from fmnist_model.health import VitalSigns
+from fmnist_model.network import CLIP
+
+PINNED_BEYOND = {"sigmoid": 5.99, "tanh": 2.99}
+"""Pre-activations beyond which the derivative is less than a hundredth of its greatest."""
+
+
+class LayerCount(NamedTuple):
+    """A hidden layer on one chunk, unit by unit, shape (u,), but for `pinned`, shape ().
+
+    `moving`: has it a derivative other than zero on any image; `low`, `high`: its least and
+    greatest output; `highest`: the greatest pre-activation; `scale`: the greatest of their
+    absolute values; `pinned`: the share of outputs that are pinned.
+    """
+
+    moving: Any
+    low: Any
+    high: Any
+    highest: Any
+    scale: Any
+    pinned: Any
+
+
+class OutputCount(NamedTuple):
+    """The output layer on one chunk, as if its activation were ReLU; see `OutputCensus`.
+
+    `distance` and `scale` are of each unit: how near it came to the open interval, and its
+    greatest absolute pre-activation.
+    """
+
+    open: Any
+    saturated: Any
+    label_saturated: Any
+    distance: Any
+    scale: Any
+
+
+def count_layer(values: Any, activation: str) -> LayerCount:
+    """Look at the pre-activations of a hidden layer, shape (n, ..., u)."""
+    axes = tuple(range(len(values.shape) - 1))
+    low, high = tf.reduce_min(values, axes), tf.reduce_max(values, axes)
+    scale = tf.maximum(tf.abs(low), tf.abs(high))
+    highest, pinned = high, tf.zeros(())
+    if activation == "relu":  # it rises, so that its extremes are those of the pre-activations
+        moving, low, high = high > 0, tf.nn.relu(low), tf.nn.relu(high)
+    else:
+        with tf.GradientTape() as tape:
+            tape.watch(values)
+            outputs = keras.activations.get(activation)(values)
+        moving = tf.reduce_any(tape.gradient(outputs, values) != 0, axes)
+        low, high = tf.reduce_min(outputs, axes), tf.reduce_max(outputs, axes)
+    if activation in PINNED_BEYOND:
+        beyond = tf.abs(values) > tf.cast(PINNED_BEYOND[activation], values.dtype)
+        pinned = tf.reduce_mean(tf.cast(beyond, tf.float32))
+    return LayerCount(moving, _float(low), _float(high), _float(highest), _float(scale), pinned)
+
+
+def count_output(logits: Any, labels: Any) -> OutputCount:
+    """Look at the pre-activations of the output layer, float32 (n, 10), and int labels (n,)."""
+    above = logits > 1 - CLIP
+    opened = (logits >= CLIP) & ~above
+    saturated = tf.math.count_nonzero(above, axis=-1, dtype=tf.int32)
+    return OutputCount(
+        tf.math.count_nonzero(opened),
+        tf.math.bincount(saturated, minlength=CLASSES + 1),
+        tf.math.count_nonzero(tf.gather(above, labels, axis=1, batch_dims=1)),
+        tf.reduce_min(tf.where(above, logits - 1, -logits), axis=0),
+        tf.reduce_max(tf.abs(logits), axis=0),
+    )
+
+
+class Tally:
+    """Sums the counts of chunk after chunk, for hidden layers with these names and an output."""
+
+    def __init__(self, names: Sequence[str], relu_output: bool) -> None:
+        self._names, self._relu_output = names, relu_output
+        self._images = 0
+        self._layers: list[LayerCount] = []
+        self._output: OutputCount | None = None
+
+    def add(self, images: int, counts: Sequence[Any]) -> None:
+        """Add a chunk: a LayerCount for each hidden layer, then an OutputCount."""
+        *layers, output = [
+            type(count)._make(figure.numpy() for figure in count) for count in counts
+        ]
+        if self._output is None:
+            self._layers, self._output = layers, output
+        else:
+            share = images / (self._images + images)
+            pairs = zip(self._layers, layers, strict=True)
+            self._layers = [_merged(old, new, share) for old, new in pairs]
+            self._output = OutputCount(
+                self._output.open + output.open,
+                self._output.saturated + output.saturated,
+                self._output.label_saturated + output.label_saturated,
+                np.minimum(self._output.distance, output.distance),
+                np.maximum(self._output.scale, output.scale),
+            )
+        self._images += images
+
+    def alive(self) -> list[bool]:
+        """Of each hidden layer, then of the output: has it an active unit, an open output?"""
+        assert self._output is not None
+        outputs = bool(self._output.open) or not self._relu_output
+        return [*(bool(_active(layer).any()) for layer in self._layers), outputs]
+
+    def census(self, total: int) -> Census:
+        """What was counted; complete if that was `total` images."""
+        assert self._output is not None
+        output = self._output
+        return Census(
+            self._images,
+            self._images == total,
+            {
+                name: LayerCensus(
+                    len(layer.moving),
+                    int(_active(layer).sum()),
+                    _margin(-layer.highest, layer.scale),
+                )
+                for name, layer in zip(self._names, self._layers, strict=True)
+            },
+            OutputCensus(
+                int(output.open),
+                tuple(int(count) for count in output.saturated),
+                int(output.label_saturated),
+                _margin(output.distance, output.scale),
+            )
+            if self._relu_output
+            else None,
+        )
+
+    def vital_signs(self, pinned: bool) -> VitalSigns:
+        """What was counted, as shares; `pinned` says whether the activation can be."""
+        assert self._output is not None
+        layers = list(zip(self._names, self._layers, strict=True))
+        scale = {name: float(layer.scale.max()) for name, layer in layers}
+        return VitalSigns(
+            self._images,
+            {name: round(1 - float(_active(layer).mean()), 4) for name, layer in layers},
+            {name: round(float(layer.pinned), 4) for name, layer in layers} if pinned else {},
+            scale | {"output": float(self._output.scale.max())},
+        )
+
+
+def all_alive(clean: Tally, masked: Tally | None) -> bool:
+    """Can nothing be dead any more? A death needs both tallies to agree."""
+    either = zip(clean.alive(), masked.alive() if masked else clean.alive(), strict=True)
+    return all(one or other for one, other in either)
+
+
+def _float(figure: Any) -> Any:
+    return tf.cast(figure, tf.float32)
+
+
+def _fetched(count: Any) -> Any:
+    return type(count)._make(figure.numpy() for figure in count)
+
+
+def _active(layer: LayerCount) -> Any:
+    return layer.moving | (layer.high > layer.low)
+
+
+def _margin(distance: Any, scale: Any) -> float:
+    shares = np.divide(distance, scale, out=np.zeros_like(scale), where=scale > 0)
+    return max(0.0, float(shares.min()))
+
+
+def _merged(old: LayerCount, new: LayerCount, share: float) -> LayerCount:
+    return LayerCount(
+        old.moving | new.moving,
+        np.minimum(old.low, new.low),
+        np.maximum(old.high, new.high),
+        np.maximum(old.highest, new.highest),
+        np.maximum(old.scale, new.scale),
+        old.pinned + share * (new.pinned - old.pinned),
+    )
