@@ -21,6 +21,7 @@ Activation = Literal[
 OutputActivation = Literal["softmax", "relu", "sigmoid"]
 Architecture = Literal["cnn", "lenet5", "mlp"]
 Precision = Literal["auto", "float32", "bfloat16"]
+Padding = Literal["valid", "same"]
 OnStuck = Literal["stop", "record"]
 Units = Annotated[int, Field(ge=1)]
 
@@ -44,7 +45,8 @@ class ModelConfig(Frozen):
     """A network: what `fmnist_model.network.build_network` needs, and nothing else.
 
     `filters`, `kernel_size` and `dense_units` default to those of the architecture; a single
-    number of dense units means one dense layer.
+    number of dense units means one dense layer. With `padding` "same" convolutions keep the size
+    of what they see, as the first of lenet5 always does.
     """
 
     architecture: Architecture = "cnn"
@@ -53,6 +55,7 @@ class ModelConfig(Frozen):
     dropout: float = Field(0.0, ge=0, lt=1)
     filters: tuple[Units, ...] = ()
     kernel_size: int | None = Field(None, ge=1)
+    padding: Padding = "valid"
     dense_units: tuple[Units, ...] = Field((), min_length=1)
 
     @model_validator(mode="before")
@@ -70,14 +73,16 @@ class ModelConfig(Frozen):
     @model_validator(mode="after")
     def _check_shape(self) -> ModelConfig:
         if self.architecture == "mlp":
-            if self.filters or self.kernel_size is not None:
-                raise ValueError("filters and kernel_size mean nothing to the architecture mlp")
+            if self.filters or self.kernel_size is not None or self.padding != "valid":
+                raise ValueError(
+                    "filters, kernel_size and padding mean nothing to the architecture mlp"
+                )
             return self
         if not self.filters or self.kernel_size is None:
             raise ValueError(f"the architecture {self.architecture} needs filters and kernel_size")
         side = IMAGE_SIDE
         for index in range(len(self.filters)):
-            same = self.architecture == "lenet5" and index == 0
+            same = self.keeps_size(index)
             side = (side if same else side - self.kernel_size + 1) // 2
         if side < 1:
             raise ValueError(
@@ -85,6 +90,10 @@ class ModelConfig(Frozen):
                 f"nothing of a {IMAGE_SIDE}x{IMAGE_SIDE} image; take fewer or smaller ones"
             )
         return self
+
+    def keeps_size(self, index: int) -> bool:
+        """Is the convolution with this index, from 0, padded so that it keeps the image's size?"""
+        return self.padding == "same" or (self.architecture == "lenet5" and index == 0)
 
 
 class TrainConfig(Frozen):

@@ -61,7 +61,7 @@ def build_network(
     # same outputs and leaves the activation a quarter of the work.
     pool_first = not lenet and config.activation in RISING
     for number, filters in enumerate(config.filters, 1):
-        padding = "same" if lenet and number == 1 else "valid"
+        padding = "same" if config.keeps_size(number - 1) else "valid"
         x = keras.layers.Conv2D(
             filters, config.kernel_size, padding=padding, name=f"conv{number}", dtype=policy
         )(x)

@@ -87,6 +87,7 @@ class Program:
         self._steps = tf.function(self._train_steps)
         self._logits = tf.function(self._forward, reduce_retracing=True)
         self._count = tf.function(self._count_active, reduce_retracing=True)
+        self._gradients = tf.function(self._clean_gradients, reduce_retracing=True)
 
     def reset(self, train: TrainConfig, dropout: float) -> None:
         """Begin a trial: weights, velocity and the dropout stream from its seed alone."""
@@ -128,12 +129,8 @@ class Program:
         while step < steps and tf.math.is_finite(last_loss) and quiet < patience:
             chosen = order[step * batch : (step + 1) * batch]
             labels = tf.gather(self._data.labels, chosen)
-            with tf.GradientTape() as tape:
-                pixels = _scaled(tf.gather(self._data.pixels, chosen))
-                logits = self._logits_network(pixels, training=True)
-                losses = self._losses(logits, labels)
-                last_loss = tf.reduce_mean(losses)
-            gradients = tape.gradient(last_loss, [v.value for v in self.variables])
+            pixels = tf.gather(self._data.pixels, chosen)
+            gradients, last_loss, losses, logits = self._gradients_of(pixels, labels, True)
             if tf.math.is_finite(last_loss):
                 self._update(gradients)
             quiet, absurd = self._watch(quiet, absurd, gradients[0], last_loss)
@@ -141,6 +138,21 @@ class Program:
             correct += self._count_correct(logits, labels)
             step += 1
         return step, quiet, absurd, loss_sum, correct, last_loss
+
+    def _gradients_of(self, pixels: Any, labels: Any, training: bool) -> Any:
+        with tf.GradientTape() as tape:
+            logits = self._logits_network(_scaled(pixels), training=training)
+            losses = self._losses(logits, labels)
+            loss = tf.reduce_mean(losses)
+        return tape.gradient(loss, [v.value for v in self.variables]), loss, losses, logits
+
+    def gradients(self, chosen: np.ndarray) -> list[np.ndarray]:
+        """The gradients of the mean loss on these training images, without dropout."""
+        return [gradient.numpy() for gradient in self._gradients(tf.constant(chosen, tf.int32))]
+
+    def _clean_gradients(self, chosen: Any) -> Any:
+        pixels, labels = (tf.gather(part, chosen) for part in self._data)
+        return self._gradients_of(pixels, labels, False)[0]
 
     def _update(self, gradients: list[Any]) -> None:
         for variable, velocity, gradient in zip(

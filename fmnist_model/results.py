@@ -31,7 +31,8 @@ class EpochMetrics:
 class Look:
     """A look at a silent run: `step` of `epoch`, both from 1, after `quiet_steps` silent steps.
 
-    `kind` and `layer` are None where it was found to be alive. `seconds` is what the look took.
+    `kind` and `layer` are None where it was found to be alive; `without_masks` is the kind by the
+    census without dropout alone. `seconds` is what the look took.
     """
 
     epoch: int
@@ -40,6 +41,7 @@ class Look:
     kind: str | None
     layer: str | None
     certain: bool
+    without_masks: str | None
     seconds: float
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import time
 from collections import OrderedDict
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -55,7 +56,8 @@ class Engine:
         self._train = DeviceImages.place(train)
         self._validation = DeviceImages.place(validation) if validation is not None else None
         self._programs: OrderedDict[Any, Program] = OrderedDict()
-        self._last: Program | None = None
+        self.last: Program | None = None
+        """The program of the last run, with its weights as they were then."""
 
     def program(self, config: ModelConfig, precision: str) -> Program:
         """The program of this network, traced at the first call with any dropout rate."""
@@ -72,7 +74,7 @@ class Engine:
     ) -> RunResult:
         """Train one configuration; `report` is called after each epoch and may end the run."""
         precision = resolve_precision(train.precision)
-        program = self._last = self.program(model, precision)
+        program = self.last = self.program(model, precision)
         program.reset(train, model.dropout)
         run = _Run(program, model, train, self._train, self._validation, self._rounding(precision))
         stop_reason, diagnosis = run.epochs(report)
@@ -100,9 +102,9 @@ class Engine:
 
     def weights(self) -> list[np.ndarray]:
         """The trainable weights after the last run, float32, in the order of the network's."""
-        if self._last is None:
+        if self.last is None:
             raise ValueError("no run has been made yet, so there are no weights")
-        return [variable.numpy() for variable in self._last.variables]
+        return [variable.numpy() for variable in self.last.variables]
 
 
 class _Sums(NamedTuple):
@@ -208,7 +210,7 @@ class _Run:
         if not self.watch.due(last):
             return None
         started = time.perf_counter()
-        diagnosis = self._look(now)
+        diagnosis, without_masks = self._look(now)
         self.watch.looked(diagnosis is not None)
         self.looks.append(
             Look(
@@ -218,6 +220,7 @@ class _Run:
                 diagnosis.kind if diagnosis is not None else None,
                 diagnosis.layer if diagnosis is not None else None,
                 diagnosis.certain if diagnosis is not None else False,
+                without_masks.kind if without_masks is not None else None,
                 time.perf_counter() - started,
             )
         )
@@ -233,24 +236,24 @@ class _Run:
             self.verdict = _Verdict(self, diagnosis, now)
         return None
 
-    def _look(self, now: Moment) -> Diagnosis | None:
+    def _look(self, now: Moment) -> tuple[Diagnosis | None, Diagnosis | None]:
         clean, masked = self.program.census(with_dropout=self.model.dropout > 0)
         coasted: Census | None = None
         if self.config.momentum > 0:
             with self.program.coasted():
                 coasted, _ = self.program.census(with_dropout=False)
-        return health.diagnose_stuck(
-            Evidence(
-                clean=clean,
-                masked=masked,
-                coasted=coasted,
-                onset=self._onset(now, self.watch.quiet),
-                quiet_steps=self.watch.quiet,
-                before_dropout=self.program.before_dropout,
-                rounding=self.rounding,
-                entropy=self.entropy,
-            )
+        evidence = Evidence(
+            clean=clean,
+            masked=masked,
+            coasted=coasted,
+            onset=self._onset(now, self.watch.quiet),
+            quiet_steps=self.watch.quiet,
+            before_dropout=self.program.before_dropout,
+            rounding=self.rounding,
+            entropy=self.entropy,
         )
+        unmasked = replace(evidence, masked=None)
+        return health.diagnose_stuck(evidence), health.diagnose_stuck(unmasked)
 
     def _onset(self, now: Moment, steps: int) -> Moment:
         """The first of the last `steps` steps."""

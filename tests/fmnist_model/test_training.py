@@ -37,7 +37,7 @@ def test_a_reused_program_gives_bit_for_bit_what_a_fresh_one_gives(few, engine, 
     program = engine.program(BASE, precision)
     traces = program._steps.experimental_get_tracing_count()
     result, weights = trained(engine, train=train)
-    assert program is engine._last
+    assert program is engine.last
     assert program._steps.experimental_get_tracing_count() == traces == 1
     assert same(weights, fresh)
     assert result.curves() == fresh_result.curves()
@@ -137,13 +137,13 @@ def test_the_papers_relu_output_is_stuck_within_its_first_epoch(paper_engine, dr
     assert diagnosis.kind == "dead_output"
     assert diagnosis.certain == (dropout == 0)
     assert diagnosis.evidence["census"]["output"]["open"] == 0
-    observed, _ = paper_engine._last.score(paper_engine._train)
+    observed, _ = paper_engine.last.score(paper_engine._train)
     assert diagnosis.explained_loss == pytest.approx(observed, abs=2e-4)
 
 
 def assert_frozen(engine, layer, few):
     """What the diagnosis claims: an epoch more leaves everything up to the dead layer as it is."""
-    program, before = engine._last, engine.weights()
+    program, before = engine.last, engine.weights()
     order = np.random.default_rng(1).permutation(len(few[0]))
     program.train(order, 0, 32, quiet=0, absurd=0, patience=10**6)
     paths = [variable.path for variable in program.variables]
@@ -179,7 +179,7 @@ def test_a_run_that_ends_before_patience_does_is_looked_at_all_the_same(engine, 
     for seed in range(3):
         settings = changed(SHORT, learning_rate=0.45, seed=seed, **train)
         result = engine.run(model, settings)
-        if engine._last.census(with_dropout=False)[0].output_is_dead():
+        if engine.last.census(with_dropout=False)[0].output_is_dead():
             stuck += 1
             assert result.stop_reason == "stuck"
     assert stuck

@@ -1,0 +1,1 @@
+"""How good is the detector of stuck runs? See `python -m benchmarks.stuck --help`."""

@@ -1,0 +1,50 @@
+"""python -m benchmarks.stuck [train | overhead]: the detector of stuck runs, judged as a detector.
+
+Without a command it prints the table from the stored results. `train` trains the runs that are not
+there yet, each to its end; `overhead` measures what watching costs a healthy run.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import Progress
+
+from benchmarks.stuck.sampling import paper, sampled
+from fmnist_model.command_line import new_app, run
+from fmnist_model.quiet import native_log_hidden
+
+app = new_app("Judge the detector of stuck runs.")
+
+
+@app.callback(invoke_without_command=True)
+def table(context: typer.Context) -> None:
+    """Judge the detector of stuck runs; without a command, print the table."""
+
+
+RESULTS = Path("benchmarks/results/stuck.jsonl")
+
+
+@app.command()
+def train(
+    runs: Annotated[int, typer.Option(help="How many random configurations.")] = 600,
+    seeds: Annotated[int, typer.Option(help="Seeds of each of the paper's arms.")] = 5,
+    results: Annotated[Path, typer.Option(help="Where they are kept, a line a run.")] = RESULTS,
+) -> None:
+    """Train the runs that are not there yet; may be stopped and called again at any time."""
+    from fmnist_model.data import load_train
+
+    images = load_train(None, print)
+    with native_log_hidden():
+        from benchmarks.stuck.training import train_all
+    wanted = [*sampled(runs), *paper(seeds)]
+    with Progress(console=Console()) as progress:
+        task = progress.add_task("runs", total=len(wanted))
+        train_all(wanted, images, results, lambda done: progress.update(task, completed=done))
+
+
+if __name__ == "__main__":
+    run(app)

@@ -1,0 +1,117 @@
+"""The runs of the benchmark: what is trained, on how much, and which of them are held out."""
+
+from __future__ import annotations
+
+import math
+import random
+from typing import Any, NamedTuple
+
+from fmnist_model.config import ModelConfig, TrainConfig
+
+IMAGES, PAPER_IMAGES = 4000, 48_000
+EPOCHS = 8
+NETWORKS: dict[str, dict[str, Any]] = {
+    "cnn": {"architecture": "cnn", "filters": (8, 16), "dense_units": (64,)},
+    "lenet5": {"architecture": "lenet5"},
+    "mlp": {"architecture": "mlp"},
+    "deep_cnn": {
+        "architecture": "cnn",
+        "filters": (8, 16, 16, 16),
+        "dense_units": (64,),
+        "padding": "same",
+    },
+    "deep_mlp": {"architecture": "mlp", "dense_units": (64, 64, 64, 64)},
+}
+ACTIVATIONS = (
+    "relu",
+    "sigmoid",
+    "tanh",
+    "elu",
+    "selu",
+    "gelu",
+    "silu",
+    "leaky_relu",
+    "softplus",
+    "mish",
+)
+RELU_SHARE, RELU_OUTPUT_SHARE, MOMENTUM_SHARE, NO_DROPOUT_SHARE = 0.35, 0.35, 0.3, 0.4
+BATCHES = (32, 100, 250, 1000)
+LOWEST_RATE, HIGHEST_RATE, BANDS = 0.05, 2.0, 4
+
+SEEN_NETWORKS = {"cnn", "mlp"}
+SEEN_ACTIVATIONS = {"relu", "tanh", "elu", "gelu", "sigmoid"}
+SEEN_BANDS = {0, 2}
+"""Thresholds were chosen on runs that are seen in all three respects, and judged on the rest."""
+
+
+class Run(NamedTuple):
+    """One run of the benchmark; `images` is how many it trains on."""
+
+    key: str
+    network: str
+    model: ModelConfig
+    train: TrainConfig
+    images: int
+
+
+def sampled(count: int) -> list[Run]:
+    """Random configurations: every prefix of the list is a fair sample of the whole."""
+    return [_sampled(number) for number in range(count)]
+
+
+def _sampled(number: int) -> Run:
+    rng = random.Random(number)
+    network = rng.choice(list(NETWORKS))
+    activation = "relu" if rng.random() < RELU_SHARE else rng.choice(ACTIVATIONS[1:])
+    output = "relu" if rng.random() < RELU_OUTPUT_SHARE else "softmax"
+    dropout = 0.0 if rng.random() < NO_DROPOUT_SHARE else round(rng.uniform(0, 0.6), 3)
+    rate = math.exp(rng.uniform(math.log(LOWEST_RATE), math.log(HIGHEST_RATE)))
+    model = ModelConfig(
+        activation=activation, output_activation=output, dropout=dropout, **NETWORKS[network]
+    )
+    train = TrainConfig(
+        batch_size=rng.choice(BATCHES),
+        epochs=EPOCHS,
+        learning_rate=round(rate, 4),
+        momentum=0.9 if rng.random() < MOMENTUM_SHARE else 0.0,
+        seed=number,
+        on_stuck="record",
+        precision=rng.choice(["float32", "bfloat16"]),
+    )
+    return Run(f"sampled-{number}", network, model, train, IMAGES)
+
+
+def paper(seeds: int) -> list[Run]:
+    """The paper's arms as it trained them, with 48,000 images and ten epochs."""
+    arms = [
+        ("relu", "relu", 0.0),
+        ("relu", "relu", 0.25),
+        ("relu", "softmax", 0.25),
+        ("sigmoid", "softmax", 0.0),
+    ]
+    return [
+        Run(
+            f"paper-{activation}-{output}-{dropout}-{seed}",
+            "paper",
+            ModelConfig(activation=activation, output_activation=output, dropout=dropout),
+            TrainConfig(learning_rate=0.2, seed=seed, on_stuck="record"),
+            PAPER_IMAGES,
+        )
+        for seed in range(seeds)
+        for activation, output, dropout in arms
+    ]
+
+
+def band(learning_rate: float) -> int:
+    """Which of the BANDS learning-rate bands, equally wide on a logarithmic scale, from 0."""
+    share = math.log(learning_rate / LOWEST_RATE) / math.log(HIGHEST_RATE / LOWEST_RATE)
+    return min(BANDS - 1, max(0, int(share * BANDS)))
+
+
+def seen(run: Run) -> bool:
+    """Was this run there to choose thresholds on?"""
+    return (
+        run.network in SEEN_NETWORKS
+        and run.model.activation in SEEN_ACTIVATIONS
+        and band(run.train.learning_rate) in SEEN_BANDS
+    )

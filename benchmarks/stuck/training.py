@@ -1,0 +1,96 @@
+"""Trains the benchmark's runs to their end and writes down what a detector could have seen.
+
+One JSON line a run. Gradients are taken as AUTOTRAINER takes them: of the loss on one fixed batch,
+the first images, without dropout, at the end of each epoch; batches of a thousand.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.stuck.sampling import Run
+from fmnist_model.data import Images, split
+from fmnist_model.program import CHUNK, Program
+from fmnist_model.results import EpochMetrics
+from fmnist_model.training import Engine
+
+
+def train_all(
+    runs: list[Run], images: Images, results: Path, on_run: Callable[[int], None]
+) -> None:
+    """Train what is not in `results` yet; `on_run` hears how many runs are there."""
+    results.parent.mkdir(parents=True, exist_ok=True)
+    _drop_half_a_line(results)
+    done = {json.loads(line)["key"] for line in results.read_text().splitlines()}
+    engines: dict[int, Engine] = {}
+    for run in runs:
+        if run.key not in done:
+            if run.images not in engines:
+                engines = {run.images: Engine(*split(images, run.images))}
+            line = json.dumps(train_one(run, engines[run.images]))
+            with results.open("a") as file:
+                file.write(line + "\n")
+            done.add(run.key)
+        on_run(len(done))
+
+
+def _drop_half_a_line(results: Path) -> None:
+    """A run that was killed while it wrote leaves a line without its end."""
+    results.touch()
+    text = results.read_text()
+    whole = text[: text.rfind("\n") + 1]
+    if whole != text:
+        results.write_text(whole)
+
+
+def train_one(run: Run, engine: Engine) -> dict[str, Any]:
+    """Train one run to its last epoch, unless it diverges; what became of it."""
+    gradients: list[dict[str, list[float]]] = []
+    images = np.arange(min(CHUNK, run.images))
+
+    def report(_metrics: EpochMetrics) -> bool:
+        assert engine.last is not None
+        gradients.append(gradient_figures(engine.last, images))
+        return False
+
+    started = time.perf_counter()
+    result = engine.run(run.model, run.train, report)
+    return {
+        "key": run.key,
+        "stop_reason": result.stop_reason,
+        "kind": result.diagnosis.kind,
+        "layer": result.diagnosis.layer,
+        "certain": result.diagnosis.certain,
+        "message": result.diagnosis.message,
+        "onset": [result.diagnosis.epoch, result.diagnosis.step],
+        "explained_loss": result.diagnosis.explained_loss,
+        "observed_loss": (result.diagnosis.evidence or {}).get("observed_loss"),
+        "curves": result.curves(),
+        "looks": [asdict(look) for look in result.looks],
+        "recorded": asdict(result.recorded) if result.recorded is not None else None,
+        "dead_fraction": result.dead_fraction,
+        "steps": result.steps_run,
+        "seconds": round(time.perf_counter() - started, 2),
+        "gradients": gradients,
+        "precision": result.precision,
+        "device": result.device,
+    }
+
+
+def gradient_figures(program: Program, images: np.ndarray) -> dict[str, list[float]]:
+    """Of each variable's gradient: share of exact zeros, mean absolute value, L2 norm, size."""
+    gradients = [g.astype(np.float64) for g in program.gradients(images)]
+    with np.errstate(over="ignore", invalid="ignore"):
+        return {
+            "zero": [float(np.mean(g == 0)) for g in gradients],
+            "mean_abs": [float(np.mean(np.abs(g))) for g in gradients],
+            "norm": [float(np.linalg.norm(g)) for g in gradients],
+            "size": [g.size for g in gradients],
+        }
