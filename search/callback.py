@@ -1,0 +1,40 @@
+"""The callback that stops stuck runs, for objectives of one's own.
+
+model.fit(x, y, callbacks=[StuckRunCallback(x, y, trial=trial)])
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import optuna
+
+from fmnist_model import callback
+
+
+class StuckRunCallback(callback.StuckRunCallback):
+    """`fmnist_model.callback.StuckRunCallback` that prunes an Optuna trial.
+
+    The trial gets the attributes `stop_reason` (stuck | diverged) and `diagnosis`, as those of a
+    search here have, and optuna.TrialPruned is raised. Without a trial, `fit` is ended.
+    """
+
+    def __init__(
+        self,
+        x: Any,
+        y: Any = None,
+        batch_size: int = 32,
+        trial: optuna.Trial | None = None,
+    ) -> None:
+        super().__init__(x, y, batch_size)
+        self._trial = trial
+
+    def stop(self) -> None:
+        """End `fit`, by an exception where there is a trial."""
+        if self._trial is None or self.diagnosis is None:
+            super().stop()
+            return
+        stop_reason = "diverged" if self.diagnosis.kind == "non_finite" else "stuck"
+        self._trial.set_user_attr("stop_reason", stop_reason)
+        self._trial.set_user_attr("diagnosis", self.diagnosis.to_dict())
+        raise optuna.TrialPruned(self.diagnosis.message)
