@@ -1,4 +1,4 @@
-"""python -m fmnist_model data | train | evaluate: the model's command line, without a search."""
+"""python -m fmnist_model data | train | evaluate | explain: the command line without a search."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import typer
 from fmnist_model.command_line import new_app, run
 from fmnist_model.errors import UserError, validation_sentence
 
-app = new_app("Get the data, train one configuration, or judge one on the test set.")
+app = new_app("Get the data, train a configuration, judge one on the test set, explain a loss.")
 
 DataOption = Annotated[
     Path | None, typer.Option(help="Directory of the IDX or CSV files.  [default: fetched]")
@@ -126,6 +126,16 @@ def evaluate(
         print("interrupted; no evaluation was written", file=sys.stderr)
         sys.exit(130)
     print_evaluation(console, found, configuration.parent)
+
+
+@app.command()
+def explain(
+    loss: Annotated[float, typer.Argument(help="A loss that stays the same, such as 11.0572.")],
+) -> None:
+    """Say which state of a classifier of ten classes gives a constant loss."""
+    from fmnist_model.explain import explain as explained
+
+    print(explained(loss))
 
 
 if __name__ == "__main__":
