@@ -235,18 +235,22 @@ class VitalSigns:
         return layer, gains[layer]
 
 
-def exploded(onset: Moment, signs: VitalSigns) -> Diagnosis:
-    """The diagnosis of a finite loss above any that a clipped output can have, since `onset`."""
+def exploded(onset: Moment, signs: VitalSigns, dead: Diagnosis | None = None) -> Diagnosis:
+    """The diagnosis of a finite loss above any that a clipped output can have, since `onset`.
+
+    A network that has also died of it, as ELU networks do, cannot recover if that is `certain`.
+    """
     layer, gain = signs.greatest_gain()
+    also = f"; {dead.layer} died of it and has no gradient any more" if dead is not None else ""
     message = (
         f"exploded: since step {onset.step} of epoch {onset.epoch} the loss, now "
         f"{onset.loss:.4g}, is finite but worse than being certain and wrong about every image "
-        f"({WORST:.2f}); {layer} magnifies most, {gain:.3g} times"
+        f"({WORST:.2f}); {layer} magnifies most, {gain:.3g} times{also}"
     )
     return Diagnosis(
         "exploded",
         message,
-        False,
+        dead is not None and dead.certain,
         layer,
         onset.epoch,
         onset.step,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, NamedTuple
 
 import keras
@@ -17,7 +18,7 @@ import tensorflow as tf
 
 from fmnist_model import network
 from fmnist_model.census import Census
-from fmnist_model.config import ModelConfig, TrainConfig
+from fmnist_model.config import IMAGE_SIDE, ModelConfig, TrainConfig
 from fmnist_model.counting import PINNED_BEYOND, Tally, all_alive, count_layer, count_output
 from fmnist_model.data import Images
 from fmnist_model.explain import WORST
@@ -27,6 +28,9 @@ CHUNK = 1000
 """Images in one forward pass outside training."""
 SAMPLE = 2 * CHUNK
 """Images on which the vital signs are taken."""
+PIXELS = tf.TensorSpec((None, IMAGE_SIDE, IMAGE_SIDE), tf.uint8)
+LABELS = tf.TensorSpec((None,), tf.int32)
+"""Any number of images: what is traced once serves a last, smaller chunk too."""
 
 
 class DeviceImages(NamedTuple):
@@ -85,9 +89,14 @@ class Program:
         self._learning_rate = tf.Variable(0.0)
         self._momentum = tf.Variable(0.0)
         self._steps = tf.function(self._train_steps)
-        self._logits = tf.function(self._forward, reduce_retracing=True)
-        self._count = tf.function(self._count_active, reduce_retracing=True)
-        self._gradients = tf.function(self._clean_gradients, reduce_retracing=True)
+        self._logits = tf.function(self._forward, input_signature=[PIXELS])
+        self._gradients = tf.function(self._clean_gradients, input_signature=[LABELS])
+        self._count_clean = tf.function(
+            partial(self._count, masked=False), input_signature=[PIXELS, LABELS]
+        )
+        self._count_masked = tf.function(
+            partial(self._count, masked=True), input_signature=[PIXELS, LABELS]
+        )
 
     def reset(self, train: TrainConfig, dropout: float) -> None:
         """Begin a trial: weights, velocity and the dropout stream from its seed alone."""
@@ -211,8 +220,9 @@ class Program:
         stream = self._dropout.seed_generator.state
         before = tf.identity(stream.value)
         clean, masked = self._tally(), self._tally() if with_dropout else None
+        count = self._count_masked if with_dropout else self._count_clean
         for chunk in self._data.chunks():
-            below, above, with_masks = self._count(*chunk, with_dropout)
+            below, above, with_masks = count(*chunk)
             clean.add(len(chunk), below + above)
             if masked is not None:
                 masked.add(len(chunk), below + with_masks)
@@ -242,11 +252,11 @@ class Program:
         """Look at the hidden layers on the first SAMPLE training images, without dropout."""
         tally = self._tally()
         for chunk in itertools.islice(self._data.chunks(), SAMPLE // CHUNK):
-            below, above, _ = self._count(*chunk, False)
+            below, above, _ = self._count_clean(*chunk)
             tally.add(len(chunk), below + above)
         return tally.vital_signs(pinned=self.config.activation in PINNED_BEYOND)
 
-    def _count_active(self, pixels: Any, labels: Any, masked: bool) -> Any:
+    def _count(self, pixels: Any, labels: Any, masked: bool) -> Any:
         below, above, with_masks = self._pre_activations(pixels, masked)
         return (
             [self._layer(values) for values in below],

@@ -253,7 +253,15 @@ class _Run:
             entropy=self.entropy,
         )
         unmasked = replace(evidence, masked=None)
-        return health.diagnose_stuck(evidence), health.diagnose_stuck(unmasked)
+        return self._named(evidence, now), self._named(unmasked, now)
+
+    def _named(self, evidence: Evidence, now: Moment) -> Diagnosis | None:
+        """A network that died of an explosion is called exploded, not stuck."""
+        dead = health.diagnose_stuck(evidence)
+        if dead is None or now.loss <= WORST:
+            return dead
+        onset = self._onset(now, max(self.absurd, 1))
+        return health.exploded(onset, self.program.vital_signs(), dead)
 
     def _onset(self, now: Moment, steps: int) -> Moment:
         """The first of the last `steps` steps."""

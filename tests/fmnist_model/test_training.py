@@ -226,6 +226,7 @@ def test_a_loss_that_is_not_finite_is_diverged(engine):
     model = changed(BASE, activation="elu", dropout=0.0)
     result = engine.run(model, changed(SHORT, learning_rate=1e30, precision="float32"))
     assert (result.stop_reason, result.diagnosis.kind) == ("diverged", "non_finite")
+    assert result.diagnosis.layer in {"conv1", "conv2", "dense1", "output"}
     assert result.value is None
     assert result.history[-1].loss is None
     assert result.steps_run < 20
@@ -240,3 +241,125 @@ def test_a_census_leaves_the_run_as_it_was(engine):
     assert clean.layers.keys() == masked.layers.keys() == {"conv1", "conv2", "dense1"}
     assert same(before, [variable.numpy() for variable in program.variables])
     np.testing.assert_array_equal(stream, program._dropout.seed_generator.state)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_the_census_sees_to_the_last_bit_what_training_sees(few, engine, precision):
+    """On a CPU, in chunks of any size: what is dead in the census is dead in every batch."""
+    import tensorflow as tf
+
+    program = engine.program(changed(BASE, dropout=0.0), precision)
+    program.reset(changed(SHORT, precision=precision), dropout=0.0)
+    pixels = tf.constant(few[0].pixels[:600])
+
+    @tf.function
+    def in_training(batch):
+        return program._gradients_of(batch, tf.zeros(len(batch), tf.int32), True)[3]
+
+    seen = tf.concat(program._pre_activations(pixels, masked=False)[1][-1:], axis=0).numpy()
+    for size in (32, 100, 600):
+        batches = [in_training(pixels[i : i + size]) for i in range(0, 600 - size + 1, size)]
+        trained = tf.concat(batches, axis=0).numpy()
+        np.testing.assert_array_equal(trained, program._logits(pixels)[: len(trained)])
+    np.testing.assert_allclose(seen, trained[: len(seen)], rtol=0.05, atol=0.01)
+
+
+def dead_from_the_start(engine, monkeypatch, layer="dense1", activation="relu"):
+    """A network whose layer dies in its first step: a bias that no image overcomes."""
+    model = changed(BASE, activation=activation, dropout=0.0)
+    program = engine.program(model, "float32")
+    reset = program.reset
+
+    def dead(*arguments):
+        reset(*arguments)
+        (bias,) = [v for v in program.variables if v.path.endswith(f"{layer}/bias")]
+        bias.assign(np.full(bias.shape, -1e3))
+
+    monkeypatch.setattr(program, "reset", dead)
+    return model
+
+
+def test_a_dead_layer_is_proved_at_the_first_look(engine, monkeypatch):
+    model = dead_from_the_start(engine, monkeypatch)
+    result = engine.run(model, changed(SHORT, precision="float32"))
+    assert (result.stop_reason, result.steps_run) == ("stuck", 5)
+    assert (result.diagnosis.layer, result.diagnosis.certain) == ("dense1", True)
+    assert result.dead_fraction["dense1"] == 1.0
+    gradients = engine.last.gradients(np.arange(2000))
+    assert [bool(np.any(g)) for g in gradients] == [False] * 7 + [True]  # the last bias alone
+
+
+def test_a_layer_of_another_activation_can_be_constant_without_a_gradient(engine, monkeypatch):
+    """tanh at a bias of -1000 is -1 for every image, and its derivative exactly zero."""
+    model = dead_from_the_start(engine, monkeypatch, activation="tanh")
+    result = engine.run(model, changed(SHORT, precision="float32"))
+    assert (result.stop_reason, result.diagnosis.kind) == ("stuck", "dead_layer")
+
+
+def test_record_lets_a_stuck_run_go_on_and_tells_what_came_of_it(engine, monkeypatch):
+    model = dead_from_the_start(engine, monkeypatch)
+    result = engine.run(model, changed(SHORT, precision="float32", on_stuck="record"))
+    assert (result.stop_reason, result.epochs_run) == ("completed", SHORT.epochs)
+    assert result.diagnosis.kind == "dead_layer"
+    recorded = result.recorded
+    assert (recorded.epoch, recorded.step) == (1, 5)
+    assert (recorded.revived, recorded.moved) == (False, False)
+    assert [look.quiet_steps for look in result.looks] == [5, 10, 20, 40]
+
+
+def test_a_living_run_has_nothing_recorded(engine):
+    result = engine.run(BASE, changed(SHORT, on_stuck="record"))
+    assert (result.recorded, result.looks) == (None, ())
+    assert set(result.dead_fraction) == {"conv1", "conv2", "dense1"}
+    assert all(0 <= share < 1 for share in result.dead_fraction.values())
+
+
+def test_velocity_is_taken_into_account(engine, monkeypatch):
+    """Dead where it is, alive where its velocity carries it: the first look finds it alive."""
+    model = dead_from_the_start(engine, monkeypatch)
+    train = changed(SHORT, precision="float32", momentum=0.9, learning_rate=0.1)
+    assert engine.run(model, train).looks[0].kind == "dead_layer"
+    program = engine.program(model, "float32")
+    reset = program.reset
+
+    def moving(*arguments):
+        reset(*arguments)
+        velocity = program._velocity[5]  # of the bias of dense1: it will rise by 1800 in all
+        velocity.assign(np.full(velocity.shape, -2000.0))
+
+    monkeypatch.setattr(program, "reset", moving)
+    look = engine.run(model, train).looks[0]
+    assert (look.quiet_steps, look.kind) == (5, None)
+
+
+def test_an_explosion_that_stays_finite_is_diverged(engine):
+    """tanh at a rate that makes the output layer's weights grow; seen at two epochs' ends."""
+    model = ModelConfig(architecture="mlp", activation="tanh")
+    train = changed(SHORT, learning_rate=3.0, epochs=4, precision="float32")
+    result = engine.run(model, train)
+    assert (result.stop_reason, result.diagnosis.kind) == ("diverged", "exploded")
+    assert (result.epochs_run, result.value, result.diagnosis.certain) == (2, None, False)
+    assert result.diagnosis.layer in {"dense1", "dense2", "output"}
+    assert engine.run(model, changed(train, on_stuck="record")).epochs_run == 4
+
+
+def test_a_network_that_dies_of_an_explosion_is_called_exploded(engine):
+    """ELU in float32: units at -1 with a derivative of exactly zero, and a loss of 1e10."""
+    model = changed(BASE, activation="elu", dropout=0.0)
+    result = engine.run(model, changed(SHORT, learning_rate=1.0, precision="float32"))
+    diagnosis = result.diagnosis
+    assert (result.stop_reason, diagnosis.kind, diagnosis.certain) == ("diverged", "exploded", True)
+    assert "died of it and has no gradient any more" in diagnosis.message
+    assert diagnosis.evidence["loss"] > 1e6
+
+
+def test_saturated_runs_are_pruned_if_the_configuration_says_so(engine):
+    """tanh driven against its ends by a high rate: gradients tiny, not zero."""
+    model = changed(BASE, activation="tanh", dropout=0.0)
+    train = changed(SHORT, learning_rate=3.0, epochs=4, precision="float32")
+    result = engine.run(model, train)
+    assert (result.stop_reason, result.diagnosis.kind) == ("completed", "saturated")
+    assert not result.diagnosis.certain
+    result = engine.run(model, changed(train, saturated_patience=2))
+    assert (result.stop_reason, result.diagnosis.kind) == ("pruned", "saturated")
+    assert result.epochs_run == 2
