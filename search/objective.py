@@ -6,6 +6,7 @@ import socket
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import optuna
@@ -126,6 +127,8 @@ def _record(trial: Trial, result: RunResult) -> None:
     attributes: dict[str, Any] = {
         "stop_reason": result.stop_reason,
         "diagnosis": result.diagnosis.to_dict(),
+        "recorded": asdict(result.recorded) if result.recorded is not None else None,
+        "dead_fraction": dict(result.dead_fraction),
         "history": result.curves(),
         "epochs_run": result.epochs_run,
         "steps_run": result.steps_run,

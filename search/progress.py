@@ -98,9 +98,15 @@ class Progress:
         line.append(f"{how:<9}", STYLES.get(how, ""))
         line.append(f" {_figures(trial, how)}  {describe(trial.params)}")
         self.console.print(line, soft_wrap=not self._terminal)
-        if how in ("stuck", "diverged"):
+        recorded = trial.user_attrs.get("recorded")
+        if how in ("stuck", "diverged") or recorded:
+            when = (
+                f"let go on from step {recorded['step']} of epoch {recorded['epoch']}: "
+                if recorded
+                else ""
+            )
             self.console.print(
-                Text(f"          {trial.user_attrs['diagnosis']['message']}", "dim"),
+                Text(f"          {when}{trial.user_attrs['diagnosis']['message']}", "dim"),
                 soft_wrap=not self._terminal,
             )
         if how == "failed":

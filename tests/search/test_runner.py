@@ -176,6 +176,24 @@ def test_a_trial_has_all_its_attributes(tiny):
         assert attributes[name]
 
 
+def test_a_stuck_trial_can_be_let_go_on_and_is_recorded(project):
+    write_preset(
+        more='activation = ["relu"]\noutput_activation = ["relu"]\n'
+        '[[arms]]\nname = "stuck"\n'
+        'params = { activation = "relu", learning_rate = 0.4, dropout = 0 }'
+    )
+    path = project / "studies/tiny.toml"
+    path.write_text(path.read_text().replace("[train]", '[train]\non_stuck = "record"'))
+    progress = quiet_progress()
+    trial = search(1, progress=progress).trials[0]
+    assert (ending(trial), trial.user_attrs["epochs_run"]) == ("completed", 3)
+    assert trial.user_attrs["recorded"]["epoch"] == 1
+    assert trial.user_attrs["recorded"]["revived"] is False
+    assert trial.user_attrs["diagnosis"]["kind"] == "dead_output"
+    assert set(trial.user_attrs["dead_fraction"]) == {"conv1", "conv2", "dense1"}
+    assert "let go on from step" in progress.console.file.getvalue()
+
+
 def test_stuck_and_diverged_end_as_pruned_with_their_reason(project):
     write_preset(
         more='activation = ["relu", "elu"]\noutput_activation = ["relu"]\n'
