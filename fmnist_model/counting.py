@@ -111,11 +111,11 @@ class Tally:
             )
         self._images += images
 
-    def alive(self) -> list[bool]:
-        """Of each hidden layer, then of the output: has it an active unit, an open output?"""
+    def all_alive(self) -> bool:
+        """Can nothing be dead any more?"""
         assert self._output is not None
         outputs = bool(self._output.open) or not self._relu_output
-        return [*(bool(_active(layer).any()) for layer in self._layers), outputs]
+        return outputs and all(_active(layer).any() for layer in self._layers)
 
     def census(self, total: int) -> Census:
         """What was counted; complete if that was `total` images."""
@@ -153,12 +153,6 @@ class Tally:
             {name: round(float(layer.pinned), 4) for name, layer in layers} if pinned else {},
             scale | {"output": float(self._output.scale.max())},
         )
-
-
-def all_alive(clean: Tally, masked: Tally | None) -> bool:
-    """Can nothing be dead any more? A death needs both tallies to agree."""
-    either = zip(clean.alive(), masked.alive() if masked else clean.alive(), strict=True)
-    return all(one or other for one, other in either)
 
 
 def _float(figure: Any) -> Any:

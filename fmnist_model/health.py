@@ -21,6 +21,9 @@ Kind = Literal[
 
 GUESSING_BAND = 0.02
 """A loss less than this share below the labels' entropy is no better than guessing."""
+SILENT_IMAGES = 1000
+"""Images in a row without a gradient that an unproved death of the output needs: fewer than one
+image in 300 has one then (95 %), by the rule of three."""
 PINNED_SHARE = 0.9
 """A layer is saturated if so many of its outputs are pinned (see `VitalSigns`)."""
 
@@ -62,32 +65,26 @@ class Diagnosis:
 class Evidence:
     """What is known of a run whose first gradient has been exactly zero for `quiet_steps` steps.
 
-    `clean` was taken without dropout, `masked` with fresh masks (None without dropout), `coasted`
-    with the weights where momentum alone will carry them (None without momentum). No dropout lies
-    below the layers `before_dropout`. Margins under `rounding` do not count as proof. `entropy` is
-    that of the training labels, the loss of a network that only knows how frequent they are.
-    `ways_out` names what else might end a death.
+    `census` was taken without dropout, `coasted` with the weights where momentum alone will carry
+    them (None without momentum). In training, with masks, `quiet_images` images in a row let no
+    gradient through. No dropout lies below the layers `before_dropout` (None: there is none at
+    all). Margins under `rounding` do not count as proof. `entropy` is that of the training labels,
+    the loss of a network that only knows how frequent they are.
     """
 
-    clean: Census
-    masked: Census | None
+    census: Census
     coasted: Census | None
     onset: Moment
     quiet_steps: int
-    before_dropout: frozenset[str]
+    quiet_images: int
+    before_dropout: frozenset[str] | None
     rounding: float
     entropy: float
-    ways_out: tuple[str, ...] = ()
-
-    def others(self, layer: str) -> list[Census]:
-        """The censuses that have to agree with the clean one about a layer."""
-        masked = None if layer in self.before_dropout else self.masked
-        return [census for census in (masked, self.coasted) if census is not None]
 
     def ways_out_of(self, layer: str, margin: float) -> list[str]:
         """Why a death of this layer is not proved; empty if it is."""
-        ways = list(self.ways_out)
-        if self.masked is not None and layer not in self.before_dropout:
+        ways = []
+        if self.before_dropout is not None and layer not in self.before_dropout:
             ways.append("another dropout mask")
         if self.coasted is not None:
             ways.append("momentum")
@@ -97,30 +94,43 @@ class Evidence:
 
     def to_dict(self) -> dict[str, Any]:
         """The evidence as plain values, ready for JSON."""
-        censuses = {"census": self.clean, "with_dropout": self.masked, "coasted": self.coasted}
-        taken = {name: census.to_dict() for name, census in censuses.items() if census is not None}
-        return {"quiet_steps": self.quiet_steps, **taken}
+        return {
+            "quiet_steps": self.quiet_steps,
+            "quiet_images": self.quiet_images,
+            "observed_loss": self.onset.loss,
+            "census": self.census.to_dict(),
+            "coasted": self.coasted.to_dict() if self.coasted is not None else None,
+        }
 
 
 def diagnose_stuck(evidence: Evidence) -> Diagnosis | None:
     """Confirm from the censuses that a run cannot learn any more, or return None.
 
-    A network without dropout is judged on the clean census alone, as is a hidden layer below the
-    dropout. Elsewhere the census with masks must agree, and the diagnosis is not certain: some
-    mask not yet drawn might revive a unit. With momentum the weights must be dead also where their
-    velocity carries them; that is not certain either, for it is not looked at on the way.
-
-    A dead output that is better than guessing has learned what it froze with, and is not stuck.
+    Where dropout lies below what died, the diagnosis is not certain: some mask not yet drawn might
+    revive a unit. With momentum the weights must be dead also where their velocity carries them;
+    that is not certain either, for nobody looks at them on the way. See `is_enough`. A dead output
+    that is better than guessing has learned what it froze with, and is not stuck.
     """
-    output = evidence.clean.output
-    if output is not None and evidence.clean.output_is_dead():
-        frozen = all(census.output_is_dead() for census in evidence.others("output"))
-        if frozen and _no_better_than_guessing(output, evidence.entropy):
+    output, coasted = evidence.census.output, evidence.coasted
+    if output is not None and evidence.census.output_is_dead():
+        stays = coasted is None or coasted.output_is_dead()
+        if stays and _no_better_than_guessing(output, evidence.entropy):
             return _dead_output(output, evidence)
-    for layer in evidence.clean.dead_layers():
-        if all(layer in census.dead_layers() for census in evidence.others(layer)):
+    for layer in evidence.census.dead_layers():
+        if coasted is None or layer in coasted.dead_layers():
             return _dead_layer(layer, evidence)
     return None
+
+
+def is_enough(diagnosis: Diagnosis, evidence: Evidence) -> bool:
+    """Is the evidence enough to stop the run?
+
+    Of a death that is not certain, training itself has to show that masks do not revive it: by
+    SILENT_IMAGES images in a row without a gradient for an output, where a revival only leads from
+    one frozen state to the next, and by as many as there are for a hidden layer.
+    """
+    needed = SILENT_IMAGES if diagnosis.layer == "output" else evidence.census.images
+    return diagnosis.certain or evidence.quiet_images >= needed
 
 
 def _no_better_than_guessing(output: OutputCensus, entropy: float) -> bool:
@@ -128,7 +138,7 @@ def _no_better_than_guessing(output: OutputCensus, entropy: float) -> bool:
 
 
 def _dead_output(output: OutputCensus, evidence: Evidence) -> Diagnosis:
-    onset, images = evidence.onset, evidence.clean.images
+    onset, images = evidence.onset, evidence.census.images
     explained = frozen_loss(output.saturated, output.label_saturated)
     share = output.label_saturated / images
     kinds = [k for k, count in enumerate(output.saturated) if count]
@@ -154,7 +164,7 @@ def _dead_output(output: OutputCensus, evidence: Evidence) -> Diagnosis:
         "output",
         onset.epoch,
         onset.step,
-        evidence.to_dict() | {"observed_loss": onset.loss, "ways_out": ways_out},
+        evidence.to_dict() | {"ways_out": ways_out},
         live_outputs=k,
         explained_loss=explained,
     )
@@ -165,11 +175,11 @@ def _outputs(count: int) -> str:
 
 
 def _dead_layer(layer: str, evidence: Evidence) -> Diagnosis:
-    onset, census = evidence.onset, evidence.clean.layers[layer]
+    onset, census = evidence.onset, evidence.census.layers[layer]
     ways_out = evidence.ways_out_of(layer, census.margin)
     message = (
         f"dead hidden layer: all {census.units} units of {layer} are inactive on every one "
-        f"of {evidence.clean.images:,} training images since step {onset.step} of epoch "
+        f"of {evidence.census.images:,} training images since step {onset.step} of epoch "
         f"{onset.epoch}; nothing of an image gets past it, so the layers behind it can only learn "
         f"how frequent each class is, a loss of {evidence.entropy:.4f}{_caveat(ways_out)}"
     )
@@ -180,7 +190,7 @@ def _dead_layer(layer: str, evidence: Evidence) -> Diagnosis:
         layer,
         onset.epoch,
         onset.step,
-        evidence.to_dict() | {"observed_loss": onset.loss, "ways_out": ways_out},
+        evidence.to_dict() | {"ways_out": ways_out},
         explained_loss=evidence.entropy,
     )
 

@@ -102,22 +102,10 @@ def logits_network(network: keras.Model) -> keras.Model:
     return keras.Model(network.inputs, pre_activation(network, "output"))
 
 
-def split_at_dropout(network: keras.Model) -> tuple[keras.Model, keras.Model]:
-    """The pre-activations of all layers, by two networks: before and after dropout.
-
-    The first gives those of the layers that no dropout precedes and, last, what dropout sees; the
-    second takes that and gives the rest of them, ending with the output layer's.
-    """
-    dropout = network.get_layer("dropout")
+def probe_network(network: keras.Model) -> keras.Model:
+    """The same network, whose outputs are the pre-activations of every layer, in forward order."""
     names = weighted_layers(network)
-    before = [name for name in names if name in layers_before_dropout(network)]
-    after = [name for name in names if name not in before]
-    return (
-        keras.Model(
-            network.inputs, [*(pre_activation(network, name) for name in before), dropout.input]
-        ),
-        keras.Model(dropout.input, [pre_activation(network, name) for name in after]),
-    )
+    return keras.Model(network.inputs, [pre_activation(network, name) for name in names])
 
 
 def layers_before_dropout(network: keras.Model) -> frozenset[str]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from typing import Any, NamedTuple
 
 import keras
@@ -19,7 +18,7 @@ import tensorflow as tf
 from fmnist_model import network
 from fmnist_model.census import Census
 from fmnist_model.config import IMAGE_SIDE, ModelConfig, TrainConfig
-from fmnist_model.counting import PINNED_BEYOND, Tally, all_alive, count_layer, count_output
+from fmnist_model.counting import PINNED_BEYOND, Tally, count_layer, count_output
 from fmnist_model.data import Images
 from fmnist_model.explain import WORST
 from fmnist_model.health import VitalSigns
@@ -81,7 +80,7 @@ class Program:
         self._dropout = network.TunableDropout(name="dropout")
         self.network = network.build_network(config, precision, self._dropout)
         self._logits_network = network.logits_network(self.network)
-        self._below, self._above = network.split_at_dropout(self.network)
+        self._probe = network.probe_network(self.network)
         self.layers = network.weighted_layers(self.network)
         self.before_dropout = network.layers_before_dropout(self.network)
         self.variables = self.network.trainable_variables
@@ -91,12 +90,7 @@ class Program:
         self._steps = tf.function(self._train_steps)
         self._logits = tf.function(self._forward, input_signature=[PIXELS])
         self._gradients = tf.function(self._clean_gradients, input_signature=[LABELS])
-        self._count_clean = tf.function(
-            partial(self._count, masked=False), input_signature=[PIXELS, LABELS]
-        )
-        self._count_masked = tf.function(
-            partial(self._count, masked=True), input_signature=[PIXELS, LABELS]
-        )
+        self._count = tf.function(self._count_active, input_signature=[PIXELS, LABELS])
 
     def reset(self, train: TrainConfig, dropout: float) -> None:
         """Begin a trial: weights, velocity and the dropout stream from its seed alone."""
@@ -206,31 +200,23 @@ class Program:
             if not np.all(np.isfinite(variable.numpy())):
                 layer = variable.path.split("/")[-2]
                 return f"the {variable.name} of {layer} was made so by the step before", layer
-        below, above, _ = self._pre_activations(tf.gather(self._data.pixels, batch), masked=False)
-        for layer, values in zip(self.layers, [*below, *above], strict=True):
+        seen = self._pre_activations(tf.gather(self._data.pixels, batch))
+        for layer, values in zip(self.layers, seen, strict=True):
             if not tf.reduce_all(tf.math.is_finite(tf.cast(values, tf.float32))):
                 return f"the pre-activations of {layer} overflow", layer
         return "the loss overflows", "output"
 
-    def census(self, with_dropout: bool) -> tuple[Census, Census | None]:
-        """Count on all training images which units are active, without dropout and with it.
+    def census(self) -> Census:
+        """Count on all training images which units are active, without dropout.
 
-        Stops once nothing can be dead. Leaves the dropout stream as it found it.
+        Stops once nothing can be dead.
         """
-        stream = self._dropout.seed_generator.state
-        before = tf.identity(stream.value)
-        clean, masked = self._tally(), self._tally() if with_dropout else None
-        count = self._count_masked if with_dropout else self._count_clean
+        tally = self._tally()
         for chunk in self._data.chunks():
-            below, above, with_masks = count(*chunk)
-            clean.add(len(chunk), below + above)
-            if masked is not None:
-                masked.add(len(chunk), below + with_masks)
-            if all_alive(clean, masked):
+            tally.add(len(chunk), self._count(*chunk))
+            if tally.all_alive():
                 break
-        stream.assign(before)
-        total = len(self._data)
-        return clean.census(total), masked.census(total) if masked is not None else None
+        return tally.census(len(self._data))
 
     def _tally(self) -> Tally:
         return Tally(self.layers[:-1], self.config.output_activation == "relu")
@@ -252,35 +238,20 @@ class Program:
         """Look at the hidden layers on the first SAMPLE training images, without dropout."""
         tally = self._tally()
         for chunk in itertools.islice(self._data.chunks(), SAMPLE // CHUNK):
-            below, above, _ = self._count_clean(*chunk)
-            tally.add(len(chunk), below + above)
+            tally.add(len(chunk), self._count(*chunk))
         return tally.vital_signs(pinned=self.config.activation in PINNED_BEYOND)
 
-    def _count(self, pixels: Any, labels: Any, masked: bool) -> Any:
-        below, above, with_masks = self._pre_activations(pixels, masked)
-        return (
-            [self._layer(values) for values in below],
-            [*(self._layer(values) for values in above[:-1]), self._output(above[-1], labels)],
-            [*(self._layer(v) for v in with_masks[:-1]), self._output(with_masks[-1], labels)]
-            if masked
-            else [],
-        )
+    def _count_active(self, pixels: Any, labels: Any) -> Any:
+        *hidden, logits = self._pre_activations(pixels)
+        activation = self.config.activation
+        return [
+            *(count_layer(values, activation) for values in hidden),
+            count_output(logits, labels),
+        ]
 
-    def _pre_activations(self, pixels: Any, masked: bool) -> tuple[list[Any], Any, Any]:
-        *below, seen = self._below(_scaled(pixels), training=False)
-        above = _as_list(self._above(seen, training=False))
-        return below, above, _as_list(self._above(seen, training=True)) if masked else []
-
-    def _layer(self, values: Any) -> Any:
-        return count_layer(values, self.config.activation)
-
-    def _output(self, logits: Any, labels: Any) -> Any:
-        return count_output(logits, labels)
+    def _pre_activations(self, pixels: Any) -> list[Any]:
+        return list(self._probe(_scaled(pixels), training=False))
 
 
 def _scaled(pixels: Any) -> Any:
     return tf.cast(pixels, tf.float32)[..., tf.newaxis] / 255
-
-
-def _as_list(values: Any) -> list[Any]:
-    return list(values) if isinstance(values, (list, tuple)) else [values]

@@ -31,8 +31,8 @@ class EpochMetrics:
 class Look:
     """A look at a silent run: `step` of `epoch`, both from 1, after `quiet_steps` silent steps.
 
-    `kind` and `layer` are None where it was found to be alive; `without_masks` is the kind by the
-    census without dropout alone. `seconds` is what the look took.
+    `kind` and `layer` are None where it was found to be alive; `enough` says whether it would have
+    been stopped. `seconds` is what the look took.
     """
 
     epoch: int
@@ -41,7 +41,7 @@ class Look:
     kind: str | None
     layer: str | None
     certain: bool
-    without_masks: str | None
+    enough: bool
     seconds: float
 
 

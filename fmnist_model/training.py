@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 import time
 from collections import OrderedDict
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -36,8 +35,6 @@ from fmnist_model.results import (
 ENGINE = "tensorflow"
 QUIET_STEPS = 5
 """Steps in a row with an exactly zero first gradient after which a census is taken."""
-LOOKS = 2
-"""Looks in a row that have to agree on a death that is not certain; each waits twice as long."""
 EXPLODED_EPOCHS = 2
 """Epochs in a row that end with a finite but absurd loss after which a run has exploded."""
 GPU_ROUNDING = {"float32": 2.0**-10, "bfloat16": 2.0**-6}
@@ -137,7 +134,10 @@ class _Run:
         self.history: list[EpochMetrics] = []
         self.steps, self.images, self.training_seconds = 0, 0, 0.0
         self.started = time.perf_counter()
-        self.watch = _Watch()
+        # Dropout and momentum leave a way out: more silence is asked for before looking.
+        unproved = math.ceil(health.SILENT_IMAGES / self.batch)
+        ways_out = model.dropout > 0 or train.momentum > 0
+        self.watch = _Watch(max(QUIET_STEPS, unproved) if ways_out else QUIET_STEPS)
         self.looks: list[Look] = []
         self.absurd = self.exploded_epochs = self.saturated_epochs = 0
         self.verdict: _Verdict | None = None
@@ -210,8 +210,10 @@ class _Run:
         if not self.watch.due(last):
             return None
         started = time.perf_counter()
-        diagnosis, without_masks = self._look(now)
+        evidence = self._evidence(now)
+        diagnosis = health.diagnose_stuck(evidence)
         self.watch.looked(diagnosis is not None)
+        enough = diagnosis is not None and health.is_enough(diagnosis, evidence)
         self.looks.append(
             Look(
                 now.epoch,
@@ -220,12 +222,15 @@ class _Run:
                 diagnosis.kind if diagnosis is not None else None,
                 diagnosis.layer if diagnosis is not None else None,
                 diagnosis.certain if diagnosis is not None else False,
-                without_masks.kind if without_masks is not None else None,
+                enough,
                 time.perf_counter() - started,
             )
         )
-        if diagnosis is None or not (diagnosis.certain or last or self.watch.agreed >= LOOKS):
+        if diagnosis is None or not enough:
             return None
+        if now.loss > WORST:  # what died of an explosion is called exploded, not stuck
+            onset = self._onset(now, max(self.absurd, 1))
+            diagnosis = health.exploded(onset, self.program.vital_signs(), diagnosis)
         return self._stop(diagnosis, now)
 
     def _stop(self, diagnosis: Diagnosis, now: Moment) -> Diagnosis | None:
@@ -236,32 +241,21 @@ class _Run:
             self.verdict = _Verdict(self, diagnosis, now)
         return None
 
-    def _look(self, now: Moment) -> tuple[Diagnosis | None, Diagnosis | None]:
-        clean, masked = self.program.census(with_dropout=self.model.dropout > 0)
+    def _evidence(self, now: Moment) -> Evidence:
         coasted: Census | None = None
         if self.config.momentum > 0:
             with self.program.coasted():
-                coasted, _ = self.program.census(with_dropout=False)
-        evidence = Evidence(
-            clean=clean,
-            masked=masked,
+                coasted = self.program.census()
+        return Evidence(
+            census=self.program.census(),
             coasted=coasted,
             onset=self._onset(now, self.watch.quiet),
             quiet_steps=self.watch.quiet,
-            before_dropout=self.program.before_dropout,
+            quiet_images=self.watch.quiet * self.batch,
+            before_dropout=self.program.before_dropout if self.model.dropout > 0 else None,
             rounding=self.rounding,
             entropy=self.entropy,
         )
-        unmasked = replace(evidence, masked=None)
-        return self._named(evidence, now), self._named(unmasked, now)
-
-    def _named(self, evidence: Evidence, now: Moment) -> Diagnosis | None:
-        """A network that died of an explosion is called exploded, not stuck."""
-        dead = health.diagnose_stuck(evidence)
-        if dead is None or now.loss <= WORST:
-            return dead
-        onset = self._onset(now, max(self.absurd, 1))
-        return health.exploded(onset, self.program.vital_signs(), dead)
 
     def _onset(self, now: Moment, steps: int) -> Moment:
         """The first of the last `steps` steps."""
@@ -296,20 +290,20 @@ class _Run:
 
 
 class _Watch:
-    """Counts silent steps, and says when to look: after 5 of them, then each time twice as many.
+    """Counts silent steps, and says when to look: after `patience` of them, then twice as many.
 
     A stretch of silence that proves to be alive makes the whole run be looked at less often, so
     that flicker costs little.
     """
 
-    def __init__(self) -> None:
-        self.quiet, self.agreed = 0, 0
-        self.patience = self.next_look = QUIET_STEPS
+    def __init__(self, patience: int) -> None:
+        self.quiet = 0
+        self.patience = self.next_look = patience
 
     def after(self, steps: int, quiet: int) -> None:
         """So many steps were made; the last `quiet` steps of the run were silent."""
         if quiet < self.quiet + steps:  # a signal came through: a new stretch
-            self.agreed, self.next_look = 0, self.patience
+            self.next_look = self.patience
         self.quiet = quiet
 
     def due(self, last: bool) -> bool:
@@ -319,7 +313,6 @@ class _Watch:
     def looked(self, dead: bool) -> None:
         """Remember what a look found."""
         self.next_look = 2 * max(self.quiet, self.next_look)
-        self.agreed = self.agreed + 1 if dead else 0
         if not dead:
             self.patience = self.next_look
 

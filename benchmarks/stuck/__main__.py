@@ -17,15 +17,24 @@ from benchmarks.stuck.sampling import paper, sampled
 from fmnist_model.command_line import new_app, run
 from fmnist_model.quiet import native_log_hidden
 
+STORED = Path("benchmarks/stuck/runs.jsonl.gz")
+RESULTS = Path("benchmarks/results/stuck.jsonl")
+
 app = new_app("Judge the detector of stuck runs.")
 
 
 @app.callback(invoke_without_command=True)
-def table(context: typer.Context) -> None:
-    """Judge the detector of stuck runs; without a command, print the table."""
+def table(
+    context: typer.Context,
+    results: Annotated[Path, typer.Option(help="Records, also compressed.")] = STORED,
+) -> None:
+    """Judge the detector of stuck runs; without a command, print the tables of stored results."""
+    if context.invoked_subcommand is None:
+        with native_log_hidden():
+            from benchmarks.stuck.judging import load
+            from benchmarks.stuck.table import print_tables
 
-
-RESULTS = Path("benchmarks/results/stuck.jsonl")
+        print_tables(Console(width=160), load(results))
 
 
 @app.command()
