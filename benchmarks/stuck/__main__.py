@@ -55,5 +55,24 @@ def train(
         train_all(wanted, images, results, lambda done: progress.update(task, completed=done))
 
 
+@app.command()
+def overhead(rounds: Annotated[int, typer.Option(min=2)] = 100) -> None:
+    """Measure what watching costs a healthy run, in one process."""
+    from fmnist_model.data import load_train, split
+
+    images, _ = split(load_train(None, print))
+    with native_log_hidden():
+        from benchmarks.stuck.overhead import overhead as measured
+    with Progress(console=Console()) as progress:
+        task = progress.add_task("rounds", total=rounds)
+        found = measured(images, rounds, lambda: progress.advance(task))
+    low, high = found["quartiles"]
+    print(
+        f"watched / unwatched, {found['rounds']} rounds, {found['precision']}: median "
+        f"{found['ratio']:.4f} (quartiles {low:.4f} to {high:.4f}); the look at the end takes "
+        f"{found['signs']:.4f} of a run of ten epochs"
+    )
+
+
 if __name__ == "__main__":
     run(app)

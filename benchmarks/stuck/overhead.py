@@ -1,0 +1,66 @@
+"""What watching costs a healthy run: the same program with and without it, taking turns."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from fmnist_model.config import ModelConfig, TrainConfig
+from fmnist_model.data import Images
+from fmnist_model.device import resolve_precision
+from fmnist_model.program import DeviceImages, Program
+
+MODEL = ModelConfig(activation="relu", dropout=0.25)
+TRAIN = TrainConfig(learning_rate=0.2)
+STEPS = 8
+
+
+class Unwatched(Program):
+    """The program without its look at gradients and losses."""
+
+    def _watch(self, quiet: Any, absurd: Any, _gradient: Any, _loss: Any) -> Any:
+        return quiet, absurd
+
+
+def overhead(images: Images, rounds: int, on_round: Callable[[], None]) -> dict[str, Any]:
+    """Median and quartiles of the time with watching over that without, a pair a round.
+
+    A round is STEPS steps of the paper's network each, in an order that alternates. `signs` is the
+    time of the one look at the end of a run, as a share of a run of ten epochs.
+    """
+    data = DeviceImages.place(images)
+    precision = resolve_precision("auto")
+    programs = [Program(MODEL, precision, data), Unwatched(MODEL, precision, data)]
+    for program in programs:
+        program.reset(TRAIN, MODEL.dropout)
+        _seconds(program, 2)
+    programs[0].vital_signs()
+    ratios, whole = [], []
+    for number in range(rounds):
+        pair = {id(p): _seconds(p, STEPS) for p in programs[:: 1 if number % 2 else -1]}
+        watched, plain = (pair[id(program)] for program in programs)
+        ratios.append(watched / plain)
+        whole.append(watched / STEPS * 10 * len(images) / TRAIN.batch_size)
+        on_round()
+    started = time.perf_counter()
+    programs[0].vital_signs()
+    signs = time.perf_counter() - started
+    low, median, high = statistics.quantiles(ratios, n=4)
+    return {
+        "rounds": rounds,
+        "ratio": median,
+        "quartiles": [low, high],
+        "signs": signs / statistics.median(whole),
+        "precision": precision,
+    }
+
+
+def _seconds(program: Program, steps: int) -> float:
+    order = np.arange(steps * TRAIN.batch_size)
+    started = time.perf_counter()
+    program.train(order, 0, TRAIN.batch_size, quiet=0, absurd=0, patience=10**6)
+    return time.perf_counter() - started
