@@ -38,12 +38,18 @@ class Judged(NamedTuple):
 
 
 class Stop(NamedTuple):
-    """When and for what a run would have been stopped; `share` of its steps were made by then."""
+    """When and for what a run would have been stopped.
+
+    `share` of its steps were made by then, and `time_share` of its time was spent, looks included;
+    `steps` steps and `seconds` since it died.
+    """
 
     kind: str
     certain: bool
     share: float
-    steps_since_onset: int
+    time_share: float
+    steps: int
+    seconds: float
 
 
 def load(path: Path) -> list[Judged]:
@@ -93,8 +99,19 @@ def ours_after(judged: Judged, output: int, hidden: int) -> Stop | None:
 
 
 def _stop(judged: Judged, look: Record) -> Stop:
+    record = judged.record
+    looks = [each["seconds"] for each in record["looks"]]
+    looking = sum(looks[: record["looks"].index(look) + 1])
+    training = record["seconds"] - sum(looks)
     share = _steps(judged, look) / _total(judged)
-    return Stop(look["kind"], look["certain"], share, look["quiet_steps"])
+    return Stop(
+        kind=look["kind"],
+        certain=look["certain"],
+        share=share,
+        time_share=(share * training + looking) / training,
+        steps=look["quiet_steps"],
+        seconds=look["quiet_steps"] / _total(judged) * training + looking,
+    )
 
 
 def exploded_epoch(judged: Judged, in_a_row: int) -> int | None:

@@ -8,6 +8,7 @@ all batches of an epoch and AUTOTRAINER takes one fixed batch; the records hold 
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -149,6 +150,7 @@ def _pruned(study: optuna.Study, record: Record) -> int | None:
 
 def pruners(epochs: int) -> dict[str, optuna.pruners.BasePruner]:
     """Optuna's, with their defaults and the length of a run where they ask for it."""
+    warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
     return {
         "Median": optuna.pruners.MedianPruner(),
         "SuccessiveHalving": optuna.pruners.SuccessiveHalvingPruner(),

@@ -117,7 +117,9 @@ def _costs(groups: dict[str, list[Judged]]) -> Table:
         "runs",
         "n",
         "steps since its death",
+        "seconds since its death",
         "share of a full run's steps",
+        "share of its time",
     )
     for name, runs in groups.items():
         stops = [stop for j in runs if j.fate == "dead" and (stop := ours(j))]
@@ -125,8 +127,10 @@ def _costs(groups: dict[str, list[Judged]]) -> Table:
             table.add_row(
                 name,
                 str(len(stops)),
-                _quantiles([stop.steps_since_onset for stop in stops], ".0f"),
+                _quantiles([stop.steps for stop in stops], ".0f"),
+                _quantiles([stop.seconds for stop in stops], ".1f"),
                 _quantiles([stop.share for stop in stops], ".3f"),
+                _quantiles([stop.time_share for stop in stops], ".3f"),
             )
     return table
 
