@@ -31,16 +31,18 @@ class StuckRunCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras
     """Stops `fit` when the run is stuck, or its loss is not finite.
 
     `x` and `y` are the training data as `fit` gets them: arrays, structures of arrays, or a
-    tf.data.Dataset of batches as `x` alone. Without `y`, of a ReLU output only a total death is
-    seen. `batch_size` should be that of `fit`. Most looks are at the first batch alone; what looks
+    finite tf.data.Dataset of batches as `x` alone. Without `y`, of a ReLU output only a total
+    death is seen. `batch_size` should be that of `fit`. Most looks are at the first batch alone; what looks
     dead there is confirmed on everything. A diagnosis is `certain` only for plain SGD, and where
     nothing before the dead layers is random, depends on the batch, or decays.
 
-    TensorFlow backend. Raises ValueError where the model is not functional.
+    TensorFlow backend. Raises ValueError where the model is not functional or the data endless.
     """
 
     def __init__(self, x: Any, y: Any = None, batch_size: int = 32) -> None:
         super().__init__()
+        if isinstance(x, tf.data.Dataset) and x.cardinality() == tf.data.INFINITE_CARDINALITY:
+            raise ValueError("the dataset has no end; take it before .repeat()")
         self._x, self._y, self._batch_size = x, y, batch_size
         self.diagnosis: Diagnosis | None = None
 
@@ -105,7 +107,7 @@ class StuckRunCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras
 
     def _batches(self, most: int | None = None) -> Iterator[tuple[Any, Any]]:
         """Batches of inputs and targets, `most` of them or all."""
-        if hasattr(self._x, "element_spec"):  # a tf.data.Dataset
+        if isinstance(self._x, tf.data.Dataset):
             for number, batch in enumerate(self._x):
                 if most is not None and number >= most:
                     return
@@ -257,6 +259,8 @@ def _depends_on_the_batch(operation: Any) -> bool:
 def _moved_without_gradient(model: keras.Model, before: list[Any]) -> list[str]:
     optimizer = model.optimizer
     ways = []
+    if any(_constrained(operation) for operation in before):
+        ways.append("a constraint on the weights")
     if not isinstance(optimizer, keras.optimizers.SGD):
         ways.append(f"what {type(optimizer).__name__} remembers of earlier gradients")
     elif optimizer.momentum:
@@ -266,6 +270,11 @@ def _moved_without_gradient(model: keras.Model, before: list[Any]) -> list[str]:
     if getattr(optimizer, "gradient_accumulation_steps", None):
         ways.append("accumulated gradients")
     return ways
+
+
+def _constrained(operation: Any) -> bool:
+    weights = getattr(operation, "trainable_variables", None) or []
+    return any(getattr(weight, "constraint", None) is not None for weight in weights)
 
 
 def _regularised(operation: Any) -> bool:

@@ -106,14 +106,13 @@ def test_an_optimizer_that_moves_weights_by_itself_proves_nothing(optimizer, way
         (lambda: layers.GaussianNoise(0.1), "another random mask"),
         (lambda: layers.BatchNormalization(), "the statistics of another batch"),
         (lambda: layers.Dense(12, kernel_regularizer="l2"), "weight decay"),
+        (lambda: layers.Dense(12, kernel_constraint="max_norm"), "a constraint on the weights"),
     ],
 )
 def test_what_lies_before_the_dead_layer_matters(layer, way_out):
     below, _ = fit(mlp(bias=DEAD, below=[layer()]))
     assert below.evidence["ways_out"] == [way_out]
-    behind, _ = fit(
-        mlp(bias=DEAD, between=[layer()]) if way_out != "weight decay" else mlp(bias=DEAD)
-    )
+    behind, _ = fit(mlp(bias=DEAD, between=[layer()]))
     assert behind.certain
 
 
@@ -204,3 +203,9 @@ def test_a_model_without_a_graph_is_refused():
 
     with pytest.raises(ValueError, match="has no graph of layers; take a functional model"):
         fit(Own())
+
+
+def test_a_dataset_without_an_end_is_refused():
+    data = tf.data.Dataset.from_tensor_slices((TABLE, TARGET)).batch(32).repeat()
+    with pytest.raises(ValueError, match="the dataset has no end; take it before"):
+        StuckRunCallback(data)
