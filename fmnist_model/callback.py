@@ -32,9 +32,9 @@ class StuckRunCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras
 
     `x` and `y` are the training data as `fit` gets them: arrays, structures of arrays, or a
     finite tf.data.Dataset of batches as `x` alone. Without `y`, of a ReLU output only a total
-    death is seen. `batch_size` should be that of `fit`. Most looks are at the first batch alone; what looks
-    dead there is confirmed on everything. A diagnosis is `certain` only for plain SGD, and where
-    nothing before the dead layers is random, depends on the batch, or decays.
+    death is seen. `batch_size` should be that of `fit`. Most looks are at the first batch alone;
+    what looks dead there is confirmed on everything. A diagnosis is `certain` only for plain SGD,
+    and where nothing before the dead layers is random, depends on the batch, or decays.
 
     TensorFlow backend. Raises ValueError where the model is not functional or the data endless.
     """
