@@ -20,7 +20,7 @@ study_name = $(or $(NAME),$(patsubst %.toml,%,$(notdir $(STUDY))))
 study_options = --study "$(STUDY)" --storage "$(STORAGE)" $(if $(NAME),--name "$(NAME)")
 
 .DEFAULT_GOAL := help
-.PHONY: help setup data search status dashboard export evaluate bench test lint lock clean
+.PHONY: help setup data search status dashboard export evaluate report paper bench test lint lock clean
 
 help:  ## list the targets and their variables
 	@echo "make TARGET [VARIABLE=value ...]"
@@ -65,6 +65,12 @@ export: .venv/installed  ## write the best configuration, or that of TRIAL=n, to
 
 evaluate: .venv/installed  ## retrain best.toml with SEEDS=5 seeds and judge it once on the test set
 	@$(BIN)/python -m fmnist_model evaluate "studies/results/$(study_name)/best.toml" --seeds $(SEEDS) $(if $(DATA),--data "$(DATA)")
+
+report: .venv/installed  ## draw a study as one page, studies/results/<study>/report.html (STUDY= NAME= STORAGE=)
+	@$(BIN)/python -m studies report $(study_options)
+
+paper: .venv/installed  ## train the paper's arms with SEEDS=10 seeds and draw its figures; again to go on
+	@$(BIN)/python -m studies paper --storage "$(STORAGE)" $(if $(filter command line environment,$(origin SEEDS)),--seeds $(SEEDS)) $(if $(DATA),--data "$(DATA)")
 
 bench: .venv/installed  ## measure the training speed beside Keras's fit
 	@$(BIN)/python -m benchmarks.training

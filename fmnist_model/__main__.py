@@ -105,7 +105,7 @@ def evaluate(
 
     from fmnist_model.evaluation import evaluate as judge
     from fmnist_model.evaluation import read_configuration
-    from fmnist_model.report import print_evaluation
+    from fmnist_model.summary import print_evaluation
 
     console = Console()
     epochs = read_configuration(configuration).train.epochs

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import tomllib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,18 +15,21 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field, ValidationError
 
-from fmnist_model.config import CLASSES, Frozen, ModelConfig, TrainConfig
-from fmnist_model.data import CLASS_NAMES, Images, find_test, join, load_test, load_train, split
+from fmnist_model import scores
+from fmnist_model.config import Frozen, ModelConfig, TrainConfig
+from fmnist_model.data import Images, find_test, join, load_test, load_train, split
 from fmnist_model.download import Say
 from fmnist_model.errors import UserError, validation_sentence
-from fmnist_model.files import write_whole
+from fmnist_model.files import whole, write_whole
 from fmnist_model.quiet import native_log_hidden
 from fmnist_model.results import EpochMetrics, RunResult
 from fmnist_model.versions import versions
 
 OnEpoch = Callable[[int, EpochMetrics], None]
 
-CONFIDENCE = 0.95
+WORST = 36
+"""So many of the images that it is most wrong about are kept."""
+LEAKY = "leaky: training on the test set"
 OPENINGS = "test_set_openings.jsonl"
 PROTOCOL = (
     "retrained from new weights on training and validation images together, once a seed; the test "
@@ -62,6 +65,15 @@ class Retrained:
     weights: list[Any]
 
 
+@dataclass(frozen=True)
+class Network:
+    """A trained network: its configurations, and a function that reads its weights."""
+
+    model: ModelConfig
+    train: TrainConfig
+    weights: Callable[[], Sequence[Any]]
+
+
 def read_configuration(path: Path) -> Configuration:
     """Read an exported configuration; raise EvaluationError with one sentence if it is faulty."""
     try:
@@ -81,21 +93,78 @@ def evaluate(
 ) -> dict[str, Any]:
     """Retrain the configuration in `path` with seeds 0 to `seeds` - 1 and judge it once.
 
-    Writes evaluation.json and model.keras beside `path`, and a line to the log of openings before
-    the test set is opened. `on_epoch` gets the seed and the figures of each epoch. Returns what
-    evaluation.json holds. Raises EvaluationError and DataError.
+    Writes evaluation.json, predictions.npz and model.keras beside `path`, and a line to the log of
+    openings before the test set is opened. `on_epoch` gets the seed and the figures of each epoch.
+    Returns what evaluation.json holds. Raises EvaluationError and DataError.
     """
     configuration = read_configuration(path)
     images = _training_images(configuration, data, say)
     find_test(data)  # missing files show before the training and before an opening is counted
     runs = _retrain(configuration, images, seeds, on_epoch)
-    opened = _record_opening(path.parent / OPENINGS, configuration, seeds)
+    purpose = {
+        "seeds": seeds,
+        "trial": configuration.provenance.get("trial"),
+        "model": configuration.model.model_dump(mode="json"),
+        "train": configuration.train.model_dump(mode="json"),
+    }
+    opened = _record_opening(path.parent / OPENINGS, purpose)
     test = load_test(data, say)
     judged = [_judge(configuration.model, retrained.weights, test) for retrained in runs]
     report = _report(configuration, images, runs, test, judged) | {"test_set_opened": opened}
     _save_model(path.with_name("model.keras"), configuration.model, runs[0].weights)
+    _save_predictions(path.with_name("predictions.npz"), test, judged)
     write_whole(path.with_name("evaluation.json"), json.dumps(report, indent=2, allow_nan=False))
     return report
+
+
+def judge_networks(
+    directory: Path,
+    purpose: str,
+    networks: Sequence[Network],
+    data: Path | None,
+    say: Say,
+    on_judged: Callable[[int], None],
+) -> list[tuple[float, float]]:
+    """Mean loss and accuracy of each network on the test set, opened once for all of them.
+
+    A line with `purpose` goes to the log of openings in `directory` before. `on_judged` is told
+    the place of each network that is done.
+    """
+    find_test(data)
+    with native_log_hidden():
+        import keras  # noqa: F401
+    _record_opening(directory / OPENINGS, {"purpose": purpose, "networks": len(networks)})
+    test = load_test(data, say)
+    found = []
+    for place, network in enumerate(networks):
+        judged = _judge(network.model, network.weights(), test)
+        found.append((judged.loss, judged.accuracy))
+        on_judged(place)
+    return found
+
+
+def train_on_test(
+    directory: Path,
+    networks: Sequence[Network],
+    data: Path | None,
+    limit: int | None,
+    say: Say,
+    on_run: Callable[[int, RunResult], None],
+) -> None:
+    """The paper's own protocol, `leaky`: train trained networks on, on the test set itself.
+
+    Validated on the validation images. Its figures say how well a network learns images that it
+    is then judged by, and nothing about new ones; they are only good for setting beside the
+    paper's. `on_run` gets the place of each network and its run. The opening is logged as leaky.
+    """
+    find_test(data)
+    _, validation = split(load_train(data, say), limit)
+    with native_log_hidden():
+        from fmnist_model.training import Engine
+    _record_opening(directory / OPENINGS, {"purpose": LEAKY, "networks": len(networks)})
+    engine = Engine(load_test(data, say), validation)
+    for place, network in enumerate(networks):
+        on_run(place, engine.run(network.model, network.train, None, network.weights()))
 
 
 def _training_images(configuration: Configuration, data: Path | None, say: Say) -> Images:
@@ -126,36 +195,44 @@ def _retrain(
     return runs
 
 
-def _record_opening(log: Path, configuration: Configuration, seeds: int) -> int:
+def _record_opening(log: Path, purpose: Mapping[str, Any]) -> int:
     """Note that the test set is about to be opened; return how often it has been, this included."""
-    line = {
-        "opened": datetime.now(UTC).isoformat(timespec="seconds"),
-        "seeds": seeds,
-        "trial": configuration.provenance.get("trial"),
-        "model": configuration.model.model_dump(mode="json"),
-        "train": configuration.train.model_dump(mode="json"),
-    }
+    log.parent.mkdir(parents=True, exist_ok=True)
+    line = {"opened": datetime.now(UTC).isoformat(timespec="seconds"), **purpose}
     with log.open("a", encoding="utf-8") as file:
         file.write(json.dumps(line) + "\n")
         file.flush()
         os.fsync(file.fileno())
-    return len(log.read_text(encoding="utf-8").splitlines())
+    return openings(log.parent)
+
+
+def openings(directory: Path) -> int:
+    """How often the study that keeps its results in `directory` has opened the test set."""
+    log = directory / OPENINGS
+    return len(log.read_text(encoding="utf-8").splitlines()) if log.exists() else 0
 
 
 @dataclass(frozen=True)
 class Judged:
-    """One seed on the test set: mean loss, accuracy, and the predicted class of each image."""
+    """One network on the test set: mean loss, accuracy, and of each image the predicted class and
+    the probabilities float32 (n, 10) that the loss is computed from."""
 
     loss: float
     accuracy: float
     predicted: npt.NDArray[np.int64]
+    probabilities: npt.NDArray[np.float32]
 
 
 def _judge(model: ModelConfig, weights: Sequence[Any], test: Images) -> Judged:
     """Judge the weights in the very network that is saved: Keras's own layers, float32."""
     import keras
 
-    from fmnist_model.network import cross_entropy, export_network, logits_network
+    from fmnist_model.network import (
+        cross_entropy,
+        export_network,
+        logits_network,
+        probabilities,
+    )
 
     network = logits_network(export_network(model, weights))
     pixels = test.pixels[..., np.newaxis].astype(np.float32) / 255
@@ -163,7 +240,8 @@ def _judge(model: ModelConfig, weights: Sequence[Any], test: Images) -> Judged:
     outputs = keras.activations.get(model.output_activation)(logits)
     predicted = np.argmax(keras.ops.convert_to_numpy(outputs), axis=-1)
     losses = keras.ops.convert_to_numpy(cross_entropy(model.output_activation, logits, test.labels))
-    return Judged(float(losses.mean()), float((predicted == test.labels).mean()), predicted)
+    sure = keras.ops.convert_to_numpy(probabilities(model.output_activation, logits))
+    return Judged(float(losses.mean()), float((predicted == test.labels).mean()), predicted, sure)
 
 
 def _report(
@@ -173,17 +251,17 @@ def _report(
     test: Images,
     judged: Sequence[Judged],
 ) -> dict[str, Any]:
-    from sklearn.metrics import confusion_matrix
-
-    labels = range(CLASSES)
-    matrices = [confusion_matrix(test.labels, j.predicted, labels=labels) for j in judged]
+    predicted = np.stack([j.predicted for j in judged])
+    probabilities = np.stack([j.probabilities for j in judged])
     return {
         "study": configuration.provenance.get("study"),
         "protocol": PROTOCOL,
-        "accuracy": interval([j.accuracy for j in judged]),
-        "loss": interval([j.loss for j in judged], highest=np.inf),
-        "per_class": _per_class(test, judged),
-        "confusion_matrix": np.sum(matrices, axis=0).tolist(),
+        "accuracy": scores.interval([j.accuracy for j in judged]),
+        "loss": scores.interval([j.loss for j in judged], highest=np.inf),
+        "ensembles_of_the_seeds": scores.ensembles(test.labels, predicted, probabilities),
+        "calibration": scores.calibration(test.labels, probabilities),
+        "per_class": scores.per_class(test.labels, predicted),
+        "confusion_matrix": scores.confusion(test.labels, predicted),
         "confusion_matrix_is": "rows true, columns predicted, summed over the seeds",
         "runs": [_run_record(retrained.run) for retrained in runs],
         "images": {"train": len(images), "test": len(test)},
@@ -200,54 +278,27 @@ def _run_record(run: RunResult) -> dict[str, Any]:
     return asdict(run) | {"history": run.curves()}
 
 
-def _per_class(test: Images, judged: Sequence[Judged]) -> dict[str, dict[str, Any]]:
-    from sklearn.metrics import precision_recall_fscore_support
+def _save_predictions(path: Path, test: Images, judged: Sequence[Judged]) -> None:
+    """Keep what each seed predicted, in few bytes, and the images that it was most wrong about.
 
-    scores = [
-        precision_recall_fscore_support(
-            test.labels, j.predicted, labels=range(CLASSES), zero_division=0
-        )[:3]
-        for j in judged
-    ]
-    table = np.asarray(scores)  # seeds x (precision, recall, F1) x classes
-    return {
-        name: {
-            score: interval(table[:, which, number].tolist())
-            for which, score in enumerate(("precision", "recall", "f1"))
-        }
-        for number, name in enumerate(CLASS_NAMES)
-    }
-
-
-def interval(values: Sequence[float], highest: float = 1.0) -> dict[str, Any]:
-    """Mean and 95 % interval of the mean by Student's t over seeds, cut off at 0 and `highest`.
-
-    One value has no interval, and values that are not finite have no mean either.
+    Arrays: labels uint8 (n,); predicted uint8 (seeds, n); probabilities float16 (seeds, n, 10);
+    worst int (36,) and worst_pixels uint8 (36, 28, 28), the most confidently wrong first.
     """
-    if not np.all(np.isfinite(values)):
-        listed = [value if np.isfinite(value) else None for value in values]
-        return {"mean": None, "low": None, "high": None, "values": listed}
-    mean = float(np.mean(values))
-    if len(values) < 2:
-        return {"mean": mean, "low": None, "high": None, "values": list(values)}
-    from scipy import stats
-
-    error = float(stats.sem(values))
-    half = float(stats.t.ppf((1 + CONFIDENCE) / 2, len(values) - 1)) * error
-    return {
-        "mean": mean,
-        "low": max(0.0, mean - half),
-        "high": min(highest, mean + half),
-        "values": list(values),
-    }
+    probabilities = np.stack([j.probabilities for j in judged])
+    worst = scores.most_wrong(test.labels, probabilities, WORST)
+    with whole(path) as scratch:
+        np.savez_compressed(
+            scratch,
+            labels=test.labels,
+            predicted=np.stack([j.predicted for j in judged]).astype(np.uint8),
+            probabilities=probabilities.astype(np.float16),
+            worst=worst,
+            worst_pixels=test.pixels[worst],
+        )
 
 
 def _save_model(path: Path, model: ModelConfig, weights: Sequence[Any]) -> None:
     from fmnist_model.network import export_network
 
-    scratch = path.with_name(f".{path.stem}-{os.getpid()}{path.suffix}")
-    try:
+    with whole(path) as scratch:
         export_network(model, weights).save(scratch)
-        scratch.replace(path)
-    finally:
-        scratch.unlink(missing_ok=True)

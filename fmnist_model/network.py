@@ -132,11 +132,20 @@ def cross_entropy(output_activation: str, logits: Any, labels: Any) -> Any:
     softmax does), while a ReLU output is clipped to [CLIP, 1 - CLIP] and its logarithm goes
     through softmax. `logits` are the pre-activations of the output layer, shape (n, 10).
     """
+    picked = ops.one_hot(labels, CLASSES, dtype="float32")
+    return -ops.sum(picked * ops.log_softmax(_scores(output_activation, logits)), axis=-1)
+
+
+def probabilities(output_activation: str, logits: Any) -> Any:
+    """The probabilities, shape (n, 10), of which `cross_entropy` takes the logarithm."""
+    return ops.softmax(_scores(output_activation, logits))
+
+
+def _scores(output_activation: str, logits: Any) -> Any:
     logits = ops.cast(logits, "float32")
     if output_activation == "relu":
-        logits = ops.log(ops.clip(ops.relu(logits), CLIP, 1 - CLIP))
-    picked = ops.one_hot(labels, CLASSES, dtype="float32")
-    return -ops.sum(picked * ops.log_softmax(logits), axis=-1)
+        return ops.log(ops.clip(ops.relu(logits), CLIP, 1 - CLIP))
+    return logits
 
 
 def export_network(config: ModelConfig, weights: Sequence[Any]) -> keras.Model:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import time
 from collections import OrderedDict
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -67,12 +68,22 @@ class Engine:
         return self._programs[key]
 
     def run(
-        self, model: ModelConfig, train: TrainConfig, report: Report | None = None
+        self,
+        model: ModelConfig,
+        train: TrainConfig,
+        report: Report | None = None,
+        weights: Sequence[np.ndarray] | None = None,
     ) -> RunResult:
-        """Train one configuration; `report` is called after each epoch and may end the run."""
+        """Train one configuration; `report` is called after each epoch and may end the run.
+
+        With `weights`, as `weights()` returned them, it goes on from those.
+        """
         precision = resolve_precision(train.precision)
         program = self.last = self.program(model, precision)
         program.reset(train, model.dropout)
+        if weights is not None:
+            for variable, value in zip(program.variables, weights, strict=True):
+                variable.assign(value)
         run = _Run(program, model, train, self._train, self._validation, self._rounding(precision))
         stop_reason, diagnosis = run.epochs(report)
         last = run.history[-1]

@@ -116,15 +116,17 @@ class Objective:
             return trial.should_prune()
 
         result = self._engine.run(model, train, report)
-        _record(trial, result)
+        for name, value in attributes(result).items():
+            trial.set_user_attr(name, value)
         if result.stop_reason != "completed":
             raise optuna.TrialPruned(result.stop_reason)
         assert result.value is not None
         return result.value
 
 
-def _record(trial: Trial, result: RunResult) -> None:
-    attributes: dict[str, Any] = {
+def attributes(result: RunResult) -> dict[str, Any]:
+    """What a trial's user attributes keep of its run."""
+    return {
         "stop_reason": result.stop_reason,
         "diagnosis": result.diagnosis.to_dict(),
         "recorded": asdict(result.recorded) if result.recorded is not None else None,
@@ -139,8 +141,6 @@ def _record(trial: Trial, result: RunResult) -> None:
         "device": result.device,
         "seed": result.seed,
     }
-    for name, value in attributes.items():
-        trial.set_user_attr(name, value)
 
 
 def failure(trial: FrozenTrial) -> str:

@@ -1,8 +1,9 @@
-"""python -m studies dashboard: look at a storage in the browser."""
+"""python -m studies report | paper | dashboard: look at what the searches found."""
 
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -12,22 +13,74 @@ from search.defaults import DEFAULT_URL
 
 app = new_app("Look at what the searches found.")
 
+StorageOption = Annotated[str, typer.Option(help="The database, as a URL.")]
 
-@app.callback()
-def main() -> None:
-    """Look at what the searches found."""
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+@app.command()
+def report(
+    study: Annotated[
+        str, typer.Option(help="A preset: a name in studies/, or a .toml file.")
+    ] = "paper",
+    name: Annotated[
+        str | None, typer.Option(help="The study's name.  [default: the preset's]")
+    ] = None,
+    storage: StorageOption = DEFAULT_URL,
+    copies: Annotated[bool, typer.Option(help="Also write the figures one by one.")] = True,
+) -> None:
+    """Write a study's report.html, its figures, and its trials as CSV and Parquet."""
+    from search.preset import study_name
+    from studies.report import write_report
+
+    written = write_report(study_name(study, name), storage, _say, copies)
+    kept = [written.csv.name, written.parquet.name]
+    if written.figures is not None:
+        kept.append(f"{written.figures.name}/")
+    _say(f"{written.page} written, and beside it {', '.join(kept)}; open it in a browser")
+
+
+@app.command()
+def paper(
+    storage: StorageOption = DEFAULT_URL,
+    seeds: Annotated[
+        int, typer.Option(min=2, help="How many seeds each arm is trained with.")
+    ] = 10,
+    limit: Annotated[
+        int | None, typer.Option(min=10, help="So many training images, to try it out.")
+    ] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="Directory of the IDX or CSV files.  [default: fetched]")
+    ] = None,
+    draw_only: Annotated[
+        bool, typer.Option("--draw-only", help="Train nothing; draw what there is.")
+    ] = False,
+) -> None:
+    """Train the paper's arms, judge them, and write paper.html; run again to go on."""
+    from studies.comparing import compare
+    from studies.paper import write_paper
+
+    try:
+        if not draw_only:
+            compare(storage, seeds, limit, data, _say)
+    except KeyboardInterrupt:
+        print("interrupted; run the same command again to go on", file=sys.stderr)
+        sys.exit(130)
+    _say(f"{write_paper(storage, limit, _say)} written; open it in a browser")
 
 
 @app.command()
 def dashboard(
-    storage: Annotated[str, typer.Option(help="The database, as a URL.")] = DEFAULT_URL,
+    storage: StorageOption = DEFAULT_URL,
     port: Annotated[int, typer.Option(min=1, max=65535, help="The port on 127.0.0.1.")] = 8080,
 ) -> None:
     """Serve optuna-dashboard for the storage, to this machine alone."""
     from studies.dashboard import serve
 
     try:
-        serve(storage, port, announce=lambda line: print(line, flush=True))
+        serve(storage, port, announce=_say)
     except KeyboardInterrupt:
         print("\ndashboard stopped")
         sys.exit(0)

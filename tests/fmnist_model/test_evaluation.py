@@ -11,7 +11,8 @@ import tomli_w
 from sklearn.metrics import accuracy_score, f1_score
 
 from fmnist_model import data
-from fmnist_model.evaluation import EvaluationError, evaluate, interval, read_configuration
+from fmnist_model.evaluation import EvaluationError, evaluate, read_configuration
+from fmnist_model.scores import interval
 
 BEST = {
     "model": {"activation": "relu", "dropout": 0.1, "filters": [8, 16], "dense_units": 32},
@@ -77,7 +78,7 @@ def test_a_missing_test_set_shows_before_the_training_and_is_no_opening(best, cu
 
 
 def test_runs_that_blow_up_are_told(best, custom_data):
-    train = BEST["train"] | {"learning_rate": 1e30, "batch_size": 2000, "epochs": 1}
+    train = BEST["train"] | {"learning_rate": 1e30, "batch_size": 2000, "epochs": 2}
     best.write_text(tomli_w.dumps(BEST | {"train": train}))
     found = judged(best, custom_data)
     assert [run["stop_reason"] for run in found["runs"]] == ["diverged", "diverged"]

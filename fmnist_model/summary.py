@@ -30,13 +30,34 @@ def print_evaluation(console: Console, found: Mapping[str, Any], directory: Path
     lines = [
         f"test accuracy {with_interval(found['accuracy'])} over {_seeds(len(runs))}",
         f"test loss     {with_interval(found['loss'])}",
+        *_ensemble_lines(found["ensembles_of_the_seeds"], len(runs)),
+        *_calibration_lines(found["calibration"]),
         f"trained on {found['images']['train']:,} images, judged on {found['images']['test']:,}; "
         f"{seconds:.0f} s on {found['device']}, {found['precision']['training']}",
         *faulty,
         f"this study has opened the test set {_times(found['test_set_opened'])}",
-        f"written: {directory / 'evaluation.json'}, {directory / 'model.keras'}",
+        f"written: {directory}/ evaluation.json, predictions.npz, model.keras",
+        "next: make report draws it",
     ]
     console.print("\n".join(lines), highlight=False, markup=False, soft_wrap=True)
+
+
+def _ensemble_lines(found: Mapping[str, Any] | None, seeds: int) -> list[str]:
+    if found is None:
+        return []
+    majority, mean = found["majority"], found["mean_probability"]
+    return [
+        f"as an extra, the {seeds} networks together, not the saved model: "
+        f"{majority['accuracy']:.4f} by majority, {mean['accuracy']:.4f} by mean probability "
+        f"(loss {mean['loss']:.4f})",
+    ]
+
+
+def _calibration_lines(found: Mapping[str, Any] | None) -> list[str]:
+    if found is None:
+        return []
+    error = with_interval(found["expected_calibration_error"])
+    return [f"expected calibration error {error}"]
 
 
 def _early(run: Mapping[str, Any]) -> bool:

@@ -1,0 +1,46 @@
+"""The paper's arms: what `make paper` trains, in which order, and what the paper said of each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from fmnist_model.config import ModelConfig
+from search.comparison import Comparison, Run
+
+NAME = "paper-comparison"
+"""The study's name."""
+RATE = 0.2
+"""The rate that the paper settled on."""
+RATES = (0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45)
+SIGMOID, RELU, DROPOUT, SOFTMAX, MLP = (
+    "sigmoid",
+    "ReLU output",
+    "ReLU output + dropout",
+    "ReLU + softmax",
+    "two dense layers",
+)
+ARMS = {
+    SIGMOID: ModelConfig(activation="sigmoid"),
+    RELU: ModelConfig(output_activation="relu"),
+    DROPOUT: ModelConfig(output_activation="relu", dropout=0.25),
+    SOFTMAX: ModelConfig(dropout=0.25),
+    MLP: ModelConfig(architecture="mlp", activation="sigmoid"),
+}
+SWEPT = (SIGMOID, SOFTMAX)
+
+
+def comparison(limit: int | None = None) -> Comparison:
+    """The paper's comparison; with `limit`, on so many training images."""
+    return Comparison(NAME, ARMS, limit=limit)
+
+
+def arm_runs(seeds: Sequence[int]) -> list[Run]:
+    """All arms at the paper's rate; those first that cannot get stuck."""
+    stages = ((SIGMOID, SOFTMAX, MLP), (RELU, DROPOUT))
+    return [Run(arm, RATE, seed) for arms in stages for seed in seeds for arm in arms]
+
+
+def sweep_runs(seeds: Sequence[int]) -> list[Run]:
+    """Two arms at all other rates, a seed at a time."""
+    rates = [rate for rate in RATES if rate != RATE]
+    return [Run(arm, rate, seed) for seed in seeds for rate in rates for arm in SWEPT]

@@ -1,0 +1,188 @@
+"""The paper's four claims, judged by tests that are paired over seeds.
+
+Each comparison is a sign-flip permutation test of the paired differences, two-sided, exact for up
+to ten seeds; all comparisons of all claims together are corrected by Holm's method.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from fmnist_model.scores import interval
+from studies.arms import DROPOUT, RATE, RELU, SIGMOID, SOFTMAX, SWEPT
+
+LEVEL = 0.05
+FEWEST = 5
+"""With fewer pairs no difference can be told."""
+
+Verdict = Literal["holds", "does not hold", "not decided", "not run yet"]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """`better` minus `worse`, as the claim has it: mean and 95 % interval over seeds, and p.
+
+    `p` is corrected for all comparisons; None where there are too few pairs.
+    """
+
+    claim: int
+    better: str
+    worse: str
+    measure: str
+    differences: tuple[float, ...]
+    p: float | None
+
+    @property
+    def says(self) -> int:
+        """1 where the data agree with the claim, -1 where they say the opposite, 0 neither."""
+        if self.p is None or self.p >= LEVEL:
+            return 0
+        return 1 if np.mean(self.differences) > 0 else -1
+
+    def text(self) -> tuple[str, str]:
+        """The mean difference with its interval, and p, as a reader wants them."""
+        if len(self.differences) < 2:
+            return "-", "-"
+        found = interval(self.differences, lowest=-np.inf, highest=np.inf)
+        mean, low, high = (found[key] for key in ("mean", "low", "high"))
+        p = "-" if self.p is None else f"{self.p:.3f}" if self.p >= 0.001 else "< 0.001"
+        return f"{mean:+.4f} ({low:+.4f} to {high:+.4f})", p
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One of the paper's claims, what became of it, and why."""
+
+    text: str
+    verdict: Verdict
+    because: str
+    comparisons: tuple[Comparison, ...]
+
+
+def judge_claims(runs: pd.DataFrame) -> list[Claim]:
+    """Judge the four claims.
+
+    `runs` has a row a run: arm, learning_rate, seed, val_accuracy, val_loss, and, where the test
+    set has been opened, test_accuracy and test_loss (else NaN).
+    """
+    here = runs[np.isclose(runs["learning_rate"], RATE)]
+    tested = len(here) > 0 and bool(here["test_accuracy"].notna().all())
+    part = "test" if tested else "val"
+    measure, loss = f"{part}_accuracy", f"{part}_loss"
+    best = [_compare(1, here, SOFTMAX, arm, measure) for arm in (SIGMOID, RELU, DROPOUT)]
+    second = [_compare(2, here, SIGMOID, arm, measure) for arm in (RELU, DROPOUT)]
+    halves = [_compare(3, here, RELU, DROPOUT, loss)]
+    rates = [
+        _compare_rates(runs, arm, rate)
+        for arm in SWEPT
+        for rate in sorted(set(runs.loc[runs["arm"] == arm, "learning_rate"]) - {RATE})
+    ]
+    corrected = _holm([*best, *second, *halves, *rates])
+    best, second, halves, rates = ([c for c in corrected if c.claim == n] for n in (1, 2, 3, 4))
+    return [
+        Claim("ReLU + softmax is best", *_all(best), tuple(best)),
+        Claim("Sigmoid is second", *_second(best, second), tuple(second)),
+        Claim("Dropout halves the loss", *_halved(here, halves[0], loss), tuple(halves)),
+        Claim("0.2 is the best learning rate", *_rate(rates), tuple(rates)),
+    ]
+
+
+def _pairs(first: pd.DataFrame, second: pd.DataFrame, measure: str) -> tuple[float, ...]:
+    both = first.set_index("seed")[measure] - second.set_index("seed")[measure]
+    return tuple(both.dropna().sort_index())
+
+
+def _compare(claim: int, runs: pd.DataFrame, better: str, worse: str, measure: str) -> Comparison:
+    first, second = (runs[runs["arm"] == arm] for arm in (better, worse))
+    return _tested(claim, better, worse, measure, _pairs(first, second, measure))
+
+
+def _compare_rates(runs: pd.DataFrame, arm: str, rate: float) -> Comparison:
+    own = runs[runs["arm"] == arm]
+    first, second = (own[np.isclose(own["learning_rate"], r)] for r in (RATE, rate))
+    names = (f"{arm} at {RATE:g}", f"{arm} at {rate:g}")
+    return _tested(4, *names, "val_accuracy", _pairs(first, second, "val_accuracy"))
+
+
+def _tested(
+    claim: int, better: str, worse: str, measure: str, differences: tuple[float, ...]
+) -> Comparison:
+    p = sign_flip(differences) if len(differences) >= FEWEST else None
+    return Comparison(claim, better, worse, measure, differences, p)
+
+
+def sign_flip(differences: Sequence[float]) -> float:
+    """Two-sided p of the mean of paired differences, by flipping their signs."""
+    from scipy import stats
+
+    def mean(sample: Any, axis: int = -1) -> Any:
+        return np.mean(sample, axis=axis)
+
+    found = stats.permutation_test(
+        (np.asarray(differences),),
+        mean,
+        permutation_type="samples",
+        n_resamples=99_999,
+        rng=np.random.default_rng(0),
+    )
+    return float(found.pvalue)
+
+
+def _holm(comparisons: Sequence[Comparison]) -> list[Comparison]:
+    """Holm's correction over all comparisons that have a p."""
+    known = sorted((c for c in comparisons if c.p is not None), key=lambda c: c.p or 0.0)
+    corrected: dict[int, float] = {}
+    so_far = 0.0
+    for place, comparison in enumerate(known):
+        so_far = max(so_far, min(1.0, (comparison.p or 0.0) * (len(known) - place)))
+        corrected[id(comparison)] = so_far
+    return [replace(c, p=corrected.get(id(c))) for c in comparisons]
+
+
+def _all(comparisons: Sequence[Comparison]) -> tuple[Verdict, str]:
+    if not comparisons or any(c.p is None for c in comparisons):
+        return "not run yet", f"each comparison needs {FEWEST} seeds"
+    if all(c.says == 1 for c in comparisons):
+        return "holds", "better than each of the others"
+    opposite = [c.worse for c in comparisons if c.says == -1]
+    if opposite:
+        return "does not hold", f"{' and '.join(opposite)} did better"
+    open_ = [c.worse for c in comparisons if c.says == 0]
+    return "not decided", f"no difference from {' and '.join(open_)} can be told"
+
+
+def _second(best: Sequence[Comparison], second: Sequence[Comparison]) -> tuple[Verdict, str]:
+    """Second means: behind the first, and before the rest."""
+    verdict, because = _all([*second, *(c for c in best if c.worse == SIGMOID)])
+    if verdict == "holds":
+        return verdict, "behind ReLU + softmax, and better than both arms with a ReLU output"
+    return verdict, because
+
+
+def _halved(runs: pd.DataFrame, found: Comparison, loss: str) -> tuple[Verdict, str]:
+    if found.p is None:
+        return "not run yet", f"the comparison needs {FEWEST} seeds"
+    without, with_dropout = (runs.loc[runs["arm"] == arm, loss].mean() for arm in (RELU, DROPOUT))
+    ratio = (
+        f"mean loss {without:.4f} without and {with_dropout:.4f} with dropout, "
+        f"{with_dropout / without:.2f} times as much"
+    )
+    if found.says == 1 and with_dropout / without < 0.6:
+        return "holds", ratio
+    if found.says == 0:
+        return "does not hold", f"{ratio}; no difference can be told, whatever the seeds froze at"
+    return "does not hold", ratio
+
+
+def _rate(rates: Sequence[Comparison]) -> tuple[Verdict, str]:
+    if not rates or any(c.p is None for c in rates):
+        return "not run yet", f"each comparison needs {FEWEST} seeds"
+    better = [c.worse for c in rates if c.says == -1]
+    if better:
+        return "does not hold", f"better: {', '.join(better)}"
+    return _all(rates)

@@ -1,0 +1,105 @@
+"""A page of figures, tables and tiles as one HTML file that needs no network."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import plotly.graph_objects as go
+from jinja2 import Environment, FileSystemLoader
+from markupsafe import Markup
+from plotly.offline import get_plotlyjs
+
+from fmnist_model.files import write_whole
+from studies.theme import ON_DARK, TEMPLATES
+
+HERE = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure with its heading, what to see in it, and how wide it is: "whole" or "part"."""
+
+    title: str
+    figure: go.Figure
+    caption: str = ""
+    width: str = "whole"
+
+    @property
+    def id(self) -> str:
+        """The name of its element, and of its static copies."""
+        return re.sub(r"[^a-z0-9]+", "-", self.title.lower()).strip("-")
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One number that matters, large, and beneath it what it is."""
+
+    value: str
+    label: str
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows under headings, all as text; `numbers` are the columns set flush right."""
+
+    head: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    numbers: Sequence[int] = ()
+    caption: str = ""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A small image, as a data URL, with two lines beneath it."""
+
+    url: str
+    title: str
+    note: str
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of the page; what it has is shown in the order of its fields."""
+
+    title: str
+    lead: str = ""
+    tiles: Sequence[Tile] = ()
+    points: Sequence[str] = ()
+    tables: Sequence[Table] = ()
+    figures: Sequence[Figure] = ()
+    pictures: Sequence[Picture] = ()
+    note: str = ""
+
+
+def write_page(path: Path, title: str, subtitle: str, sections: Sequence[Section]) -> None:
+    """Write the page to `path`, whole or not at all; every string in it is shown as it stands.
+
+    What a figure's own texts contain is up to it: plotly reads a few tags in them.
+    """
+    environment = Environment(
+        loader=FileSystemLoader(HERE), autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )
+    text = environment.get_template("page.html").render(
+        title=title,
+        subtitle=subtitle,
+        sections=sections,
+        plotly=Markup(get_plotlyjs()),
+        theme=_script_json({"templates": TEMPLATES, "on_dark": ON_DARK}),
+        figure_json=lambda figure: Markup(_inert(figure.to_json())),
+    )
+    write_whole(path, text)
+
+
+def _script_json(value: Any) -> Markup:
+    return Markup(_inert(json.dumps(value)))
+
+
+def _inert(text: str) -> str:
+    """JSON that no script element ends early in."""
+    return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")

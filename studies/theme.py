@@ -1,0 +1,82 @@
+"""How every figure looks: colours that colour-blind people tell apart, on light and on dark."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import plotly.graph_objects as go
+
+BLUE, ORANGE, GREEN, RED, PURPLE, SKY, GREY = (
+    "#0072B2",
+    "#E69F00",
+    "#009E73",
+    "#D55E00",
+    "#CC79A7",
+    "#56B4E9",
+    "#8C959F",
+)
+"""The palette of Okabe and Ito, but for its yellow and black, which one scheme would swallow."""
+ON_DARK = {BLUE: "#3D9BDB"}
+"""What a colour becomes on a dark page where it would be too dim."""
+PALETTE = (BLUE, ORANGE, GREEN, PURPLE, SKY, RED, GREY)
+SCALE = [[0.0, "#F3EBDD"], [0.5, SKY], [1.0, "#003F66"]]
+"""From little to much; lightness falls all the way, so it needs no sense of hue."""
+FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif"
+
+
+class Mark(NamedTuple):
+    """How trials that ended in one way are drawn: colour and shape both tell."""
+
+    colour: str
+    symbol: str
+
+
+MARKS = {
+    "completed": Mark(BLUE, "circle"),
+    "pruned": Mark(GREY, "circle-open"),
+    "stuck": Mark(ORANGE, "square"),
+    "diverged": Mark(PURPLE, "diamond"),
+    "failed": Mark(RED, "x"),
+}
+
+
+def _template(text: str, grid: str, surface: str) -> dict[str, Any]:
+    axis = {
+        "gridcolor": grid,
+        "linecolor": grid,
+        "zerolinecolor": grid,
+        "automargin": True,
+        "title": {"standoff": 8},
+    }
+    return {
+        "layout": {
+            "font": {"family": FONT, "size": 13, "color": text},
+            "paper_bgcolor": "rgba(0,0,0,0)",
+            "plot_bgcolor": "rgba(0,0,0,0)",
+            "colorway": list(PALETTE),
+            "xaxis": axis,
+            "yaxis": axis,
+            "hoverlabel": {"bgcolor": surface, "font": {"color": text}, "align": "left"},
+            "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
+            "margin": {"l": 8, "r": 12, "t": 36, "b": 8},
+        }
+    }
+
+
+TEMPLATES = {
+    "light": _template("#1F2328", "#E3E6EA", "#FFFFFF"),
+    "dark": _template("#E6E8EB", "#363C45", "#1B2027"),
+}
+
+
+def styled(figure: go.Figure, height: int = 360, legend: bool = True) -> go.Figure:
+    """The figure in the house's light theme, without a title: the page gives it one."""
+    return figure.update_layout(
+        template=TEMPLATES["light"],
+        title=None,
+        height=height,
+        showlegend=legend,
+        margin={"t": 36 if legend else 12},
+        paper_bgcolor=None,
+        plot_bgcolor=None,
+    )
