@@ -1,4 +1,4 @@
-"""python -m fmnist_model data | train | evaluate | explain: the command line without a search."""
+"""python -m fmnist_model data | train | evaluate | predict | explain, without a search."""
 
 from __future__ import annotations
 
@@ -136,6 +136,27 @@ def explain(
     from fmnist_model.explain import explain as explained
 
     print(explained(loss))
+
+
+@app.command()
+def predict(
+    images: Annotated[list[Path], typer.Argument(help="PNG or JPEG files.")],
+    model: Annotated[Path, typer.Option(help="The saved model.")] = Path(
+        "studies/results/paper/model.keras"
+    ),
+) -> None:
+    """Say what is on your own images, with the probability of each class."""
+    from fmnist_model.data import CLASS_NAMES
+    from fmnist_model.predict import predict as classify
+    from fmnist_model.predict import prepare
+
+    prepared = [prepare(path) for path in images]
+    for path, image, chances in zip(images, prepared, classify(model, prepared), strict=True):
+        notes = f" ({', '.join(image.notes)})" if image.notes else ""
+        print(f"{path}{notes}")
+        for number in chances.argsort()[::-1]:
+            bar = "█" * round(20 * float(chances[number]))
+            print(f"  {CLASS_NAMES[number]:<12} {chances[number]:7.2%}  {bar}".rstrip())
 
 
 if __name__ == "__main__":

@@ -73,6 +73,7 @@ class Comparison:
             epochs=self.epochs,
             learning_rate=run.learning_rate,
             seed=run.seed,
+            on_stuck="record",
         )
 
     def weights(self, run: Run) -> Path:

@@ -11,8 +11,8 @@ import numpy as np
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import FrozenTrial
 
+from fmnist_model.config import TrainConfig
 from search.preset import Preset
-from search.space import configurations
 from search.trials import best_trials, ending
 from studies.table import last_value, tried
 
@@ -24,6 +24,8 @@ ENOUGH = 3
 """So many trials a choice has to have had before it is judged."""
 CLEARLY = 0.02
 """So much validation accuracy less is clearly worse."""
+FREE = ("learning_rate", "momentum", "dropout", "output_activation")
+"""Hyperparameters that do not change how long a step takes."""
 DRAWS = 20_000
 
 
@@ -121,16 +123,14 @@ class _Costs:
                     self.known.setdefault(key, []).append(cost)
 
     def _key(self, trial: FrozenTrial) -> Any:
-        model, train = configurations(self.preset, trial.params, 0)
-        network = model.model_copy(update={"dropout": 0.0, "output_activation": "softmax"})
-        return network, train.batch_size
+        return frozenset((name, value) for name, value in trial.params.items() if name not in FREE)
 
     def left(self, trial: FrozenTrial) -> float:
         """Seconds that the trial would have gone on for."""
         costs = self.known.get(self._key(trial)) or self.known.get(None)
         if not costs:
             return 0.0
-        batch = configurations(self.preset, trial.params, 0)[1].batch_size
+        batch = trial.params.get("batch_size", TrainConfig(**self.preset.train).batch_size)
         total = self.preset.epochs * self.images
         images = max(0, total - int(trial.user_attrs.get("steps_run", 0)) * batch)
         return images * median(costs)

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from wsgiref.simple_server import WSGIRequestHandler, make_server
 
+import optuna
+
 from fmnist_model.errors import UserError
-from search.storage import open_read_only, open_storage, shown
+from search.storage import faults_explained, open_read_only, open_storage, shown
+from studies.annotate import annotate_all, artifact_store
 
 HOST = "127.0.0.1"
 """The dashboard has no login, and its pages can delete studies: it listens on loopback only."""
@@ -22,7 +25,11 @@ def serve(url: str, port: int, announce: Callable[[str], None]) -> None:
     open_read_only(url)  # an error where it does not exist, instead of an empty database
     import optuna_dashboard
 
-    app = optuna_dashboard.wsgi(open_storage(url))
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    storage = open_storage(url)
+    with faults_explained(url):
+        annotate_all(storage, announce)
+    app = optuna_dashboard.wsgi(storage, artifact_store=artifact_store())
     try:
         server = make_server(HOST, port, app, handler_class=_Quiet)
     except OSError as error:

@@ -7,6 +7,7 @@ visualization does, on `sketch`, an escaped copy of the study in memory.
 from __future__ import annotations
 
 import html
+import math
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -28,6 +29,8 @@ from studies.theme import BLUE, GREEN, GREY, MARKS, ORANGE, SCALE, styled
 BINS = 8
 PARALLEL = 300
 """So many of the best completed trials the parallel coordinates show; each is a line of its own."""
+CONTOUR = 120
+"""So many completed trials the contour is drawn from; its grid has a row and a column for each."""
 ACCURACY = "validation accuracy"
 
 
@@ -410,9 +413,11 @@ def draw_contour(study: Study, pair: tuple[str, str]) -> go.Figure | None:
     """Optuna's contour of two ranges over completed trials, None where it can draw none."""
     if not set(pair) <= set(parameters(study.trials)):
         return None
-    figure = _by_optuna(
-        optuna.visualization.plot_contour, study, params=list(pair), target_name="accuracy"
-    )
+    ranked = best_trials(study.trials, len(study.trials))
+    few = optuna.create_study(direction="maximize")
+    few.add_trials(ranked[:: max(1, math.ceil(len(ranked) / CONTOUR))])
+    plot = optuna.visualization.plot_contour
+    figure = _by_optuna(plot, few, params=list(pair), target_name="accuracy")
     if figure is None:
         return None
     figure.update_traces(colorscale=SCALE, selector={"type": "contour"})

@@ -10,7 +10,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from fmnist_model.health import frozen_loss
+from fmnist_model.explain import frozen_loss
 from fmnist_model.scores import interval
 from studies.arms import ARMS, DROPOUT, RELU, SWEPT
 from studies.published import PUBLISHED

@@ -43,9 +43,13 @@ def write_report(name: str, url: str, say: Say, copies: bool = True) -> Written:
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     with faults_explained(url):
-        study = load_study(open_read_only(url), url, name)
-        trials = study.get_trials(deepcopy=False)
-        preset = parse_preset(study.user_attrs["preset"], f"study {name}")
+        return draw_report(load_study(open_read_only(url), url, name), say, copies)
+
+
+def draw_report(study: Study, say: Say, copies: bool = True) -> Written:
+    """`write_report` for a study that is open already."""
+    name, trials = study.study_name, study.get_trials(deepcopy=False)
+    preset = parse_preset(study.user_attrs["preset"], f"study {name}")
     directory = RESULTS / name
     table = trial_table(trials)
     csv, parquet = write_tables(table, directory)
@@ -201,7 +205,8 @@ def _axes_section(study: Study, table: pd.DataFrame) -> Section:
         ),
         "Contour of learning rate and dropout": (
             figures.draw_contour(sketch, ("learning_rate", "dropout")),
-            "Accuracy of completed trials, interpolated between the points.",
+            "Accuracy of completed trials, interpolated between the points; every so many of them "
+            f"where there are more than {figures.CONTOUR}.",
         ),
         "Empirical distribution": (
             figures.draw_edf(sketch),
