@@ -73,7 +73,8 @@ class Comparison:
             epochs=self.epochs,
             learning_rate=run.learning_rate,
             seed=run.seed,
-            on_stuck="record",
+            # What is proved needs no showing; a mask might still revive what is not.
+            on_stuck="record" if self.arms[run.arm].dropout > 0 else "stop",
         )
 
     def weights(self, run: Run) -> Path:
@@ -101,8 +102,8 @@ def train_runs(
 ) -> Study:
     """Train those of `runs` that the study lacks, in their order, and keep weights of all.
 
-    A run that is stuck goes on to its last epoch, so that its curve can be looked at. Raises
-    UserError where the study was begun with other arms, epochs or data.
+    A stuck run whose arm has dropout goes on to its last epoch: that it stays so is not proved.
+    Raises UserError where the study was begun with other arms, epochs or data.
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     with faults_explained(url):

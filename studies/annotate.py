@@ -9,7 +9,9 @@ import io
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from textwrap import wrap
 from typing import Any
+from uuid import NAMESPACE_URL, uuid5
 
 import optuna
 from jinja2 import Environment, FileSystemLoader
@@ -78,10 +80,11 @@ def _trial_note(trial: FrozenTrial) -> str:
     diagnosis = trial.user_attrs.get("diagnosis") or {}
     if not diagnosis:
         return f"**failed**: {_plain(trial.user_attrs.get('error', 'no reason was recorded'))}"
+    lines = "  \n".join(_plain(line) for line in wrap(diagnosis["message"], 90))
     where = f" in `{_plain(diagnosis['layer'])}`" if diagnosis.get("layer") else ""
     return (
         f"**{ending(trial)}**: {diagnosis['kind']}{where} since epoch {diagnosis['epoch']}, "
-        f"step {diagnosis['step']}\n\n{_plain(diagnosis['message'])}"
+        f"step {diagnosis['step']}\n\n{lines}"
     )
 
 
@@ -116,7 +119,8 @@ def _curve_key(trial: FrozenTrial) -> str:
 
 
 def _curve_name(trial: FrozenTrial) -> str:
-    return f"curve-of-trial-{trial._trial_id}"
+    """A UUID, as the dashboard wants them, the same at every call."""
+    return str(uuid5(NAMESPACE_URL, f"{trial._trial_id} {trial.number} {trial.datetime_complete}"))
 
 
 def _attach_curve(study: Study, store: FileSystemArtifactStore, trial: FrozenTrial) -> None:

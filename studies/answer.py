@@ -133,7 +133,7 @@ class _Costs:
         batch = trial.params.get("batch_size", TrainConfig(**self.preset.train).batch_size)
         total = self.preset.epochs * self.images
         images = max(0, total - int(trial.user_attrs.get("steps_run", 0)) * batch)
-        return images * median(costs)
+        return float(images * median(costs))
 
 
 def optimism(preset: Preset, ended: Sequence[FrozenTrial]) -> Optimism | None:

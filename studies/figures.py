@@ -119,6 +119,15 @@ def _by_ending(points: pd.DataFrame, x: str, y: str, legend: bool = True) -> lis
     return traces
 
 
+class Point(NamedTuple):
+    """An epoch of a trial; without epoch and value a gap between two trials' lines."""
+
+    epoch: int | None
+    value: float | None
+    text: str
+    ending: str
+
+
 class Curves(NamedTuple):
     """Validation accuracy an epoch, all trials of an ending as one line with gaps between them.
 
@@ -135,28 +144,23 @@ def curves_data(trials: Sequence[FrozenTrial]) -> Curves:
     """Training curves of all trials that reported an epoch."""
     ended = [trial for trial in tried(trials) if trial.intermediate_values]
     best = [trial.number for trial in best_trials(ended, 1)]
-    lines: dict[str, list[pd.DataFrame]] = {}
+    lines: dict[str, list[Point]] = {}
     for trial in ended:
-        lines.setdefault(ending(trial), []).append(_curve(trial, gap=True))
-    ends = [_curve(t).tail(1) for t in ended if ending(t) in ("stuck", "diverged")]
-    empty = pd.DataFrame(columns=["epoch", "value", "text", "ending"])
+        gap = Point(None, None, "", ending(trial))
+        lines.setdefault(ending(trial), []).extend([*_curve(trial), gap])
+    ends = [_curve(t)[-1] for t in ended if ending(t) in ("stuck", "diverged")]
+    winner = [point for trial in ended if trial.number in best for point in _curve(trial)]
     return Curves(
-        {name: pd.concat(curves, ignore_index=True) for name, curves in lines.items()},
-        next((_curve(trial) for trial in ended if trial.number in best), empty),
-        pd.concat(ends, ignore_index=True) if ends else empty,
+        {name: pd.DataFrame(points) for name, points in lines.items()},
+        pd.DataFrame(winner, columns=Point._fields),
+        pd.DataFrame(ends, columns=Point._fields),
     )
 
 
-def _curve(trial: FrozenTrial, gap: bool = False) -> pd.DataFrame:
-    epochs = sorted(trial.intermediate_values)
-    values: list[float | None] = [trial.intermediate_values[epoch] for epoch in epochs]
-    columns = {
-        "epoch": [*epochs, None] if gap else epochs,
-        "value": [*values, None] if gap else values,
-    }
-    return pd.DataFrame(columns, dtype=float).assign(
-        text=f"trial {trial.number}: {ending(trial)}", ending=ending(trial)
-    )
+def _curve(trial: FrozenTrial) -> list[Point]:
+    text = f"trial {trial.number}: {ending(trial)}"
+    values = trial.intermediate_values
+    return [Point(epoch, values[epoch], text, ending(trial)) for epoch in sorted(values)]
 
 
 def draw_curves(data: Curves) -> go.Figure:
@@ -391,13 +395,13 @@ def draw_importances(study: Study) -> go.Figure | None:
     figure.update_traces(marker={"color": BLUE}, cliponaxis=False)
     figure.update_xaxes(title="share of variance", range=[0, 1.1])
     figure.update_yaxes(title=None)
-    return styled(figure, 90 + 44 * len(parameters(study.trials)), legend=False)
+    return styled(figure, 90 + 44 * len(parameters(study.get_trials(deepcopy=False))), legend=False)
 
 
 def draw_parallel(study: Study) -> go.Figure | None:
     """Optuna's parallel coordinates of the best PARALLEL completed trials."""
     few = optuna.create_study(direction="maximize")
-    few.add_trials(best_trials(study.trials, PARALLEL))
+    few.add_trials(best_trials(study.get_trials(deepcopy=False), PARALLEL))
     figure = _by_optuna(optuna.visualization.plot_parallel_coordinate, few, target_name="accuracy")
     if figure is None:
         return None
@@ -411,9 +415,10 @@ def draw_parallel(study: Study) -> go.Figure | None:
 
 def draw_contour(study: Study, pair: tuple[str, str]) -> go.Figure | None:
     """Optuna's contour of two ranges over completed trials, None where it can draw none."""
-    if not set(pair) <= set(parameters(study.trials)):
+    if not set(pair) <= set(parameters(study.get_trials(deepcopy=False))):
         return None
-    ranked = best_trials(study.trials, len(study.trials))
+    trials = study.get_trials(deepcopy=False)
+    ranked = best_trials(trials, len(trials))
     few = optuna.create_study(direction="maximize")
     few.add_trials(ranked[:: max(1, math.ceil(len(ranked) / CONTOUR))])
     plot = optuna.visualization.plot_contour

@@ -36,8 +36,8 @@ def write_paper(url: str, limit: int | None, say: Say, copies: bool = True) -> P
         honest, leaky = _trials(url, NAME), _trials(url, f"{NAME}-leaky")
     if not honest:
         raise UserError(f"study {NAME!r} has no run yet; make paper trains them")
-    curves, runs = curve_table(honest), run_table(honest, read_judged(question))
-    sections = paper_sections(curves, curve_table(leaky), runs)
+    curves, runs = curve_table(honest, question.epochs), run_table(honest, read_judged(question))
+    sections = paper_sections(curves, curve_table(leaky, question.epochs), runs)
     now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
     subtitle = f"{len(runs)} runs of {question.epochs} epochs, batch {question.batch_size}. {now}."
     if limit is not None:
@@ -59,21 +59,27 @@ def _trials(url: str, name: str) -> list[FrozenTrial]:
     return study.get_trials(deepcopy=False) if PROTOCOL in study.user_attrs else []
 
 
-def curve_table(trials: list[FrozenTrial]) -> pd.DataFrame:
+def curve_table(trials: list[FrozenTrial], epochs: int) -> pd.DataFrame:
     """A row an epoch of a run: arm, learning_rate, seed, epoch and the four measures.
 
-    A run that is stuck for good and was stopped keeps its figures to the last epoch.
+    A run that was stopped because it is proved to be stuck keeps its figures to the last epoch,
+    as it would have; its training loss is then the closed form's.
     """
-    rows = [row for trial in trials for row in _epochs(trial)]
+    rows = [row for trial in trials for row in _epochs(trial, epochs)]
     return pd.DataFrame(rows, columns=["arm", "learning_rate", "seed", "epoch", *MEASURES])
 
 
-def _epochs(trial: FrozenTrial) -> list[dict[str, Any]]:
-    history = trial.user_attrs["history"]
-    return [
+def _epochs(trial: FrozenTrial, epochs: int) -> list[dict[str, Any]]:
+    history, diagnosis = trial.user_attrs["history"], trial.user_attrs["diagnosis"]
+    ran = len(history["loss"])
+    rows = [
         {**trial.params, "epoch": epoch + 1, **{name: history[name][epoch] for name in MEASURES}}
-        for epoch in range(len(history["loss"]))
+        for epoch in range(ran)
     ]
+    if ending(trial) == "stuck" and diagnosis["certain"]:
+        frozen = {**rows[-1], "loss": diagnosis["explained_loss"]}
+        rows += [{**frozen, "epoch": epoch} for epoch in range(ran + 1, epochs + 1)]
+    return rows
 
 
 def run_table(trials: list[FrozenTrial], judged: list[dict[str, Any]]) -> pd.DataFrame:

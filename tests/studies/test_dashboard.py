@@ -6,13 +6,19 @@ import socket
 import subprocess
 import sys
 import urllib.request
+from contextlib import contextmanager
 from pathlib import Path
 
+import optuna
 import pytest
+from optuna_dashboard import get_note, save_note
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
+from search.storage import open_storage
+from studies.annotate import annotate
 from tests.search.conftest import search, write_preset
+from tests.studies.conftest import URL, store, trial
 
 
 def free_port() -> int:
@@ -26,6 +32,13 @@ def dashboard(project):
     """The URL of a dashboard that serves a study of three trials."""
     write_preset()
     search(3)
+    with served() as url:
+        yield url
+
+
+@contextmanager
+def served():
+    """The URL of a dashboard for the project's database, while the block runs."""
     port = free_port()
     command = [sys.executable, "-m", "studies", "dashboard", "--port", str(port)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
@@ -56,6 +69,41 @@ def test_the_study_and_its_trials_are_there(dashboard, browser, tmp_path):
     browser.save_screenshot(str(tmp_path / "dashboard.png"))
     severe = [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]
     assert [entry for entry in severe if dashboard in entry["message"]] == []
+
+
+def test_notes_curves_and_the_answer_are_there(project, browser, tmp_path):
+    study = store(
+        [trial("completed", [0.5, 0.8]), trial("stuck", [0.1], 1, message="why *it* <b>")]
+    )
+    mine = optuna.load_study(study_name="paper", storage=open_storage(URL))
+    annotate(mine, print)
+    annotate(mine, print)  # a second time changes nothing
+    notes = [k for k in study._storage.get_study_system_attrs(1) if k.endswith("note_ver")]
+    assert notes == ["dashboard:2:note_ver", "dashboard:note_ver"]
+    with served() as url:
+        browser.get(f"{url}/dashboard/studies/1/trials?numbers=1")
+        text = text_with(browser, "stuck")
+        assert "dead_output in output since epoch 1, step 2" in text
+        assert "why *it* <b>" in text
+        image = WebDriverWait(browser, 60).until(
+            lambda b: b.find_elements(By.CSS_SELECTOR, "img[src*='artifacts']")
+        )[0]
+        loaded = "return arguments[0].complete && arguments[0].naturalWidth"
+        WebDriverWait(browser, 60).until(lambda b: b.execute_script(loaded, image))
+        browser.get(f"{url}/dashboard/studies/1/note")
+        assert "Best: 0.8000, trial 0" in text_with(browser, "What the search suggests")
+        browser.get(f"{url}/dashboard/studies/1")
+        text_with(browser, "best so far")
+        severe = [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]
+        assert [entry for entry in severe if url in entry["message"]] == []
+
+
+def test_a_note_of_yours_is_left_alone(project):
+    store([trial("stuck", [0.1])])
+    study = optuna.load_study(study_name="paper", storage=open_storage(URL))
+    save_note(study, "mine")
+    annotate(study, print)
+    assert get_note(study) == "mine"
 
 
 def test_it_listens_on_loopback_only(dashboard):
