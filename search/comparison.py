@@ -208,12 +208,18 @@ def _open(comparison: Comparison, url: str) -> Study:
     if known is None:
         study.set_user_attr("versions", versions())
         study.set_user_attr(PROTOCOL, comparison.identity())
-    elif known != comparison.identity():
+    elif _with_new_defaults(known) != comparison.identity():
         raise UserError(
             f"study {comparison.name!r} was begun with other arms, epochs or images; go back to "
             f"them, or take another STORAGE="
         )
     return study
+
+
+def _with_new_defaults(identity: dict[str, Any]) -> dict[str, Any]:
+    """An identity as it would be written today, where configurations have more fields."""
+    models = {name: ModelConfig(**model) for name, model in identity["arms"].items()}
+    return identity | {"arms": {name: m.model_dump(mode="json") for name, m in models.items()}}
 
 
 def _engine(comparison: Comparison, study: Study, data: Path | None, say: Say) -> Engine:

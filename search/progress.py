@@ -194,6 +194,7 @@ def next_steps(console: Console, study: Study, variables: str) -> None:
     """Print the commands that make sense now, with the make variables that they need."""
     trials = study.get_trials(deepcopy=False)
     steps = {f"make dashboard{variables}": "look at it in the browser"}
+    steps[f"make report{variables}"] = "draw it as one page"
     if best_trials(trials, 1):
         steps[f"make export{variables}"] = "write the best configuration to best.toml"
         steps[f"make evaluate{variables}"] = "then retrain that and open the test set once"

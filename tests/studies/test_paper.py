@@ -9,7 +9,7 @@ import optuna
 import pytest
 
 from fmnist_model.errors import UserError
-from search.comparison import run_of
+from search.comparison import _with_new_defaults, run_of
 from search.storage import open_read_only
 from studies.arms import ARMS, RELU, arm_runs, comparison, sweep_runs
 from studies.comparing import compare
@@ -96,3 +96,12 @@ def test_nothing_to_draw_is_one_sentence(project, command):
     done = command("studies", "paper", "--draw-only")
     assert done.returncode == 2
     assert "no such database" in done.stderr
+
+
+def test_a_comparison_begun_before_a_field_was_added_goes_on():
+    identity = comparison().identity()
+    before = {name: dict(model) for name, model in identity["arms"].items()}
+    for model in before.values():
+        del model["kernel_size"], model["activation"]
+    before["sigmoid"]["activation"] = before["two dense layers"]["activation"] = "sigmoid"
+    assert _with_new_defaults(identity | {"arms": before}) == identity
