@@ -57,7 +57,11 @@ def _tiles(evaluation: Mapping[str, Any], opened: int) -> list[Tile]:
 def _score_tile(label: str, score: Mapping[str, Any], seeds: int) -> Tile:
     if score["mean"] is None:
         return Tile("not finite", label, f"{seeds} seeds")
-    text = f"95 % interval {score['low']:.4f} to {score['high']:.4f}" if score["low"] else ""
+    text = (
+        f"95 % interval {score['low']:.4f} to {score['high']:.4f}"
+        if score["low"] is not None
+        else ""
+    )
     return Tile(f"{score['mean']:.4f}", label, f"mean of {seeds} seeds; {text}".rstrip("; "))
 
 
@@ -183,7 +187,7 @@ def draw_seeds(runs: Sequence[Mapping[str, Any]]) -> go.Figure:
                 row=1,
                 col=column,
             )
-    figure.update_xaxes(title="epoch")
+    figure.update_xaxes(title="epoch", tick0=2, dtick=2)
     return styled(figure, 340).update_layout(margin={"t": 60}, legend={"y": 1.1})
 
 

@@ -162,7 +162,7 @@ def _levels_section(here: pd.DataFrame, tested: bool) -> Section:
                 "Final losses of the arms with a ReLU output",
                 drawing.draw_levels(here, measure),
                 f"On the {'test' if tested else 'validation'} images; the dotted lines are the "
-                f"closed form, the triangles the paper's figures.",
+                f"closed form, with k above them, the triangles the paper's figures.",
             )
         ],
     )
@@ -201,13 +201,12 @@ def _figures_section(
                 "half",
             )
             for arm in (RELU, DROPOUT)
+            if len(of(arm, curves))
         ),
         Figure(
             "Figure 6: the arms side by side",
-            drawing.draw_final(
-                here, {f"{part}_accuracy": f"{words} accuracy", f"{part}_loss": f"{words} loss"}
-            ),
-            "A dot a seed; the bar is the mean with its 95 % interval.",
+            drawing.draw_final(here, {f"{part}_accuracy": "accuracy", f"{part}_loss": "loss"}),
+            f"On the {words} images: a dot a seed, and the mean with its 95 % interval.",
         ),
         Figure(
             "Learning rates",

@@ -49,7 +49,7 @@ def draw_bands(columns: Mapping[str, Sequence[Band]], from_zero: bool) -> go.Fig
         for one in bands:
             _add_band(figure, one, number, one.name not in shown)
             shown.add(one.name)
-    figure.update_xaxes(title="epoch", dtick=1)
+    figure.update_xaxes(title="epoch", tick0=2, dtick=2)
     figure.update_yaxes(rangemode="tozero" if from_zero else "normal")
     return styled(figure, 380).update_layout(margin={"t": 70}, legend={"y": 1.1})
 
@@ -138,7 +138,7 @@ def draw_seeds(curves: pd.DataFrame, arm: str) -> go.Figure:
             yshift=10,
             showarrow=False,
         )
-    figure.update_xaxes(title="epoch", dtick=1)
+    figure.update_xaxes(title="epoch", tick0=2, dtick=2)
     figure.update_yaxes(title="training loss", rangemode="tozero")
     return styled(figure, 340, legend=False)
 
@@ -216,38 +216,39 @@ def frozen_levels() -> dict[int, float]:
 
 
 def draw_levels(runs: pd.DataFrame, measure: str) -> go.Figure:
-    """Final losses of the arms with a ReLU output, against the closed-form levels."""
+    """Final losses of the arms with a ReLU output, a dot a run, against the closed-form levels."""
+    levels = frozen_levels()
+    frozen = runs[runs["arm"].isin([RELU, DROPOUT]) & runs[measure].notna()]
+    nearest = frozen[measure].map(lambda loss: min(levels, key=lambda k: abs(levels[k] - loss)))
+    frozen = frozen.assign(height=frozen.groupby(nearest).cumcount() + 1)
     figure = go.Figure()
-    for k, level in frozen_levels().items():
+    for k, level in levels.items():
         figure.add_vline(x=level, line={"color": GREY, "width": 1, "dash": "dot"})
         figure.add_annotation(
-            text=f"k={k}", x=level, y=1, yref="paper", yanchor="bottom", showarrow=False
+            text=str(k), x=level, y=1, yref="paper", yanchor="bottom", showarrow=False
         )
     for arm in (RELU, DROPOUT):
-        values = runs.loc[runs["arm"] == arm, measure].dropna()
-        figure.add_histogram(
-            x=values,
-            xbins={"start": 0, "end": 17, "size": 0.2},
-            name=f"{arm}, ours ({len(values)} seeds)",
-            marker={"color": COLOURS[arm]},
-            hovertemplate="%{y} at %{x}<extra></extra>",
+        own = frozen[frozen["arm"] == arm]
+        figure.add_scatter(
+            x=own[measure],
+            y=own["height"],
+            customdata=own["seed"],
+            mode="markers",
+            name=f"{arm}, ours ({len(own)} seeds)",
+            marker={"color": COLOURS[arm], "size": 13, "symbol": "circle"},
+            hovertemplate="seed %{customdata}: %{x:.4f}<extra></extra>",
         )
         figure.add_scatter(
             x=[PUBLISHED[arm].loss[0]],
-            y=[-0.35],
+            y=[0],
             mode="markers",
-            name=f"figure {PUBLISHED[arm].figure} of the paper: {PUBLISHED[arm].loss[0]}",
-            marker={
-                "color": COLOURS[arm],
-                "symbol": "triangle-up",
-                "size": 14,
-                "line": {"width": 1, "color": "#FFFFFF"},
-            },
+            name=f"the paper's figure {PUBLISHED[arm].figure}: {PUBLISHED[arm].loss[0]}",
+            marker={"color": COLOURS[arm], "symbol": "triangle-up", "size": 14},
+            hovertemplate="%{x}<extra></extra>",
         )
-    figure.update_layout(barmode="stack")
     figure.update_xaxes(title="loss after the last epoch", range=[0, 15.5])
-    figure.update_yaxes(title="runs", dtick=1)
-    return styled(figure, 400).update_layout(margin={"t": 90}, legend={"y": 1.12})
+    figure.update_yaxes(title="runs", dtick=1, range=[-0.5, frozen["height"].max() + 0.7])
+    return styled(figure, 400).update_layout(margin={"t": 100}, legend={"y": 1.12})
 
 
 def draw_split() -> go.Figure:

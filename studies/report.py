@@ -112,7 +112,7 @@ def _answer_section(found: Answer, table: pd.DataFrame) -> Section:
         tiles.insert(
             1,
             Tile(
-                f"-{found.optimism.mean:.4f}",
+                f"{-found.optimism.mean:.4f}" if found.optimism.mean >= 0.0001 else "< 0.0001",
                 "optimism of that figure, estimated",
                 f"best of {found.optimism.trials} completed trials on "
                 f"{found.optimism.images:,} images (up to {found.optimism.high:.4f})",
