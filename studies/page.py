@@ -7,7 +7,6 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import plotly.graph_objects as go
 from jinja2 import Environment, FileSystemLoader
@@ -80,7 +79,8 @@ class Section:
 def write_page(path: Path, title: str, subtitle: str, sections: Sequence[Section]) -> None:
     """Write the page to `path`, whole or not at all; every string in it is shown as it stands.
 
-    What a figure's own texts contain is up to it: plotly reads a few tags in them.
+    What a figure's own texts contain is up to it: plotly reads a few tags in them. Its JSON ends no
+    script element early, for plotly writes no angle bracket in it.
     """
     environment = Environment(
         loader=FileSystemLoader(HERE), autoescape=True, trim_blocks=True, lstrip_blocks=True
@@ -90,16 +90,7 @@ def write_page(path: Path, title: str, subtitle: str, sections: Sequence[Section
         subtitle=subtitle,
         sections=sections,
         plotly=Markup(get_plotlyjs()),
-        theme=_script_json({"templates": TEMPLATES, "on_dark": ON_DARK}),
-        figure_json=lambda figure: Markup(_inert(figure.to_json())),
+        theme=Markup(json.dumps({"templates": TEMPLATES, "on_dark": ON_DARK})),
+        figure_json=lambda figure: Markup(figure.to_json()),
     )
     write_whole(path, text)
-
-
-def _script_json(value: Any) -> Markup:
-    return Markup(_inert(json.dumps(value)))
-
-
-def _inert(text: str) -> str:
-    """JSON that no script element ends early in."""
-    return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
