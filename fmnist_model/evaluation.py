@@ -275,7 +275,8 @@ def _report(
 
 
 def _run_record(run: RunResult) -> dict[str, Any]:
-    return asdict(run) | {"history": run.curves()}
+    kept = asdict(run)
+    return kept | {"history": run.curves(), "looks": list(kept["looks"])}
 
 
 def _save_predictions(path: Path, test: Images, judged: Sequence[Judged]) -> None:
