@@ -7,13 +7,15 @@ from pathlib import Path
 
 import optuna
 import pytest
+from optuna.trial import TrialState, create_trial
 from rich.console import Console
 
+from search.order import Order
 from search.preset import load_preset
 from search.progress import Progress
-from search.runner import Order, run_search
+from search.runner import run_search
 from search.storage import open_read_only
-from search.trials import is_lost
+from search.trials import ordinals
 from tests.conftest import DATA
 
 URL = "sqlite:///studies/results/studies.db"
@@ -59,12 +61,17 @@ def load(name: str) -> optuna.Study:
 
 
 def table(study: optuna.Study) -> list[tuple]:
-    """What must be the same in two studies: each trial that was not lost, in order."""
+    """What must be the same in two studies: each trial that was not lost, by its ordinal."""
     return [
-        (t.params, t.state.name, t.value, t.intermediate_values, t.user_attrs.get("seed"))
-        for t in study.trials
-        if not is_lost(t)
+        (place, t.params, t.state.name, t.value, t.intermediate_values, t.user_attrs.get("seed"))
+        for place, t in sorted((p, study.trials[n]) for n, p in ordinals(study.trials).items())
     ]
+
+
+def trial(state=TrialState.PRUNED, value=None, number=0, **user_attrs):
+    made = create_trial(state=state, value=value, user_attrs=user_attrs)
+    made.number = number
+    return made
 
 
 @pytest.fixture
