@@ -41,14 +41,14 @@ class _Slot:
 
     def __init__(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
         self._command, self._environment = command, environment
+        self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 (the worker writes to it)
         self.deaths = 0
         self.start()
 
     def start(self) -> None:
         """Start a process; Ctrl-C at the terminal reaches the parent alone."""
-        self._errors: IO[str] = tempfile.TemporaryFile(  # noqa: SIM115 (the worker writes to it)
-            "w+", encoding="utf-8", errors="replace"
-        )
+        self._errors.seek(0)
+        self._errors.truncate()
         self.process = subprocess.Popen(
             self._command,
             env=self._environment,
@@ -61,8 +61,12 @@ class _Slot:
     def last_words(self) -> str:
         """The last line that the process wrote to stderr."""
         self._errors.seek(0)
-        lines = [line for line in self._errors.read().splitlines() if line.strip()]
-        return lines[-1].strip() if lines else ""
+        text = self._errors.read().decode(errors="replace")
+        return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "")
+
+    def close(self) -> None:
+        """Forget what the process wrote."""
+        self._errors.close()
 
 
 @dataclass(frozen=True)
@@ -171,3 +175,5 @@ class Pool:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+        for slot in self._slots:
+            slot.close()

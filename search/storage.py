@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -148,7 +148,7 @@ def _connect(
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", ExperimentalWarning)  # of heartbeats
-                return RDBStorage(url, engine_kwargs=engine_kwargs, **more)
+                return _made(lambda: RDBStorage(url, engine_kwargs=engine_kwargs, **more))
         except (ImportError, NoSuchModuleError) as error:
             raise StorageError(
                 f"{shown(given)}: its database driver is not installed; for PostgreSQL run "
@@ -156,6 +156,16 @@ def _connect(
             ) from error
         except RuntimeError as error:  # a schema of another version of Optuna
             raise StorageError(f"{shown(given)}: {str(error).splitlines()[0]}") from error
+
+
+def _made(make: Callable[[], RDBStorage]) -> RDBStorage:
+    """Make the storage, and once more where it fails: workers that begin together on an empty
+    database stumble over the tables that another is making."""
+    try:
+        return make()
+    except SQLAlchemyError:
+        time.sleep(1)
+        return make()
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:

@@ -44,8 +44,10 @@ def write_preset(name: str = "tiny", epochs: int = 3, more: str = "") -> None:
     Path(f"studies/{name}.toml").write_text(TINY.format(epochs=epochs, more=more))
 
 
-def order(trials: int, name: str = "tiny", preset: str = "tiny", seed: int | None = None) -> Order:
-    return Order(load_preset(preset), name, URL, trials, seed, DATA)
+def order(
+    trials: int, name: str = "tiny", preset: str = "tiny", seed: int | None = None, url: str = URL
+) -> Order:
+    return Order(load_preset(preset), name, url, trials, seed, DATA)
 
 
 def quiet_progress() -> Progress:
@@ -56,8 +58,8 @@ def search(trials: int, name: str = "tiny", progress: Progress | None = None, **
     return run_search(order(trials, name, **more), progress or quiet_progress())
 
 
-def load(name: str) -> optuna.Study:
-    return optuna.load_study(study_name=name, storage=open_read_only(URL))
+def load(name: str, url: str = URL) -> optuna.Study:
+    return optuna.load_study(study_name=name, storage=open_read_only(url))
 
 
 def table(study: optuna.Study) -> list[tuple]:
