@@ -64,9 +64,13 @@ def quiet() -> Progress:
     return Progress(Console(file=io.StringIO()))
 
 
+def replay_order(name: str, trials: int, url: str, parent: int | None = None) -> Order:
+    return Order(load_preset("replay"), name, url, trials, data=DATA, parent=parent)
+
+
 def replay(name: str, trials: int, url: str, seconds: float = 0, parent: int | None = None):
     """Search with the stand-in, in this process."""
-    order = Order(load_preset("replay"), name, url, trials, parent=parent)
+    order = replay_order(name, trials, url, parent)
     return run_search(order, quiet(), load=lambda *_: Replay(seconds))
 
 
@@ -74,8 +78,7 @@ def replay_crew(count: int, name: str, trials: int, url: str, seconds: float, pr
     """Search with the stand-in, in workers."""
     command = [sys.executable, "-m", "tests.faults.replay", name, str(trials), str(seconds)]
     crew = Crew([*command, str(os.getpid())], count, {"STORAGE": url, "PYTHONPATH": str(ROOT)})
-    order = Order(load_preset("replay"), name, url, trials, data=DATA)
-    return run_search(order, progress or quiet(), crew)
+    return run_search(replay_order(name, trials, url), progress or quiet(), crew)
 
 
 def main() -> int:
