@@ -1,4 +1,4 @@
-"""python -m search run | worker | status | export: the search's command line."""
+"""python -m search run | worker | status | export | copy: the search's command line."""
 
 from __future__ import annotations
 
@@ -195,6 +195,22 @@ def export(
     with _opened(study_name(study, name), storage) as found:
         path = write(found, storage, trial)
     print(f"{path} written; next: make evaluate{_variables(study, name, DEFAULT_URL)}")
+
+
+@app.command()
+def copy(
+    source: Annotated[str, typer.Option("--from", help="The database that has it, as a URL.")],
+    target: Annotated[str, typer.Option("--to", help="The database that gets it, as a URL.")],
+    study: StudyOption = "paper",
+    name: NameOption = None,
+) -> None:
+    """Copy a study from one database to another, and verify it."""
+    from search.copy import copy_study
+    from search.preset import study_name
+
+    done = copy_study(source, target, study_name(study, name))
+    print(f"{done.study}: {done.trials} trials copied to {done.target} and verified")
+    print(f"next: make search{_variables(study, name, target)}")
 
 
 @contextmanager

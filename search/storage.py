@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import re
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -70,8 +71,9 @@ def sqlite_file(url: str) -> Path | None:
     try:
         parsed = make_url(url)
     except ArgumentError:
+        hidden = re.sub(r"//[^/]*@", "//***@", url)
         raise StorageError(
-            f"STORAGE={url!r} is not a database URL; an example is {DEFAULT_URL}"
+            f"STORAGE={hidden!r} is not a database URL; an example is {DEFAULT_URL}"
         ) from None
     if parsed.get_backend_name() != "sqlite":
         return None
@@ -81,8 +83,10 @@ def sqlite_file(url: str) -> Path | None:
 
 
 def shown(url: str) -> str:
-    """The URL as it may be printed and kept: without its password."""
-    return make_url(url).render_as_string(hide_password=True)
+    """The URL as it may be printed and kept: without its passwords."""
+    parsed = make_url(url)
+    secrets = {key: "***" for key in parsed.query if "password" in key}
+    return parsed.update_query_dict(secrets).render_as_string(hide_password=True)
 
 
 @contextmanager

@@ -21,13 +21,14 @@ def main() -> None:
 @app.command()
 def dashboard(
     storage: Annotated[str, typer.Option(help="The database, as a URL.")] = DEFAULT_URL,
-    port: Annotated[int, typer.Option(min=1, max=65535, help="The port on 127.0.0.1.")] = 8080,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="The port.")] = 8080,
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
 ) -> None:
     """Serve optuna-dashboard for the storage, to this machine alone."""
     from studies.dashboard import serve
 
     try:
-        serve(storage, port, announce=lambda line: print(line, flush=True))
+        serve(storage, port, lambda line: print(line, flush=True), host)
     except KeyboardInterrupt:
         print("\ndashboard stopped")
         sys.exit(0)

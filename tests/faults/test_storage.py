@@ -184,6 +184,7 @@ params = { dense_units = 16 }
 """
 
 
+@pytest.mark.slow
 def test_a_trial_that_wants_too_much_memory_fails_with_its_reason(replayed):
     """Twice, and then the search goes on; TensorFlow really allocates, within a real limit."""
     Path("studies/big.toml").write_text(BIG)
