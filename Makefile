@@ -12,6 +12,9 @@ DATA ?=
 TRIAL ?=
 WORKERS ?= 1
 THREADS ?=
+LAUNCHER ?=
+CPUS_PER_WORKER ?= 1
+GPUS_PER_WORKER ?= 0
 
 SHELL := /bin/bash
 .SHELLFLAGS := -o pipefail -c
@@ -32,6 +35,7 @@ help:  ## list the targets and their variables
 	@echo "STORAGE: the database, any SQLAlchemy URL, by default $(STORAGE)"
 	@echo "DATA: a directory with Fashion-MNIST as IDX or CSV files, fetched by default"
 	@echo "WORKERS: so many processes search at once; THREADS: of TensorFlow in each, by default the cores shared out"
+	@echo "LAUNCHER: ray runs them on the cluster of RAY_ADDRESS, with CPUS_PER_WORKER=1 and GPUS_PER_WORKER=0 each"
 	@echo "PYTHON: the interpreter that .venv is made with, 3.11 to 3.13"
 
 setup: .venv/installed  ## install everything into .venv (the other targets do it by themselves)
@@ -56,6 +60,7 @@ data: .venv/installed  ## fetch Fashion-MNIST and check it (DATA=)
 
 search: .venv/installed  ## search until TRIALS=50 have finished; again to go on (WORKERS=1 STUDY= NAME= SEED= STORAGE= DATA=)
 	@$(BIN)/python -m search run $(study_options) --trials $(TRIALS) --workers $(WORKERS) \
+	  $(if $(LAUNCHER),--launcher $(LAUNCHER) --cpus $(CPUS_PER_WORKER) --gpus $(GPUS_PER_WORKER)) \
 	  $(if $(THREADS),--threads $(THREADS)) $(if $(SEED),--seed $(SEED)) $(if $(DATA),--data "$(DATA)")
 
 status: .venv/installed  ## say how a study stands (STUDY= NAME= STORAGE=)

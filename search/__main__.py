@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -65,6 +65,11 @@ def run_command(
         int | None,
         typer.Option(min=1, help="TensorFlow's threads in each.  [default: the cores, shared out]"),
     ] = None,
+    launcher: Annotated[
+        Literal["local", "ray"], typer.Option(help="Where workers run: here, or on a Ray cluster.")
+    ] = "local",
+    cpus: Annotated[float, typer.Option(min=0, help="Processors of each worker on Ray.")] = 1,
+    gpus: Annotated[float, typer.Option(min=0, help="GPUs of each worker on Ray.")] = 0,
 ) -> None:
     """Search until the study has enough finished trials; run again to go on."""
     from search.order import Order
@@ -74,9 +79,11 @@ def run_command(
 
     order = Order(load_preset(study), study_name(study, name), storage, trials, seed, data)
     crew = None
-    if workers > 1:
-        settings = thread_settings(threads or threads_each(workers))
-        crew = Crew(worker_command(order, study), workers, settings | {"STORAGE": storage})
+    if workers > 1 or launcher == "ray":
+        each = max(1, int(cpus)) if launcher == "ray" else threads_each(workers)
+        settings = thread_settings(threads or each) | {"STORAGE": storage}
+        command = worker_command(order, study)
+        crew = Crew(command, workers, settings, launcher, cpus, gpus)
     elif threads is not None:
         os.environ.update(thread_settings(threads))
     progress = Progress()

@@ -9,7 +9,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import IO
+from typing import IO, Literal
 
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
@@ -50,7 +50,7 @@ class _Slot:
         self._errors.seek(0)
         self._errors.truncate()
         self.process = subprocess.Popen(
-            self._command,
+            [*self._command, "--parent", str(os.getpid())],
             env=self._environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
@@ -71,17 +71,45 @@ class _Slot:
 
 @dataclass(frozen=True)
 class Crew:
-    """So many processes that run this command each, in this environment besides one's own."""
+    """So many processes that run this command each, in this environment besides one's own.
+
+    `--parent` and the process that starts them are added to the command. On a Ray cluster each
+    takes so many of its processors and GPUs.
+    """
 
     command: Sequence[str]
     count: int
     environment: Mapping[str, str] = field(default_factory=dict)
+    launcher: Literal["local", "ray"] = "local"
+    cpus: float = 1
+    gpus: float = 0
+
+
+class Watch:
+    """Shows the trials that workers run and end, as the database tells of them."""
+
+    def __init__(self, study: Study, progress: Progress) -> None:
+        self._study, self._progress = study, progress
+        self._ended = {t.number for t in self.trials() if t.state.is_finished()}
+
+    def trials(self) -> list[FrozenTrial]:
+        """The study's trials as they stand now."""
+        return self._study.get_trials(deepcopy=False)
+
+    def show(self) -> None:
+        """Show what is new."""
+        trials = self.trials()
+        for trial in trials:
+            if trial.state.is_finished() and trial.number not in self._ended:
+                self._ended.add(trial.number)
+                self._progress.end(self._study, trial)
+        self._progress.running([t for t in trials if t.state == TrialState.RUNNING])
 
 
 def worker_command(order: Order, study: str) -> list[str]:
     """The command of a worker; the storage, which may hold a password, goes by STORAGE."""
     command = [sys.executable, "-m", "search", "worker", "--study", study, "--name", order.name]
-    command += ["--trials", str(order.trials), "--parent", str(os.getpid())]
+    command += ["--trials", str(order.trials)]
     command += ["--seed", str(order.seed)] if order.seed is not None else []
     return command + (["--data", str(order.data)] if order.data is not None else [])
 
@@ -92,8 +120,8 @@ class Pool:
     def __init__(
         self, crew: Crew, study: Study, progress: Progress, interrupted: Callable[[], bool]
     ) -> None:
-        self._study, self._progress, self._interrupted = study, progress, interrupted
-        self._ended = {t.number for t in self._trials() if t.state.is_finished()}
+        self._watch, self._progress = Watch(study, progress), progress
+        self._interrupted = interrupted
         self._told = False
         progress.say(f"starting {crew.count} workers")
         environment = {**os.environ, **crew.environment}
@@ -103,11 +131,11 @@ class Pool:
         """Wait until all workers have ended; raise Interrupted or SearchStoppedError."""
         try:
             while self._alive():
-                self._show()
+                self._watch.show()
                 if self._interrupted() and not self._told:
                     self._terminate()
                 time.sleep(POLL_SECONDS)
-            self._show()
+            self._watch.show()
             if self._told:
                 raise Interrupted
         finally:
@@ -116,17 +144,6 @@ class Pool:
     def _alive(self) -> bool:
         living = [self._lives(slot) for slot in self._slots]
         return any(living)
-
-    def _trials(self) -> list[FrozenTrial]:
-        return self._study.get_trials(deepcopy=False)
-
-    def _show(self) -> None:
-        trials = self._trials()
-        for trial in trials:
-            if trial.state.is_finished() and trial.number not in self._ended:
-                self._ended.add(trial.number)
-                self._progress.end(self._study, trial)
-        self._progress.running([t for t in trials if t.state == TrialState.RUNNING])
 
     def _lives(self, slot: _Slot) -> bool:
         """Does the worker live? One that died is replaced."""
@@ -143,7 +160,7 @@ class Pool:
 
     def _replace(self, slot: _Slot, code: int, words: str) -> None:
         pid = slot.process.pid
-        its = [t for t in self._trials() if t.user_attrs.get(WORKER, {}).get("pid") == pid]
+        its = [t for t in self._watch.trials() if t.user_attrs.get(WORKER, {}).get("pid") == pid]
         how = f"was killed by signal {-code}" if code < 0 else f"ended with {words or code!r}"
         slot.deaths = 1 if any(map(is_finished, its)) else slot.deaths + 1
         if slot.deaths == MAX_DEATHS:

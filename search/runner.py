@@ -8,6 +8,7 @@ from optuna.study import Study
 from optuna.trial import TrialState
 
 from search.claims import mark_lost
+from search.cluster import run_on_ray
 from search.objective import WORKER
 from search.order import Order, interruptible
 from search.pool import Crew, Pool
@@ -39,7 +40,10 @@ def run_search(
             else:
                 load_data(order, study, progress)  # once, and what is wrong with it is told here
                 progress.begin(study, order.trials)
-                Pool(crew, study, progress, interrupted).run()
+                if crew.launcher == "ray":
+                    run_on_ray(order, crew, study, progress, interrupted)
+                else:
+                    Pool(crew, study, progress, interrupted).run()
         return study
 
 

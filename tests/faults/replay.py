@@ -1,7 +1,7 @@
 """Stands in for training where it is not the question: the curve is a function of the
 configuration, and each epoch sleeps. All around it (process, signals, database) is real.
 
-    STORAGE=URL python -m tests.faults.replay NAME TRIALS SECONDS_AN_EPOCH PARENT
+    STORAGE=URL python -m tests.faults.replay NAME TRIALS SECONDS_AN_EPOCH --parent PID
 """
 
 from __future__ import annotations
@@ -77,12 +77,12 @@ def replay(name: str, trials: int, url: str, seconds: float = 0, parent: int | N
 def replay_crew(count: int, name: str, trials: int, url: str, seconds: float, progress=None):
     """Search with the stand-in, in workers."""
     command = [sys.executable, "-m", "tests.faults.replay", name, str(trials), str(seconds)]
-    crew = Crew([*command, str(os.getpid())], count, {"STORAGE": url, "PYTHONPATH": str(ROOT)})
+    crew = Crew(command, count, {"STORAGE": url, "PYTHONPATH": str(ROOT)})
     return run_search(replay_order(name, trials, url), progress or quiet(), crew)
 
 
 def main() -> int:
-    name, trials, seconds, parent = sys.argv[1:]
+    name, trials, seconds, _, parent = sys.argv[1:]
     try:
         replay(name, int(trials), os.environ["STORAGE"], float(seconds), int(parent))
     except KeyboardInterrupt:

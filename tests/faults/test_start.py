@@ -15,7 +15,7 @@ def test_six_workers_make_the_database_and_the_study_together(replayed, url):
     """As an array job does: no parent has made them before."""
     environment = {**os.environ, "STORAGE": url, "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-m", "tests.faults.replay", "together", "12", "0"]
-    command += [str(os.getpid())]
+    command += ["--parent", str(os.getpid())]
     started = [
         subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
         for _ in range(6)

@@ -48,7 +48,11 @@ def test_a_full_disk_is_one_sentence_and_the_search_goes_on_after(replayed, smal
     environment = {**os.environ, "STORAGE": url, "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-m", "tests.faults.replay", "full", "90", "0"]
     done = subprocess.run(
-        [*command, str(os.getpid())], env=environment, capture_output=True, text=True, check=False
+        [*command, "--parent", str(os.getpid())],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 2, done.stderr
     assert done.stderr.startswith(f"error: {url}: the database cannot be used: ")
@@ -142,7 +146,16 @@ def test_a_database_of_a_newer_version(replayed):
 def test_a_clock_that_was_set_back_keeps_no_trial_from_being_tried_again(replayed):
     """Heartbeats then lie in the future; the process is seen to be gone all the same."""
     gone = subprocess.Popen(
-        [sys.executable, "-m", "tests.faults.replay", "back", "2", "5", str(os.getpid())],
+        [
+            sys.executable,
+            "-m",
+            "tests.faults.replay",
+            "back",
+            "2",
+            "5",
+            "--parent",
+            str(os.getpid()),
+        ],
         env={**os.environ, "STORAGE": URL, "PYTHONPATH": str(ROOT)},
     )
     deadline = time.monotonic() + 60

@@ -27,7 +27,7 @@ def start(name: str, trials: int, url: str, seconds: float) -> subprocess.Popen[
     """A worker as another machine's job would be: without a parent that cares."""
     command = [sys.executable, "-m", "tests.faults.replay", name, str(trials), str(seconds)]
     return subprocess.Popen(
-        [*command, str(os.getpid())],
+        [*command, "--parent", str(os.getpid())],
         env={**os.environ, "STORAGE": url, "PYTHONPATH": str(ROOT)},
         stderr=subprocess.PIPE,
         text=True,
