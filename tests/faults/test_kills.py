@@ -35,7 +35,7 @@ class Killer(threading.Thread):
             with contextlib.suppress(StorageError, KeyError, psutil.NoSuchProcess):
                 now = tally(load("killed", self.url).trials).finished
                 children = psutil.Process(os.getpid()).children()
-                workers = [child for child in children if "tests.faults.replay" in child.cmdline()]
+                workers = [child for child in children if "benchmarks.replay" in child.cmdline()]
                 if workers and now > finished:
                     self.random.choice(workers).kill()
                     self.done, finished = self.done + 1, now

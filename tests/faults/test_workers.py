@@ -25,7 +25,7 @@ from tests.search.conftest import load, table
 
 def start(name: str, trials: int, url: str, seconds: float) -> subprocess.Popen[str]:
     """A worker as another machine's job would be: without a parent that cares."""
-    command = [sys.executable, "-m", "tests.faults.replay", name, str(trials), str(seconds)]
+    command = [sys.executable, "-m", "benchmarks.replay", name, str(trials), str(seconds)]
     return subprocess.Popen(
         [*command, "--parent", str(os.getpid())],
         env={**os.environ, "STORAGE": url, "PYTHONPATH": str(ROOT)},
