@@ -1,10 +1,11 @@
 """How far the searching carries: python -m benchmarks.scale --storage URL --workers 1,4,16,64
 
 Training is replaced by curves that are made up and sleep (benchmarks/replay.py: ten epochs of
-0.2 s, no pruner), so that what is left is processes, claims, samplers and the database. Prints for
-each number of workers the trials a second beside those that sleeping alone would allow; then, with
---grow 100,1000,10000, the median seconds of a claim, a proposal, a report and an attribute in a
-study of so many trials, one worker. The studies' names are new at each call.
+0.2 s, no pruner unless it is named), so that what is left is processes, claims, samplers and the
+database. Prints for each number of workers the trials a second beside those that sleeping alone
+would allow, the share of the workers' time in trials, and the epochs that were run; --lag shows
+what a lag costs. Then, with --grow 100,1000,10000, the median seconds of a claim, a proposal, a
+report and an attribute in a study of so many trials, one worker. Studies' names are new each time.
 """
 
 from __future__ import annotations
@@ -54,14 +55,18 @@ name = "SAMPLER"
 
 [pruner]
 name = "PRUNER"
+
+[workers]
+LAG
 """
 REPEATS = 7
 
 app = new_app("Measure how the search scales.")
 
 
-def throughput(url: str, workers: int, trials: int) -> float:
-    """Trials a second of so many workers, from the first one's start to the last one's end."""
+def throughput(url: str, workers: int, trials: int) -> tuple[float, float, int]:
+    """Trials a second of so many workers, from the first one's start to the last one's end; the
+    share of that time that workers spent in trials; and the epochs that were run."""
     name = f"scale-{uuid.uuid4().hex[:8]}"
     open_study(open_storage(url), name, load_preset("replay"), seed=0)
     root = str(Path(__file__).parent.parent)
@@ -78,7 +83,10 @@ def throughput(url: str, workers: int, trials: int) -> float:
     done = optuna.load_study(study_name=name, storage=open_storage(url)).get_trials(deepcopy=False)
     starts = [trial.datetime_start for trial in done if trial.datetime_start]
     ends = [trial.datetime_complete for trial in done if trial.datetime_complete]
-    return len(ends) / (max(ends) - min(starts)).total_seconds()
+    wall = (max(ends) - min(starts)).total_seconds()
+    busy = sum(trial.duration.total_seconds() for trial in done if trial.duration)
+    epochs = sum(trial.user_attrs["epochs_run"] for trial in done)
+    return len(ends) / wall, busy / wall / workers, epochs
 
 
 def filled(url: str, preset: Preset, count: int) -> Study:
@@ -139,7 +147,10 @@ def main(
     storage: Annotated[str, typer.Option(envvar="STORAGE", help="A database for the studies.")],
     workers: Annotated[str, typer.Option(help="Numbers of workers, with commas.")] = "1,4,16",
     grow: Annotated[str, typer.Option(help="Sizes of a study, with commas.")] = "100,1000",
+    trials: Annotated[int, typer.Option(help="Trials of each; 0: four a worker.")] = 0,
     sampler: Annotated[str, typer.Option(help="The preset's sampler.")] = "tpe",
+    pruner: Annotated[str, typer.Option(help="The preset's pruner.")] = "none",
+    lag: Annotated[int | None, typer.Option(help="The preset's lag.")] = None,
 ) -> None:
     """Print trials a second by workers, and what a trial costs by the study's size."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -148,16 +159,19 @@ def main(
         os.chdir(directory)
         Path("studies").mkdir()
         path = Path("studies/replay.toml")
-        text = PRESET.replace("SAMPLER", sampler)
-        path.write_text(text.replace("PRUNER", "none"))
-        table = _table("workers", "trials/s", "if sleeping were all", title=shown(storage))
-        for count in [int(number) for number in workers.split(",") if number]:
-            rate = throughput(storage, count, max(20, 4 * count))
-            table.add_row(str(count), f"{rate:.2f}", f"{count / (EPOCHS * SECONDS):.2f}")
+        text = PRESET.replace("SAMPLER", sampler).replace("LAG", f"lag = {lag}" if lag else "")
+        path.write_text(text.replace("PRUNER", pruner))
+        columns = ("workers", "trials/s", "if sleeping were all", "in trials", "epochs")
+        table = _table(*columns, title=shown(storage))
+        for count in [int(n) for n in workers.split(",") if n]:
+            number = trials or max(20, 4 * count)
+            rate, busy, epochs = throughput(storage, count, number)
+            most = count * number / (epochs * SECONDS)
+            table.add_row(str(count), f"{rate:.2f}", f"{most:.2f}", f"{busy:.0%}", str(epochs))
         console.print(table)
         path.write_text(text.replace("PRUNER", "successive_halving"))
         table = _table("trials", "claim", "propose", "report", "attribute", title="seconds each")
-        for count in [int(number) for number in grow.split(",") if number]:
+        for count in [int(n) for n in grow.split(",") if n]:
             found = costs(storage, load_preset("replay"), count)
             table.add_row(f"{count:,}", *(f"{seconds:.3f}" for seconds in found.values()))
         console.print(table)
