@@ -10,6 +10,11 @@ NAME ?=
 SEED ?=
 DATA ?=
 TRIAL ?=
+WORKERS ?= 1
+THREADS ?=
+LAUNCHER ?=
+CPUS_PER_WORKER ?= 1
+GPUS_PER_WORKER ?= 0
 
 SHELL := /bin/bash
 .SHELLFLAGS := -o pipefail -c
@@ -29,6 +34,8 @@ help:  ## list the targets and their variables
 	@echo "STUDY and NAME: a preset (a name in studies/ or a .toml file), and another name for its study"
 	@echo "STORAGE: the database, any SQLAlchemy URL, by default $(STORAGE)"
 	@echo "DATA: a directory with Fashion-MNIST as IDX or CSV files, fetched by default"
+	@echo "WORKERS: so many processes search at once; THREADS: of TensorFlow in each, by default the cores shared out"
+	@echo "LAUNCHER: ray runs them on the cluster of RAY_ADDRESS, with CPUS_PER_WORKER=1 and GPUS_PER_WORKER=0 each"
 	@echo "PYTHON: the interpreter that .venv is made with, 3.11 to 3.13"
 
 setup: .venv/installed  ## install everything into .venv (the other targets do it by themselves)
@@ -51,8 +58,10 @@ setup: .venv/installed  ## install everything into .venv (the other targets do i
 data: .venv/installed  ## fetch Fashion-MNIST and check it (DATA=)
 	@$(BIN)/python -m fmnist_model data $(if $(DATA),--data "$(DATA)")
 
-search: .venv/installed  ## search until TRIALS=50 have finished; again to go on (STUDY= NAME= SEED= STORAGE= DATA=)
-	@$(BIN)/python -m search run $(study_options) --trials $(TRIALS) $(if $(SEED),--seed $(SEED)) $(if $(DATA),--data "$(DATA)")
+search: .venv/installed  ## search until TRIALS=50 have finished; again to go on (WORKERS=1 STUDY= NAME= SEED= STORAGE= DATA=)
+	@$(BIN)/python -m search run $(study_options) --trials $(TRIALS) --workers $(WORKERS) \
+	  $(if $(LAUNCHER),--launcher $(LAUNCHER) --cpus $(CPUS_PER_WORKER) --gpus $(GPUS_PER_WORKER)) \
+	  $(if $(THREADS),--threads $(THREADS)) $(if $(SEED),--seed $(SEED)) $(if $(DATA),--data "$(DATA)")
 
 status: .venv/installed  ## say how a study stands (STUDY= NAME= STORAGE=)
 	@$(BIN)/python -m search status $(study_options)

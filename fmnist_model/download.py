@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import socket
@@ -39,6 +40,13 @@ def obtain(directory: Path, check: Callable[[Path], None], say: Say) -> None:
     """
     home = directory.parent.resolve()
     home.mkdir(parents=True, exist_ok=True)
+    with (home / ".fetching").open("a") as lock:  # workers that begin together fetch it once
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not directory.exists():
+            _obtain(directory, home, check, say)
+
+
+def _obtain(directory: Path, home: Path, check: Callable[[Path], None], say: Say) -> None:
     _remove_leftovers(home)
     reasons = []
     for name, fetch in (("Keras's download", _from_keras), ("Debian's package", _from_debian)):

@@ -1,14 +1,15 @@
-"""python -m search run | status | export: the search's command line."""
+"""python -m search run | worker | status | export | copy: the search's command line."""
 
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -18,6 +19,10 @@ from search.defaults import DEFAULT_URL
 if TYPE_CHECKING:
     from optuna.study import Study
 
+    from search.order import Order
+    from search.pool import Crew
+    from search.progress import Progress
+
 app = new_app("Search hyperparameters, look at how a study stands, export its best configuration.")
 
 StudyOption = Annotated[
@@ -26,45 +31,100 @@ StudyOption = Annotated[
 NameOption = Annotated[
     str | None, typer.Option("--name", help="The study's name.  [default: the preset's]")
 ]
-StorageOption = Annotated[str, typer.Option("--storage", help="The database, as a URL.")]
+StorageOption = Annotated[
+    str, typer.Option("--storage", envvar="STORAGE", help="The database, as a URL.")
+]
+TrialsOption = Annotated[
+    int, typer.Option("--trials", min=1, help="How many finished trials the study shall have.")
+]
+SeedOption = Annotated[
+    int | None,
+    typer.Option(
+        "--seed",
+        min=0,
+        max=2**32 - 1,
+        help="The study's seed.  [default: 648, or what it has]",
+    ),
+]
+DataOption = Annotated[
+    Path | None,
+    typer.Option("--data", help="Directory of the IDX or CSV files.  [default: fetched]"),
+]
 
 
 @app.command(name="run")
 def run_command(
     study: StudyOption = "paper",
-    trials: Annotated[
-        int, typer.Option(min=1, help="How many finished trials the study shall have.")
-    ] = 50,
+    trials: TrialsOption = 50,
     storage: StorageOption = DEFAULT_URL,
-    seed: Annotated[
-        int | None,
-        typer.Option(
-            min=0, max=2**32 - 1, help="The study's seed.  [default: 648, or what it has]"
-        ),
-    ] = None,
+    seed: SeedOption = None,
     name: NameOption = None,
-    data: Annotated[
-        Path | None, typer.Option(help="Directory of the IDX or CSV files.  [default: fetched]")
+    data: DataOption = None,
+    workers: Annotated[int, typer.Option(min=1, help="How many processes train.")] = 1,
+    threads: Annotated[
+        int | None,
+        typer.Option(min=1, help="TensorFlow's threads in each.  [default: the cores, shared out]"),
     ] = None,
+    launcher: Annotated[
+        Literal["local", "ray"], typer.Option(help="Where workers run: here, or on a Ray cluster.")
+    ] = "local",
+    cpus: Annotated[float, typer.Option(min=0, help="Processors of each worker on Ray.")] = 1,
+    gpus: Annotated[float, typer.Option(min=0, help="GPUs of each worker on Ray.")] = 0,
 ) -> None:
     """Search until the study has enough finished trials; run again to go on."""
+    from search.order import Order
+    from search.pool import Crew, thread_settings, threads_each, worker_command
     from search.preset import load_preset, study_name
     from search.progress import Progress, closing, next_steps
-    from search.runner import Order, run_search
 
     order = Order(load_preset(study), study_name(study, name), storage, trials, seed, data)
+    crew = None
+    if workers > 1 or launcher == "ray":
+        each = max(1, int(cpus)) if launcher == "ray" else threads_each(workers)
+        settings = thread_settings(threads or each) | {"STORAGE": storage}
+        command = worker_command(order, study)
+        crew = Crew(command, workers, settings, launcher, cpus, gpus)
+    elif threads is not None:
+        os.environ.update(thread_settings(threads))
     progress = Progress()
     started = time.monotonic()
+    found = _searched(order, progress, crew)
+    closing(progress.console, found, time.monotonic() - started)
+    next_steps(progress.console, found, _variables(study, name, storage, data))
+
+
+@app.command()
+def worker(
+    study: StudyOption = "paper",
+    trials: TrialsOption = 50,
+    storage: StorageOption = DEFAULT_URL,
+    seed: SeedOption = None,
+    name: NameOption = None,
+    data: DataOption = None,
+    parent: Annotated[int | None, typer.Option(hidden=True)] = None,
+) -> None:
+    """Work on a study beside other workers, here or elsewhere, until it has enough trials."""
+    from search.order import Order
+    from search.preset import load_preset, study_name
+    from search.progress import Progress
+
+    preset = load_preset(study)
+    order = Order(preset, study_name(study, name), storage, trials, seed, data, parent)
+    _searched(order, Progress(), None)
+
+
+def _searched(order: Order, progress: Progress, crew: Crew | None) -> Study:
+    """Search; an interrupt is told of in a line and is the exit code 130."""
+    from search.runner import run_search
+
     try:
-        found = run_search(order, progress)
+        return run_search(order, progress, crew)
     except KeyboardInterrupt:
         progress.close()
         progress.say("interrupted; nothing is lost: run the same command again to go on")
         sys.exit(130)
     finally:
         progress.close()
-    closing(progress.console, found, time.monotonic() - started)
-    next_steps(progress.console, found, _variables(study, name, storage, data))
 
 
 def _variables(study: str, name: str | None, storage: str, data: Path | None = None) -> str:
@@ -142,6 +202,22 @@ def export(
     with _opened(study_name(study, name), storage) as found:
         path = write(found, storage, trial)
     print(f"{path} written; next: make evaluate{_variables(study, name, DEFAULT_URL)}")
+
+
+@app.command()
+def copy(
+    source: Annotated[str, typer.Option("--from", help="The database that has it, as a URL.")],
+    target: Annotated[str, typer.Option("--to", help="The database that gets it, as a URL.")],
+    study: StudyOption = "paper",
+    name: NameOption = None,
+) -> None:
+    """Copy a study from one database to another, and verify it."""
+    from search.copy import copy_study
+    from search.preset import study_name
+
+    done = copy_study(source, target, study_name(study, name))
+    print(f"{done.study}: {done.trials} trials copied to {done.target} and verified")
+    print(f"next: make search{_variables(study, name, target)}")
 
 
 @contextmanager

@@ -7,27 +7,34 @@ import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import optuna
 import psutil
-from optuna.exceptions import StorageInternalError
+from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, Trial
 
-from fmnist_model.results import EpochMetrics, RunResult
+from fmnist_model.config import ModelConfig, TrainConfig
+from fmnist_model.results import EpochMetrics, Report, RunResult
 from search.preset import Preset
 from search.sampling import trial_seeds
 from search.space import configurations, suggest
-from search.trials import FAIL_REASON, ordinal
-
-if TYPE_CHECKING:
-    from fmnist_model.training import Engine
+from search.trials import FAIL_REASON, ORDINAL
 
 WORKER = "worker"
 CLOCK_SECONDS = 5.0
 
 OnStart = Callable[[Trial], None]
 OnEpoch = Callable[[EpochMetrics], None]
+
+
+class Trains(Protocol):
+    """What a trial needs of an engine: `fmnist_model.training.Engine`, or a stand-in for it."""
+
+    def run(
+        self, model: ModelConfig, train: TrainConfig, report: Report | None = None
+    ) -> RunResult:
+        """Train one configuration; `report` is called after each epoch and may end the run."""
 
 
 class Interrupted(KeyboardInterrupt):
@@ -66,13 +73,14 @@ class Objective:
 
     Raises TrialPruned for pruned, stuck and diverged runs, whose `stop_reason` attribute says
     which, and TrialFailedError after any exception of the run, which is kept as `traceback`.
+    Raises UpdateFinishedTrialError where the trial was taken for lost meanwhile.
     """
 
     def __init__(
         self,
         preset: Preset,
         seed: int,
-        engine: Engine,
+        engine: Trains,
         on_start: OnStart,
         on_epoch: OnEpoch,
         interrupted: Callable[[], bool],
@@ -83,13 +91,11 @@ class Objective:
     def __call__(self, trial: Trial) -> float:
         try:
             return self._run(trial)
-        except optuna.TrialPruned:
+        except (optuna.TrialPruned, UpdateFinishedTrialError):
             raise
-        except KeyboardInterrupt:
-            trial.set_user_attr(FAIL_REASON, "interrupted")
-            raise
-        except StorageInternalError:  # the database's fault: the trial is lost, it has not failed
-            with suppress(StorageInternalError):
+        except (KeyboardInterrupt, StorageInternalError):
+            # The database's fault is none of the trial's: it is lost, it has not failed.
+            with suppress(StorageInternalError, UpdateFinishedTrialError):
                 trial.set_user_attr(FAIL_REASON, "interrupted")
             raise
         except Exception as error:
@@ -99,10 +105,8 @@ class Objective:
             raise TrialFailedError from error
 
     def _run(self, trial: Trial) -> float:
-        trial.set_user_attr(WORKER, this_process())
         suggest(trial, self._preset)
-        everyone = trial.study.get_trials(deepcopy=False)
-        training_seed = trial_seeds(self._seed, ordinal(trial.number, everyone))[1]
+        training_seed = trial_seeds(self._seed, trial.user_attrs[ORDINAL])[1]
         model, train = configurations(self._preset, trial.params, training_seed)
         trial.set_user_attr("seed", training_seed)
         self._on_start(trial)

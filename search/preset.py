@@ -134,6 +134,18 @@ class Pruner(Frozen):
     reduction_factor: int = Field(3, ge=2)
 
 
+class Workers(Frozen):
+    """How trials that run side by side see each other.
+
+    With `lag` trial n is sampled and pruned by what trials 0 to n - lag showed alone, all of which
+    have ended by then: the study is then the same with any number of workers. A worker that has
+    not been heard of for two `heartbeat` intervals (seconds) loses its trial to another.
+    """
+
+    lag: int | None = Field(None, ge=1)
+    heartbeat: int = Field(60, ge=1)
+
+
 class Arm(Frozen):
     """A named configuration that is tried before the sampler begins; what it leaves out is
     sampled."""
@@ -151,6 +163,7 @@ class Preset(Frozen):
     space: Space
     sampler: Sampler = Sampler()
     pruner: Pruner = Pruner()
+    workers: Workers = Workers()
     arms: tuple[Arm, ...] = ()
 
     @model_validator(mode="after")
@@ -188,7 +201,7 @@ class Preset(Frozen):
     def identity(self) -> dict[str, Any]:
         """All that makes trials comparable, as plain values: two presets that agree in it may
         share a study."""
-        whole = self.model_dump(mode="json")
+        whole = self.model_dump(mode="json", exclude={"workers": {"heartbeat"}})
         whole["space"] = {name: dim for name, dim in whole["space"].items() if dim is not None}
         return whole
 

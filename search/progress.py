@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from datetime import timedelta
 
 from optuna.study import Study
@@ -90,6 +91,11 @@ class Progress:
         loss = "not finite" if metrics.loss is None else f"{metrics.loss:.4f}"
         self._refresh(f"epoch {metrics.epoch}, loss {loss}, accuracy {metrics.val_accuracy:.4f}")
 
+    def running(self, trials: Sequence[FrozenTrial]) -> None:
+        """These trials are in hand, each at a worker of its own."""
+        self._hand = "\n".join(map(_in_hand, trials))
+        self._refresh()
+
     def end(self, study: Study, trial: FrozenTrial) -> None:
         """A trial has ended, in whichever way."""
         self._count(study)
@@ -131,7 +137,8 @@ class Progress:
         left = self._time_left()
         speed = f"{self._speed:,.0f} images/s" if self._speed else ""
         lines = [tally_line(self._counts, self._target), f"best {self._best}"]
-        lines.append(" · ".join(part for part in (self._hand, detail, speed, left) if part))
+        hand = " · ".join(part for part in (self._hand, detail, speed, left) if part)
+        lines.extend(hand.split("\n"))
         self._live.update(Group(*(Text(line, overflow="ellipsis") for line in lines)), refresh=True)
 
     def _time_left(self) -> str:
@@ -140,6 +147,12 @@ class Progress:
             return ""
         seconds = (time.monotonic() - self._started) / done * (self._target - self._counts.finished)
         return f"about {timedelta(seconds=round(seconds))} left"
+
+
+def _in_hand(trial: FrozenTrial) -> str:
+    step = trial.last_step
+    so_far = f"epoch {step}, {trial.intermediate_values[step]:.4f}: " if step is not None else ""
+    return f"trial {trial.number}: {so_far}{describe(trial.params)}"
 
 
 def _figures(trial: FrozenTrial, how: str) -> str:

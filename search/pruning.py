@@ -27,14 +27,14 @@ def make_pruner(preset: Preset) -> BasePruner:
             inner = optuna.pruners.MedianPruner()
         case "none":
             inner = optuna.pruners.NopPruner()
-    return KillProofPruner(inner)
+    return KillProofPruner(inner, preset.workers.lag)
 
 
 class KillProofPruner(BasePruner):
     """Any pruner, shown the study as if no trial had been lost."""
 
-    def __init__(self, inner: BasePruner) -> None:
-        self.inner = inner
+    def __init__(self, inner: BasePruner, lag: int | None) -> None:
+        self.inner, self._lag = inner, lag
 
     def prune(self, study: Study, trial: FrozenTrial) -> bool:
-        return self.inner.prune(*uninterrupted(study, trial))
+        return self.inner.prune(*uninterrupted(study, trial, self._lag))

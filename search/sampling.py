@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import optuna
 from optuna.distributions import BaseDistribution
-from optuna.samplers import BaseSampler
-from optuna.study import Study
+from optuna.samplers import BaseSampler, GridSampler
+from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from fmnist_model.errors import UserError
@@ -40,15 +40,15 @@ def make_sampler(preset: Preset, seed: int, place: int) -> BaseSampler:
             case "random":
                 inner = optuna.samplers.RandomSampler(seed=own)
             case "grid":  # the seed orders the grid's points, so it is the study's
-                inner = optuna.samplers.GridSampler(grid(preset), seed=seed)
+                inner = GridSampler(grid(preset), seed=seed)
             case "qmc":  # one sequence for the whole study
                 inner = _QMCSampler(place, seed)
             case "cmaes":
-                inner = optuna.samplers.CmaEsSampler(seed=own, warn_independent_sampling=False)
+                inner = _CmaEsSampler(seed=own, warn_independent_sampling=False)
             case "gp":
                 _require_torch()
                 inner = optuna.samplers.GPSampler(seed=own, warn_independent_sampling=False)
-    return KillProofSampler(inner)
+    return KillProofSampler(inner, preset.workers.lag)
 
 
 def _require_torch() -> None:
@@ -73,21 +73,39 @@ class _QMCSampler(optuna.samplers.QMCSampler):
         return self._place
 
 
+class _CmaEsSampler(optuna.samplers.CmaEsSampler):
+    """Computes the optimizer's state anew from the trials. Optuna's keeps it in the database as a
+    pickle, which whoever can write there could make run anything."""
+
+    def _restore_optimizer(self, completed_trials: list[FrozenTrial]) -> None:
+        self._completed = completed_trials
+
+    def _init_optimizer(self, trans: Any, direction: StudyDirection) -> Any:
+        optimizer = super()._init_optimizer(trans, direction)
+        sign = 1 if direction == StudyDirection.MINIMIZE else -1
+        while True:
+            trials = self._get_solution_trials(self._completed, optimizer.generation)
+            told = trials[: optimizer.population_size]
+            if len(told) < optimizer.population_size:
+                return optimizer
+            optimizer.tell([(trans.transform(t.params), sign * (t.value or 0.0)) for t in told])
+
+
 class KillProofSampler(BaseSampler):
     """Any sampler, shown the study as if no trial had been lost."""
 
-    def __init__(self, inner: BaseSampler) -> None:
-        self.inner = inner
+    def __init__(self, inner: BaseSampler, lag: int | None) -> None:
+        self.inner, self._lag = inner, lag
 
     def infer_relative_search_space(
         self, study: Study, trial: FrozenTrial
     ) -> dict[str, BaseDistribution]:
-        return self.inner.infer_relative_search_space(*uninterrupted(study, trial))
+        return self.inner.infer_relative_search_space(*uninterrupted(study, trial, self._lag))
 
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
-        return self.inner.sample_relative(*uninterrupted(study, trial), search_space)
+        return self.inner.sample_relative(*uninterrupted(study, trial, self._lag), search_space)
 
     def sample_independent(
         self,
@@ -96,11 +114,11 @@ class KillProofSampler(BaseSampler):
         param_name: str,
         param_distribution: BaseDistribution,
     ) -> Any:
-        view = uninterrupted(study, trial)
+        view = uninterrupted(study, trial, self._lag)
         return self.inner.sample_independent(*view, param_name, param_distribution)
 
     def before_trial(self, study: Study, trial: FrozenTrial) -> None:
-        self.inner.before_trial(*uninterrupted(study, trial))
+        self.inner.before_trial(*uninterrupted(study, trial, self._lag))
 
     def after_trial(
         self,
@@ -109,6 +127,5 @@ class KillProofSampler(BaseSampler):
         state: TrialState,
         values: Sequence[float] | None,
     ) -> None:
-        grid = isinstance(self.inner, optuna.samplers.GridSampler)
-        if not grid or "grid_id" in trial.system_attrs:  # which an enqueued trial lacks
+        if not isinstance(self.inner, GridSampler):  # whose end is seen when a trial is claimed
             self.inner.after_trial(study, trial, state, values)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -45,6 +46,11 @@ def _distribution(name: str, dimension: Dimension) -> BaseDistribution:
 def grid(preset: Preset) -> dict[str, list[Any]]:
     """The values of each hyperparameter for a grid: its choices, or its range by steps."""
     return {name: _grid_values(d) for name, d in distributions(preset).items()}
+
+
+def grid_size(preset: Preset) -> int:
+    """How many points the grid has."""
+    return math.prod(len(values) for values in grid(preset).values())
 
 
 def _grid_values(distribution: BaseDistribution) -> list[Any]:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import fcntl
+import re
+import time
+import warnings
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import sqlalchemy
-from optuna.exceptions import StorageInternalError
+from optuna.exceptions import ExperimentalWarning, StorageInternalError
 from optuna.storages import RDBStorage
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
@@ -17,16 +21,18 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 from fmnist_model.errors import UserError
 from search.defaults import DEFAULT_URL
 
-BUSY_SECONDS = 60
-"""How long SQLite waits for another process's write before it gives up."""
+BUSY_SECONDS = 90
+"""How long to wait for another process's lock before giving up."""
 
 
 class StorageError(UserError):
     """A storage cannot be opened, or does not hold what was asked for."""
 
 
-def open_storage(url: str) -> RDBStorage:
+def open_storage(url: str, heartbeat: int | None = None) -> RDBStorage:
     """Open a storage for reading and writing; a SQLite file is made if it is absent.
+
+    `heartbeat` is the seconds after which a running trial is to be heard of again.
 
     SQLite gets a write-ahead log, a long busy timeout, and transactions that take the write lock
     when they begin (BEGIN IMMEDIATE): with the driver's late locks two workers can claim one
@@ -34,12 +40,13 @@ def open_storage(url: str) -> RDBStorage:
     """
     file = sqlite_file(url)
     if file is None:
-        return _connect(url)
+        return _connect(url, {"pool_pre_ping": True}, heartbeat_interval=heartbeat)
     if url == DEFAULT_URL:
         file.parent.mkdir(parents=True, exist_ok=True)
     if not file.parent.is_dir():
         raise StorageError(f"{file.parent}: no such directory; make it, or correct STORAGE=")
-    storage = _connect(url, {"connect_args": {"timeout": BUSY_SECONDS}})
+    engine_kwargs = {"connect_args": {"timeout": BUSY_SECONDS}}
+    storage = _connect(url, engine_kwargs, heartbeat_interval=heartbeat)
     sqlalchemy.event.listen(storage.engine, "connect", _prepare_sqlite)
     sqlalchemy.event.listen(storage.engine, "begin", _begin_immediate)
     storage.scoped_session.remove()
@@ -64,8 +71,9 @@ def sqlite_file(url: str) -> Path | None:
     try:
         parsed = make_url(url)
     except ArgumentError:
+        hidden = re.sub(r"//[^/]*@", "//***@", url)
         raise StorageError(
-            f"STORAGE={url!r} is not a database URL; an example is {DEFAULT_URL}"
+            f"STORAGE={hidden!r} is not a database URL; an example is {DEFAULT_URL}"
         ) from None
     if parsed.get_backend_name() != "sqlite":
         return None
@@ -75,8 +83,54 @@ def sqlite_file(url: str) -> Path | None:
 
 
 def shown(url: str) -> str:
-    """The URL as it may be printed and kept: without its password."""
-    return make_url(url).render_as_string(hide_password=True)
+    """The URL as it may be printed and kept: without its passwords."""
+    parsed = make_url(url)
+    secrets = {key: "***" for key in parsed.query if "password" in key}
+    return parsed.update_query_dict(secrets).render_as_string(hide_password=True)
+
+
+@contextmanager
+def locked(storage: RDBStorage, study_id: int) -> Iterator[None]:
+    """Hold the lock of a study, which one worker at a time can have; a kill gives it back.
+
+    SQLite has it as a lock on a file beside the database, others as a lock on the study's preset.
+    Raises StorageError after BUSY_SECONDS.
+    """
+    file = sqlite_file(storage.url)
+    with _file_locked(file) if file is not None else _row_locked(storage, study_id):
+        yield
+
+
+@contextmanager
+def _file_locked(database: Path) -> Iterator[None]:
+    path = database.with_name(f"{database.name}.lock")
+    deadline = time.monotonic() + BUSY_SECONDS
+    with path.open("a") as file:
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise StorageError(
+                        f"{path}: another worker has held this lock for {BUSY_SECONDS} s; if it "
+                        f"is suspended, let it go on or kill it"
+                    ) from None
+                time.sleep(0.005)
+        yield
+
+
+@contextmanager
+def _row_locked(storage: RDBStorage, study_id: int) -> Iterator[None]:
+    study: sqlalchemy.ColumnClause[int] = sqlalchemy.column("study_id")
+    key: sqlalchemy.ColumnClause[str] = sqlalchemy.column("key")
+    rows = sqlalchemy.select(study).select_from(sqlalchemy.table("study_user_attributes"))
+    preset = rows.where(study == study_id, key == "preset").with_for_update()
+    with storage.engine.begin() as connection:
+        if connection.dialect.name == "postgresql":
+            connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{BUSY_SECONDS}s'")
+        connection.execute(preset)
+        yield
 
 
 @contextmanager
@@ -96,7 +150,9 @@ def _connect(
     given = given or url
     with faults_explained(given):
         try:
-            return RDBStorage(url, engine_kwargs=engine_kwargs, **more)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", ExperimentalWarning)  # of heartbeats
+                return _made(lambda: RDBStorage(url, engine_kwargs=engine_kwargs, **more))
         except (ImportError, NoSuchModuleError) as error:
             raise StorageError(
                 f"{shown(given)}: its database driver is not installed; for PostgreSQL run "
@@ -104,6 +160,16 @@ def _connect(
             ) from error
         except RuntimeError as error:  # a schema of another version of Optuna
             raise StorageError(f"{shown(given)}: {str(error).splitlines()[0]}") from error
+
+
+def _made(make: Callable[[], RDBStorage]) -> RDBStorage:
+    """Make the storage, and once more where it fails: workers that begin together on an empty
+    database stumble over the tables that another is making."""
+    try:
+        return make()
+    except SQLAlchemyError:
+        time.sleep(1)
+        return make()
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:

@@ -28,9 +28,11 @@ def open_study(storage: RDBStorage, name: str, preset: Preset, seed: int | None)
     study = optuna.create_study(
         storage=storage, study_name=name, direction="maximize", load_if_exists=True
     )
+    # In this order: a worker that opens it at the same time writes the preset before any trial.
+    has_trials = bool(study.get_trials(deepcopy=False))
     known = study.user_attrs
     if "preset" not in known:
-        if study.get_trials(deepcopy=False):
+        if has_trials:
             raise StudyMismatchError(
                 f"study {name!r} was not made by this program (it has no preset of ours); "
                 f"give another name with NAME="

@@ -1,9 +1,9 @@
 """What a study's trials are: finished, failed or lost, and which ordinal each one has.
 
-A trial is *lost* when its process was killed or interrupted: Optuna calls it failed, but nothing
-was wrong with it, and it is tried again. Lost trials use up numbers; so whatever has to be the
-same in a study that was interrupted and in one that was not (seeds, brackets, grid points) goes by
-a trial's *ordinal*, its place among those that were not lost.
+A trial is *lost* when its process was killed, interrupted or not heard of any more: Optuna calls
+it failed, but nothing was wrong with it, and it is tried again. Lost trials use up numbers; so
+whatever has to be the same in a study that was interrupted and in one that was not (seeds,
+brackets, grid points) goes by a trial's *ordinal*, which a second try of a lost trial takes over.
 """
 
 from __future__ import annotations
@@ -16,12 +16,14 @@ from optuna.trial import FrozenTrial, TrialState
 FAIL_REASON = "fail_reason"
 RETRY_OF = "retry_of"
 ARM = "arm"
+ORDINAL = "ordinal"
 LOST_REASONS = ("killed", "interrupted")
 
 
 def is_lost(trial: FrozenTrial) -> bool:
     """Was the trial ended by a kill or an interrupt, not by a fault of its own?"""
-    return trial.user_attrs.get(FAIL_REASON) in LOST_REASONS
+    failed = trial.state == TrialState.FAIL
+    return failed and trial.user_attrs.get(FAIL_REASON) in LOST_REASONS
 
 
 def is_finished(trial: FrozenTrial) -> bool:
@@ -29,19 +31,34 @@ def is_finished(trial: FrozenTrial) -> bool:
     return trial.state in (TrialState.COMPLETE, TrialState.PRUNED)
 
 
-def ordinal(number: int, trials: Sequence[FrozenTrial]) -> int:
-    """The place of trial `number` among those that were not lost, from 0."""
-    return number - sum(is_lost(trial) for trial in trials if trial.number < number)
+def ordinals(trials: Sequence[FrozenTrial]) -> dict[int, int]:
+    """The ordinal of each trial that was not lost, by its number, in the order of numbers.
 
-
-def next_retry(trials: Sequence[FrozenTrial]) -> FrozenTrial | None:
-    """The first trial that is to be tried again: each lost one, and each failed one once."""
-    retried = {trial.user_attrs.get(RETRY_OF) for trial in trials}
+    Trials that do not name theirs count on from the highest so far; those that wait have none.
+    """
+    places: dict[int, int] = {}
     for trial in trials:
-        ended = trial.state == TrialState.FAIL and trial.number not in retried
-        if ended and (is_lost(trial) or not _failed_before(trial, trials)):
-            return trial
-    return None
+        if is_lost(trial):
+            continue
+        if ORDINAL in trial.user_attrs:
+            places[trial.number] = trial.user_attrs[ORDINAL]
+        elif trial.state != TrialState.WAITING:
+            places[trial.number] = 1 + max(places.values(), default=-1)
+    return places
+
+
+def lost_to_retry(trials: Sequence[FrozenTrial]) -> FrozenTrial | None:
+    """The first lost trial that has not been tried again."""
+    retried = {trial.user_attrs.get(RETRY_OF) for trial in trials}
+    return next((t for t in trials if is_lost(t) and t.number not in retried), None)
+
+
+def failed_to_retry(trials: Sequence[FrozenTrial], last: int) -> FrozenTrial | None:
+    """The first failed trial, of ordinal `last` at most, that has not had its second chance."""
+    retried = {trial.user_attrs.get(RETRY_OF) for trial in trials}
+    ended = [trials[number] for number, place in ordinals(trials).items() if place <= last]
+    failed = [t for t in ended if t.state == TrialState.FAIL and t.number not in retried]
+    return next((trial for trial in failed if not _failed_before(trial, trials)), None)
 
 
 def _failed_before(trial: FrozenTrial, trials: Sequence[FrozenTrial]) -> bool:

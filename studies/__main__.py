@@ -74,13 +74,14 @@ def paper(
 @app.command()
 def dashboard(
     storage: StorageOption = DEFAULT_URL,
-    port: Annotated[int, typer.Option(min=1, max=65535, help="The port on 127.0.0.1.")] = 8080,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="The port.")] = 8080,
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
 ) -> None:
     """Serve optuna-dashboard for the storage, to this machine alone."""
     from studies.dashboard import serve
 
     try:
-        serve(storage, port, announce=_say)
+        serve(storage, port, _say, host)
     except KeyboardInterrupt:
         print("\ndashboard stopped")
         sys.exit(0)

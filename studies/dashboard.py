@@ -12,7 +12,8 @@ from search.storage import faults_explained, open_read_only, open_storage, shown
 from studies.annotate import annotate_all, artifact_store
 
 HOST = "127.0.0.1"
-"""The dashboard has no login, and its pages can delete studies: it listens on loopback only."""
+"""The dashboard has no login, and its pages can delete studies: it listens on loopback
+unless told otherwise."""
 
 
 class _Quiet(WSGIRequestHandler):
@@ -20,7 +21,7 @@ class _Quiet(WSGIRequestHandler):
         pass
 
 
-def serve(url: str, port: int, announce: Callable[[str], None]) -> None:
+def serve(url: str, port: int, announce: Callable[[str], None], host: str = HOST) -> None:
     """Serve until interrupted; raise UserError where there is no database or no free port."""
     open_read_only(url)  # an error where it does not exist, instead of an empty database
     import optuna_dashboard
@@ -31,11 +32,16 @@ def serve(url: str, port: int, announce: Callable[[str], None]) -> None:
         annotate_all(storage, announce)
     app = optuna_dashboard.wsgi(storage, artifact_store=artifact_store())
     try:
-        server = make_server(HOST, port, app, handler_class=_Quiet)
+        server = make_server(host, port, app, handler_class=_Quiet)
     except OSError as error:
         raise UserError(
-            f"port {port} on {HOST} cannot be used ({error.strerror}); take another with PORT="
+            f"port {port} on {host} cannot be used ({error.strerror}); take another with PORT="
         ) from error
     with server:
-        announce(f"dashboard of {shown(url)} at http://{HOST}:{port}/ (Ctrl-C ends it)")
+        if host != HOST:
+            announce(
+                f"warning: there is no login: whoever reaches {host}:{port} can see and delete "
+                f"every study"
+            )
+        announce(f"dashboard of {shown(url)} at http://{host}:{port}/ (Ctrl-C ends it)")
         server.serve_forever()

@@ -7,10 +7,13 @@ import shutil
 import struct
 import subprocess
 import sys
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from tests.postgres import programs, server
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
@@ -42,6 +45,36 @@ def engine(few):
     from fmnist_model.training import Engine
 
     return Engine(*few)
+
+
+@pytest.fixture(scope="session")
+def postgres():
+    """The socket's directory of a PostgreSQL server that is the tests' own."""
+    binaries = programs()
+    if binaries is None:
+        pytest.skip("no PostgreSQL server is installed (Debian's package is postgresql)")
+    with server(binaries) as socket:
+        yield socket
+
+
+@pytest.fixture
+def postgres_url(postgres) -> str:
+    """The URL of an empty PostgreSQL database."""
+    import psycopg
+
+    name = f"d{uuid.uuid4().hex}"
+    where = f"host={postgres} user=tester dbname=postgres"
+    with psycopg.connect(where, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    return f"postgresql+psycopg://tester:secret@/{name}?host={postgres}"
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request, project) -> str:
+    """The URL of a database that is not there yet or empty, of each kind."""
+    if request.param == "postgresql":
+        return str(request.getfixturevalue("postgres_url"))
+    return "sqlite:///studies/results/studies.db"
 
 
 @pytest.fixture

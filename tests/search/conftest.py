@@ -7,13 +7,15 @@ from pathlib import Path
 
 import optuna
 import pytest
+from optuna.trial import TrialState, create_trial
 from rich.console import Console
 
+from search.order import Order
 from search.preset import load_preset
 from search.progress import Progress
-from search.runner import Order, run_search
+from search.runner import run_search
 from search.storage import open_read_only
-from search.trials import is_lost
+from search.trials import ordinals
 from tests.conftest import DATA
 
 URL = "sqlite:///studies/results/studies.db"
@@ -42,8 +44,10 @@ def write_preset(name: str = "tiny", epochs: int = 3, more: str = "") -> None:
     Path(f"studies/{name}.toml").write_text(TINY.format(epochs=epochs, more=more))
 
 
-def order(trials: int, name: str = "tiny", preset: str = "tiny", seed: int | None = None) -> Order:
-    return Order(load_preset(preset), name, URL, trials, seed, DATA)
+def order(
+    trials: int, name: str = "tiny", preset: str = "tiny", seed: int | None = None, url: str = URL
+) -> Order:
+    return Order(load_preset(preset), name, url, trials, seed, DATA)
 
 
 def quiet_progress() -> Progress:
@@ -54,17 +58,22 @@ def search(trials: int, name: str = "tiny", progress: Progress | None = None, **
     return run_search(order(trials, name, **more), progress or quiet_progress())
 
 
-def load(name: str) -> optuna.Study:
-    return optuna.load_study(study_name=name, storage=open_read_only(URL))
+def load(name: str, url: str = URL) -> optuna.Study:
+    return optuna.load_study(study_name=name, storage=open_read_only(url))
 
 
 def table(study: optuna.Study) -> list[tuple]:
-    """What must be the same in two studies: each trial that was not lost, in order."""
+    """What must be the same in two studies: each trial that was not lost, by its ordinal."""
     return [
-        (t.params, t.state.name, t.value, t.intermediate_values, t.user_attrs.get("seed"))
-        for t in study.trials
-        if not is_lost(t)
+        (place, t.params, t.state.name, t.value, t.intermediate_values, t.user_attrs.get("seed"))
+        for place, t in sorted((p, study.trials[n]) for n, p in ordinals(study.trials).items())
     ]
+
+
+def trial(state=TrialState.PRUNED, value=None, number=0, **user_attrs):
+    made = create_trial(state=state, value=value, user_attrs=user_attrs)
+    made.number = number
+    return made
 
 
 @pytest.fixture

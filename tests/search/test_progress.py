@@ -6,18 +6,12 @@ import io
 
 import optuna
 import pytest
-from optuna.trial import TrialState, create_trial
+from optuna.trial import TrialState
 from rich.console import Console
 
 from search.progress import Progress, tally_line
-from search.trials import Tally, best_trials, ending, next_retry, ordinal, tally
-from tests.search.conftest import search
-
-
-def trial(state=TrialState.PRUNED, value=None, number=0, **user_attrs):
-    made = create_trial(state=state, value=value, user_attrs=user_attrs)
-    made.number = number
-    return made
+from search.trials import Tally, best_trials, ending, tally
+from tests.search.conftest import search, trial
 
 
 @pytest.mark.parametrize(
@@ -40,33 +34,6 @@ def test_every_ending_has_its_word(made, word):
 
 def test_only_what_ended_by_itself_counts():
     assert Tally(completed=1, pruned=2, stuck=3, diverged=4, failed=5, lost=6).finished == 10
-
-
-def test_ordinals_skip_the_lost():
-    trials = [trial(number=0), trial(TrialState.FAIL, number=1, fail_reason="killed")]
-    trials += [trial(TrialState.FAIL, number=2, fail_reason="exception"), trial(number=3)]
-    assert [ordinal(number, trials) for number in range(5)] == [0, 1, 1, 2, 3]
-
-
-def test_each_lost_trial_is_tried_again_until_it_ends():
-    lost = trial(TrialState.FAIL, number=0, fail_reason="killed")
-    again = trial(TrialState.FAIL, number=1, fail_reason="killed", retry_of=0)
-    assert next_retry([lost]) is lost
-    assert next_retry([lost, again]) is again
-    done = trial(TrialState.COMPLETE, 0.5, number=2, retry_of=1)
-    assert next_retry([lost, again, done]) is None
-
-
-def test_each_failed_trial_is_tried_again_once_however_often_it_is_lost():
-    failed = trial(TrialState.FAIL, number=0, fail_reason="exception")
-    killed = trial(TrialState.FAIL, number=1, fail_reason="killed", retry_of=0)
-    again = trial(TrialState.FAIL, number=2, fail_reason="exception", retry_of=1)
-    assert next_retry([failed]) is failed
-    assert next_retry([failed, killed]) is killed
-    assert next_retry([failed, killed, again]) is None
-    first_lost = trial(TrialState.FAIL, number=0, fail_reason="killed")
-    then_failed = trial(TrialState.FAIL, number=1, fail_reason="exception", retry_of=0)
-    assert next_retry([first_lost, then_failed]) is then_failed
 
 
 def test_the_earlier_of_equals_is_best():

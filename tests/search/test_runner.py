@@ -15,8 +15,9 @@ import optuna
 import pytest
 
 from search.objective import is_gone, this_process
+from search.order import SearchStoppedError
 from search.progress import Progress
-from search.runner import SearchStoppedError, run_search
+from search.runner import run_search
 from search.storage import StorageError, open_storage
 from search.study import StudyMismatchError
 from search.trials import ending, tally

@@ -18,7 +18,7 @@ def test_sqlite_is_made_with_its_directory_and_a_write_ahead_log(project):
     storage = open_storage(URL)
     with storage.engine.connect() as connection:
         assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
-        assert connection.exec_driver_sql("PRAGMA busy_timeout").scalar() == 60_000
+        assert connection.exec_driver_sql("PRAGMA busy_timeout").scalar() == 90_000
 
 
 def test_no_waiting_trial_is_claimed_twice(project):

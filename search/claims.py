@@ -1,0 +1,164 @@
+"""What a worker does next: claim a trial, wait for others, or stop. One worker decides at a time.
+
+A claim takes over what was lost before it begins anything new, and begins no more trials than
+TRIALS still needs; so TRIALS is met exactly with any number of workers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from enum import Enum
+from typing import Any
+
+from optuna.exceptions import UpdateFinishedTrialError
+from optuna.storages import RDBStorage
+from optuna.study import Study
+from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
+
+from search.objective import WORKER, is_gone, this_process
+from search.preset import Arm, Preset
+from search.sampling import make_sampler
+from search.space import grid_size, stored
+from search.storage import locked
+from search.trials import (
+    ARM,
+    FAIL_REASON,
+    ORDINAL,
+    RETRY_OF,
+    failed_to_retry,
+    is_finished,
+    is_lost,
+    lost_to_retry,
+    ordinals,
+)
+
+GRID_ID = "grid_id"
+FIXED = "fixed_params"
+
+
+class Rest(Enum):
+    """There is no trial to run: for now, or for good."""
+
+    WAIT = "others are at work on all that is needed now"
+    DONE = "the study has enough finished trials"
+    EXHAUSTED = "every point of the grid has been tried"
+
+
+class Claims:
+    """Claims trials of a study for this process, until `target` have finished."""
+
+    def __init__(self, study: Study, storage: RDBStorage, preset: Preset, target: int) -> None:
+        self.study, self._storage = study, storage
+        self._preset, self._target = preset, target
+        self._seed = int(study.user_attrs["seed"])
+
+    def next(self) -> Trial | Rest:
+        """Claim a trial, with its sampler in place, or say why there is none.
+
+        The trial runs then; it is this process's until it ends or loses it to another.
+        """
+        with locked(self._storage, self.study._study_id):
+            mark_lost(self.study, self._storage)
+            trials = self.study.get_trials(deepcopy=False)
+            chosen = self._choose(trials)
+            if isinstance(chosen, Rest):
+                return chosen
+            trial_id = self._begin(chosen, trials)
+        place = self.study._storage.get_trial(trial_id).user_attrs[ORDINAL]
+        self.study.sampler = make_sampler(self._preset, self._seed, place)
+        return Trial(self.study, trial_id)
+
+    def _choose(self, trials: Sequence[FrozenTrial]) -> FrozenTrial | Rest:
+        finished = sum(is_finished(trial) for trial in trials)
+        running = sum(trial.state == TrialState.RUNNING for trial in trials)
+        lost = lost_to_retry(trials)
+        waiting = next((trial for trial in trials if trial.state == TrialState.WAITING), None)
+        if finished >= self._target:
+            return Rest.DONE
+        if lost is not None:
+            return self._again(lost, _next_place(trials))
+        if finished + running >= self._target:
+            return Rest.WAIT
+        return waiting if waiting is not None else self._choose_new(trials, running > 0)
+
+    def _choose_new(self, trials: Sequence[FrozenTrial], others_run: bool) -> FrozenTrial | Rest:
+        place, lag = _next_place(trials), self._preset.workers.lag
+        settled = place - lag if lag is not None else place
+        if lag is not None and _runs_until(trials, settled):
+            return Rest.WAIT
+        failed = failed_to_retry(trials, settled)
+        if failed is not None:
+            return self._again(failed, place)
+        arm = self._untried_arm(trials)
+        if arm is not None:
+            return _queued({ARM: arm.name, ORDINAL: place}, {FIXED: stored(arm.params)})
+        if self._preset.sampler.name != "grid":
+            return _queued({ORDINAL: place}, {})
+        point = 1 + max((t.system_attrs.get(GRID_ID, -1) for t in trials), default=-1)
+        if point < grid_size(self._preset):
+            return _queued({ORDINAL: place}, {GRID_ID: point})
+        if others_run:
+            return Rest.WAIT
+        failed = failed_to_retry(trials, place)
+        return self._again(failed, place) if failed is not None else Rest.EXHAUSTED
+
+    def _again(self, ended: FrozenTrial, place: int) -> FrozenTrial:
+        """The second try of a trial: with its ordinal if it was lost, as a new one if it failed.
+
+        It begins with all of its parameters and what the sampler noted; if it was lost while it
+        was sampled, only with what was fixed before: the sampler proposes the same again.
+        """
+        kept = {key: ended.user_attrs[key] for key in (ARM,) if key in ended.user_attrs}
+        if is_lost(ended):
+            place = ended.user_attrs.get(ORDINAL, place)
+        noted = {k: v for k, v in ended.system_attrs.items() if not k.startswith("completed_rung_")}
+        if set(ended.params) < set(self._preset.space.dimensions()):
+            noted = {k: v for k, v in noted.items() if k in (FIXED, GRID_ID)}
+        else:
+            noted[FIXED] = ended.params
+        return _queued(kept | {ORDINAL: place, RETRY_OF: ended.number}, noted)
+
+    def _untried_arm(self, trials: Sequence[FrozenTrial]) -> Arm | None:
+        tried = {trial.user_attrs.get(ARM) for trial in trials if not is_lost(trial)}
+        return next((arm for arm in self._preset.arms if arm.name not in tried), None)
+
+    def _begin(self, chosen: FrozenTrial, trials: Sequence[FrozenTrial]) -> int:
+        """Let a trial run in this process's name: a kill at any point leaves it to be taken over,
+        as one that waits, or as one whose owner is gone or not heard of."""
+        storage = self.study._storage
+        if chosen.number < 0:
+            trial_id = storage.create_new_trial(self.study._study_id, chosen)
+        else:
+            trial_id = chosen._trial_id
+            storage.set_trial_user_attr(trial_id, WORKER, this_process())
+            if ORDINAL not in chosen.user_attrs:  # somebody else's, put into the queue by hand
+                storage.set_trial_user_attr(trial_id, ORDINAL, _next_place(trials))
+        self._storage.record_heartbeat(trial_id)
+        storage.set_trial_state_values(trial_id, TrialState.RUNNING)
+        return trial_id
+
+
+def mark_lost(study: Study, storage: RDBStorage) -> None:
+    """Fail the running trials whose process is gone, or has not been heard of for too long."""
+    stale = set(storage._get_stale_trial_ids(study._study_id))
+    for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+        if trial._trial_id in stale or is_gone(trial.user_attrs.get(WORKER)):
+            with suppress(UpdateFinishedTrialError):  # it has just ended after all
+                storage.set_trial_user_attr(trial._trial_id, FAIL_REASON, "killed")
+                storage.set_trial_state_values(trial._trial_id, TrialState.FAIL)
+
+
+def _queued(user_attrs: dict[str, Any], system_attrs: dict[str, Any]) -> FrozenTrial:
+    user_attrs |= {WORKER: this_process()}
+    return create_trial(state=TrialState.WAITING, user_attrs=user_attrs, system_attrs=system_attrs)
+
+
+def _next_place(trials: Sequence[FrozenTrial]) -> int:
+    return 1 + max(ordinals(trials).values(), default=-1)
+
+
+def _runs_until(trials: Sequence[FrozenTrial], last: int) -> bool:
+    """Does any trial of ordinal `last` or below still run?"""
+    places = ordinals(trials).items()
+    return any(place <= last and not trials[n].state.is_finished() for n, place in places)

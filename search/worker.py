@@ -1,0 +1,156 @@
+"""One worker: claims a trial, trains it, tells how it went, until there is nothing left to do."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+import optuna
+from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
+from optuna.storages import RDBStorage
+from optuna.study import Study
+from optuna.trial import FrozenTrial, Trial, TrialState
+
+from fmnist_model.quiet import native_log_hidden
+from search.claims import Claims, Rest
+from search.objective import Interrupted, Objective, Trains, TrialFailedError, failure
+from search.order import Order, SearchStoppedError
+from search.progress import Progress
+from search.sampling import make_sampler
+from search.study import check_data
+from search.trials import ending, is_lost
+
+if TYPE_CHECKING:
+    from fmnist_model.data import Images
+
+MAX_FAILURES = 3
+"""So many failed trials in a row end the search."""
+POLL_SECONDS = 0.2
+"""How long a worker that waits for others rests before it looks again."""
+
+
+Load = Callable[[Order, Study, Progress], Trains]
+
+
+def load_data(order: Order, study: Study, progress: Progress) -> tuple[Images, Images]:
+    """Training and validation images; raise UserError where they are wrong or not the study's."""
+    from fmnist_model.data import load_train, split
+
+    train, validation = split(load_train(order.data, progress.say), order.preset.data.limit)
+    check_data(study, train.sha256)
+    return train, validation
+
+
+def load_engine(order: Order, study: Study, progress: Progress) -> Trains:
+    """Load data and TensorFlow; raise UserError where the data is wrong or not the study's."""
+    started = time.perf_counter()
+    progress.say("loading the data and TensorFlow")
+    train, validation = load_data(order, study, progress)
+    with native_log_hidden():
+        from fmnist_model.training import Engine
+
+        engine = Engine(train, validation)
+    progress.say(
+        f"{len(train):,} training and {len(validation):,} validation images on "
+        f"{engine.device}, ready after {time.perf_counter() - started:.0f} s"
+    )
+    return engine
+
+
+class Worker:
+    """The loop over trials, in this process."""
+
+    def __init__(
+        self,
+        order: Order,
+        study: Study,
+        storage: RDBStorage,
+        progress: Progress,
+        interrupted: Callable[[], bool],
+    ) -> None:
+        self._order, self._study, self._storage = order, study, storage
+        self._progress, self._interrupted = progress, interrupted
+        self._failures = 0
+
+    def run(self, load: Load) -> None:
+        """Run trials until the study has enough; raise Interrupted or SearchStoppedError."""
+        order, progress = self._order, self._progress
+        seed = int(self._study.user_attrs["seed"])
+        make_sampler(order.preset, seed, 0)  # what it lacks shows before data is loaded
+        engine = load(order, self._study, progress)
+        objective = Objective(
+            order.preset, seed, engine, progress.start, progress.epoch, self._interrupted
+        )
+        claims = Claims(self._study, self._storage, order.preset, order.trials)
+        progress.begin(self._study, order.trials)
+        while True:
+            if self._interrupted():
+                raise Interrupted
+            claimed = claims.next()
+            if claimed is Rest.WAIT:
+                time.sleep(POLL_SECONDS)
+            elif isinstance(claimed, Rest):
+                if claimed is Rest.EXHAUSTED:
+                    progress.say("every point of the grid has been tried")
+                return
+            else:
+                self._try(objective, claimed)
+
+    def _try(self, objective: Objective, trial: Trial) -> None:
+        state, value = TrialState.FAIL, None
+        try:
+            with _heartbeat(self._storage, trial, self._order.preset.workers.heartbeat):
+                value = objective(trial)
+            state = TrialState.COMPLETE
+        except optuna.TrialPruned:
+            state = TrialState.PRUNED
+        except (TrialFailedError, UpdateFinishedTrialError):
+            pass
+        finally:
+            ended = _tell(self._study, trial, state, value)
+        if is_lost(ended):
+            self._progress.say(
+                f"trial {trial.number} was not heard of for too long and is tried again by another "
+                f"worker; what it came to here is dropped"
+            )
+        else:
+            self._judge(ended)
+
+    def _judge(self, trial: FrozenTrial) -> None:
+        self._progress.end(self._study, trial)
+        self._failures = self._failures + 1 if ending(trial) == "failed" else 0
+        if self._failures == MAX_FAILURES:
+            raise SearchStoppedError(
+                f"{MAX_FAILURES} trials in a row have failed, the last one, {trial.number}, with "
+                f"{failure(trial)!r}; their tracebacks are kept as the trials' attribute "
+                f"traceback (make dashboard shows it)"
+            )
+
+
+def _tell(study: Study, trial: Trial, state: TrialState, value: float | None) -> FrozenTrial:
+    """Tell how a trial ended, unless it was taken for lost before; return it as it stands."""
+    with suppress(UpdateFinishedTrialError):
+        study.tell(trial, value, state, skip_if_finished=True)
+    return study._storage.get_trial(trial._trial_id)
+
+
+@contextmanager
+def _heartbeat(storage: RDBStorage, trial: Trial, interval: float) -> Iterator[None]:
+    """Let the trial be heard of every `interval` seconds while the block runs."""
+    ended = threading.Event()
+
+    def beat() -> None:
+        while not ended.wait(interval):
+            with suppress(StorageInternalError):  # the trial meets the same fault and tells of it
+                storage.record_heartbeat(trial._trial_id)
+
+    thread = threading.Thread(target=beat, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()

@@ -1,0 +1,25 @@
+"""Searches whose training is a stand-in (benchmarks/replay.py), here and in workers."""
+
+from __future__ import annotations
+
+import sys
+
+from benchmarks.replay import quiet, replay
+from search.order import Order
+from search.pool import Crew
+from search.preset import load_preset
+from search.runner import run_search
+from tests.conftest import DATA, ROOT
+
+__all__ = ["quiet", "replay", "replay_crew", "replay_order"]
+
+
+def replay_order(name: str, trials: int, url: str) -> Order:
+    return Order(load_preset("replay"), name, url, trials, data=DATA)
+
+
+def replay_crew(count: int, name: str, trials: int, url: str, seconds: float, progress=None):
+    """Search with the stand-in, in workers."""
+    command = [sys.executable, "-m", "benchmarks.replay", name, str(trials), str(seconds)]
+    crew = Crew(command, count, {"STORAGE": url, "PYTHONPATH": str(ROOT)})
+    return run_search(replay_order(name, trials, url), progress or quiet(), crew)

@@ -1,0 +1,63 @@
+"""Workers killed at random moments: nothing is lost, nothing is done twice."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import sqlite3
+import threading
+import time
+
+import psutil
+import pytest
+
+from search import pool
+from search.storage import StorageError, sqlite_file
+from search.trials import RETRY_OF, is_lost, tally
+from tests.faults.conftest import write_replay
+from tests.faults.replay import replay, replay_crew
+from tests.search.conftest import load, table
+
+
+class Killer(threading.Thread):
+    """Kills a random worker, at random moments, but never two before another trial has finished."""
+
+    def __init__(self, url: str, kills: int) -> None:
+        super().__init__(daemon=True)
+        self.url, self.kills, self.done = url, kills, 0
+        self.random = random.Random(kills)
+
+    def run(self) -> None:
+        finished = -1
+        while self.done < self.kills:
+            time.sleep(self.random.uniform(0, 0.3))
+            with contextlib.suppress(StorageError, KeyError, psutil.NoSuchProcess):
+                now = tally(load("killed", self.url).trials).finished
+                children = psutil.Process(os.getpid()).children()
+                workers = [child for child in children if "benchmarks.replay" in child.cmdline()]
+                if workers and now > finished:
+                    self.random.choice(workers).kill()
+                    self.done, finished = self.done + 1, now
+
+
+@pytest.mark.slow
+def test_thirty_kills_over_sixty_trials(replayed, url, monkeypatch):
+    """With a lag of 4 the study even equals one of a single worker that nobody killed."""
+    monkeypatch.setattr(pool, "MAX_DEATHS", 31)  # they are dealt out at random
+    write_replay("lag = 4")
+    straight = table(replay("straight", 60, "sqlite:///straight.db"))
+    killer = Killer(url, 30)
+    killer.start()
+    killed = replay_crew(4, "killed", 60, url, seconds=0.1)
+    assert killer.done == 30
+    counts = tally(killed.trials)
+    assert (counts.finished, counts.running, counts.waiting, counts.failed) == (60, 0, 0, 0)
+    assert counts.lost >= 10  # others died while they started or between two trials
+    assert table(killed) == straight
+    lost = sorted(trial.number for trial in killed.trials if is_lost(trial))
+    retried = sorted(t.user_attrs[RETRY_OF] for t in killed.trials if RETRY_OF in t.user_attrs)
+    assert retried == lost
+    if (file := sqlite_file(url)) is not None:
+        with contextlib.closing(sqlite3.connect(file)) as connection:
+            assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]

@@ -1,0 +1,85 @@
+"""The same worker on a real Ray cluster of three nodes, of which one is lost."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import threading
+
+import psutil
+import pytest
+
+from search.cluster import ClusterError
+from search.pool import Crew
+from search.runner import run_search
+from search.trials import tally
+from tests.conftest import ROOT
+from tests.faults.conftest import write_replay
+from tests.faults.replay import quiet, replay, replay_order
+from tests.faults.test_workers import running, wait_until
+from tests.search.conftest import load, table
+
+pytest.importorskip("ray", reason="Ray is not installed (the extra ray; CI installs it)")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),  # of Ray's own processes
+    pytest.mark.filterwarnings("ignore::FutureWarning"),
+]
+
+
+@pytest.fixture
+def cluster(replayed, monkeypatch):
+    """Two nodes with two processors each besides a head that works on nothing."""
+    from ray.cluster_utils import Cluster
+
+    write_replay("lag = 4\nheartbeat = 2")
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
+    monkeypatch.setenv("RAY_ADDRESS", cluster.address)
+    yield cluster
+    cluster.shutdown()
+
+
+def crew(name: str, trials: int, url: str, seconds: float) -> Crew:
+    command = [sys.executable, "-m", "benchmarks.replay", name, str(trials), str(seconds)]
+    environment = {"STORAGE": url, "PYTHONPATH": str(ROOT)}
+    return Crew(command, 4, environment, launcher="ray", cpus=1)
+
+
+def lose(cluster, node) -> None:
+    """End a node and all that runs on it, at once."""
+    raylet = psutil.Process(node.all_processes["raylet"][0].process.pid)
+    processes = raylet.children(recursive=True)
+    cluster.remove_node(node, allow_graceful=False)
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+
+
+def test_a_lost_node_costs_nothing(cluster, postgres_url):
+    nodes = [cluster.add_node(num_cpus=2) for _ in range(2)]
+    straight = table(replay("straight", 20, "sqlite:///straight.db"))
+
+    def lose_a_node() -> None:
+        wait_until(lambda: tally(load("lost", postgres_url).trials).finished >= 4)
+        lose(cluster, nodes[1])
+
+    def studied() -> bool:
+        return bool(running("lost", postgres_url))
+
+    thread = threading.Thread(target=lambda: (wait_until(studied, 120), lose_a_node()))
+    thread.start()
+    found = run_search(
+        replay_order("lost", 20, postgres_url), quiet(), crew("lost", 20, postgres_url, 0.5)
+    )
+    thread.join()
+    counts = tally(found.trials)
+    assert (counts.finished, counts.running) == (20, 0)
+    assert counts.lost >= 1
+    assert table(found) == straight
+
+
+def test_several_nodes_need_a_database_that_all_reach(cluster):
+    cluster.add_node(num_cpus=1)
+    url = "sqlite:///studies/results/studies.db"
+    with pytest.raises(ClusterError, match="which other nodes do not have, and the cluster has"):
+        run_search(replay_order("file", 2, url), quiet(), crew("file", 2, url, 0))

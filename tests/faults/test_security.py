@@ -1,0 +1,136 @@
+"""What an attacker who can write to the database, or read the terminal, gets: nothing."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import optuna
+import pytest
+from optuna._transform import _SearchSpaceTransform
+
+from search.sampling import _CmaEsSampler
+from search.storage import StorageError, open_storage, shown, sqlite_file
+from tests.conftest import DATA, ROOT
+from tests.faults.replay import replay
+from tests.search.conftest import URL, load
+
+
+class Boom:
+    def __reduce__(self):
+        return (os.mkdir, ("pwned",))
+
+
+@pytest.fixture
+def evolved(replayed):
+    path = Path("studies/replay.toml")
+    path.write_text(path.read_text() + '\n[sampler]\nname = "cmaes"\n[pruner]\nname = "none"\n')
+    return replayed
+
+
+def test_cma_es_stores_no_pickle(evolved):
+    study = replay("evolved", 20, URL)
+    names = {name for trial in study.trials for name in trial.system_attrs}
+    assert "cma:generation" in names
+    assert not [name for name in names if "optimizer" in name]
+    assert max(t.system_attrs.get("cma:generation", 0) for t in study.trials) >= 2
+
+
+def test_cma_es_loads_no_pickle_that_somebody_has_planted(evolved):
+    study = replay("evolved", 6, URL)
+    planted = optuna.create_trial(
+        value=0.9,
+        params=study.trials[-1].params,
+        distributions=study.trials[-1].distributions,
+        user_attrs={"ordinal": 6},
+        system_attrs={"cma:generation": 0, "cma:optimizer:0": pickle.dumps(Boom()).hex()},
+    )
+    optuna.load_study(study_name="evolved", storage=open_storage(URL)).add_trial(planted)
+    replay("evolved", 12, URL)
+    assert not Path("pwned").exists()
+
+
+def test_the_state_computed_anew_is_the_one_that_optuna_would_have_pickled():
+    """After 30 trials of Optuna's own sampler, in several generations."""
+    study = optuna.create_study(sampler=optuna.samplers.CmaEsSampler(seed=1))
+    study.optimize(
+        lambda t: t.suggest_float("x", 0, 1) + (t.suggest_float("y", 0, 2) - 1) ** 2, n_trials=30
+    )
+    theirs = study.sampler._restore_optimizer(study.trials)
+    mine = _CmaEsSampler(seed=2)
+    assert mine._restore_optimizer(study.trials) is None
+    trans = _SearchSpaceTransform(study.trials[-1].distributions, transform_0_1=True)
+    ours = mine._init_optimizer(trans, study.direction)
+    assert ours.generation == theirs.generation > 2
+    np.testing.assert_allclose(ours.mean, theirs.mean)
+    np.testing.assert_allclose(ours._C, theirs._C)
+    assert ours._sigma == pytest.approx(theirs._sigma)
+
+
+@pytest.mark.parametrize(
+    ("url", "visible"),
+    [
+        ("postgresql+psycopg://me:secret@h/d", "postgresql+psycopg://me:***@h/d"),
+        ("postgresql+psycopg://h/d?password=secret", "postgresql+psycopg://h/d?password=%2A%2A%2A"),
+        ("postgresql+psycopg://h/d?sslpassword=secret", "sslpassword=%2A%2A%2A"),
+    ],
+)
+def test_passwords_are_hidden_wherever_a_url_has_them(url, visible):
+    assert visible in shown(url)
+    assert "secret" not in shown(url)
+
+
+def test_a_malformed_url_hides_its_password_too():
+    with pytest.raises(StorageError) as caught:
+        sqlite_file("postgresql+psycopg:://me:secret@h:port/d")
+    assert "secret" not in str(caught.value)
+
+
+def test_a_password_is_in_no_file_no_output_and_no_command_line(replayed, postgres_url, command):
+    replay("hidden", 3, postgres_url)
+    export = command("search", "export", "--name", "hidden", "--storage", postgres_url)
+    status = command("search", "status", "--name", "hidden", "--storage", postgres_url, "--json")
+    wrong = postgres_url.replace("?host=", "?connect_timeout=1&host=/nowhere")
+    refused = command("search", "status", "--name", "hidden", "--storage", wrong)
+    assert refused.returncode == 2
+    for done in (export, status, refused):
+        assert "secret" not in done.stdout + done.stderr
+    assert all(b"secret" not in path.read_bytes() for path in replayed.rglob("*") if path.is_file())
+    attributes = load("hidden", postgres_url).user_attrs
+    assert "secret" not in str(attributes)
+
+
+def test_workers_get_the_url_by_their_environment():
+    """Where other users cannot read it, as they can the command line."""
+    from search.order import Order
+    from search.pool import worker_command
+    from search.preset import load_preset
+
+    url = "postgresql+psycopg://me:secret@h/d"
+    order = Order(load_preset(str(ROOT / "studies/smoke.toml")), "smoke", url, 3, 1, DATA)
+    assert "secret" not in " ".join(worker_command(order, "smoke"))
+
+
+def test_the_dashboard_warns_where_others_can_reach_it(replayed):
+    replay("seen", 1, URL)
+    command = [sys.executable, "-m", "studies", "dashboard", "--host", "0.0.0.0", "--port", "18437"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        process.terminate()
+    assert line == (
+        "warning: there is no login: whoever reaches 0.0.0.0:18437 can see and delete every study\n"
+    )
+
+
+def test_pickles_are_loaded_nowhere():
+    """Arrays are read without pickle; models are never read, but if they were, in safe mode."""
+    for path in [p for d in ("fmnist_model", "search", "studies") for p in (ROOT / d).glob("*.py")]:
+        text = path.read_text()
+        assert "allow_pickle=True" not in text
+        assert "safe_mode=False" not in text
+        assert "enable_unsafe_deserialization" not in text

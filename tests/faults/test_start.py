@@ -1,0 +1,25 @@
+"""Workers that begin together on a database that is not there yet."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+from search.trials import tally
+from tests.conftest import ROOT
+from tests.search.conftest import load
+
+
+def test_six_workers_make_the_database_and_the_study_together(replayed, url):
+    """As an array job does: no parent has made them before."""
+    environment = {**os.environ, "STORAGE": url, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "benchmarks.replay", "together", "12", "0"]
+    command += ["--parent", str(os.getpid())]
+    started = [
+        subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
+        for _ in range(6)
+    ]
+    assert [process.communicate(timeout=120)[1] for process in started] == [""] * 6
+    trials = load("together", url).trials
+    assert (len(trials), tally(trials).finished) == (12, 12)

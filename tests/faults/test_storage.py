@@ -1,0 +1,216 @@
+"""Databases that are full, locked, read-only, or not ours: one sentence, and nothing is lost."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import resource
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from search import storage
+from search.storage import StorageError, open_storage
+from search.trials import ending, tally
+from tests.conftest import DATA, ROOT
+from tests.faults.replay import replay
+from tests.search.conftest import load
+
+URL = "sqlite:///studies/results/studies.db"
+
+
+def integrity(path: str | Path) -> str:
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        return connection.execute("PRAGMA integrity_check").fetchone()[0]
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 6 MB."""
+    place = tmp_path / "small"
+    place.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=6m", "tmpfs", str(place)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode != 0:
+        pytest.skip("a small tmpfs cannot be mounted here (it takes root and its capabilities)")
+    yield place
+    subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+def test_a_full_disk_is_one_sentence_and_the_search_goes_on_after(replayed, small_disk):
+    url = f"sqlite:///{small_disk}/studies.db"
+    filler = small_disk / "filler"
+    filler.write_bytes(bytes(5_400_000))
+    environment = {**os.environ, "STORAGE": url, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "benchmarks.replay", "full", "90", "0"]
+    done = subprocess.run(
+        [*command, "--parent", str(os.getpid())],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.startswith(f"error: {url}: the database cannot be used: ")
+    assert "disk" in done.stderr
+    assert done.stderr.count("\n") == 1
+    filler.unlink()
+    assert integrity(small_disk / "studies.db") == "ok"
+    before = tally(load("full", url).trials)
+    study = replay("full", before.finished + 2, url)
+    assert tally(study.trials).finished == before.finished + 2
+    assert tally(study.trials).running == 0
+
+
+def test_a_directory_that_cannot_be_written(replayed):
+    """Root may write anywhere, so this runs as nobody."""
+    place = replayed / "closed"
+    place.mkdir(mode=0o755)
+    probe = (
+        "import os\n"
+        "from search.storage import open_storage\n"
+        "from search.order import *\n"
+        "if os.geteuid() == 0: os.setuid(65534)\n"
+        "try: open_storage('sqlite:///closed/studies.db')\n"
+        "except Exception as error: print(type(error).__name__, error)\n"
+    )
+    for parent in (replayed, *replayed.parents[:2]):
+        parent.chmod(0o755)
+    if os.geteuid() != 0:
+        place.chmod(0o555)
+    done = subprocess.run(
+        [sys.executable, "-c", probe], capture_output=True, text=True, check=True, cwd=replayed
+    )
+    assert done.stdout == (
+        "StorageError sqlite:///closed/studies.db: the database cannot be used: "
+        "unable to open database file\n"
+    )
+
+
+@contextlib.contextmanager
+def held(seconds: float):
+    """Another connection's write lock on the database, for so long."""
+    connection = sqlite3.connect("studies/results/studies.db", check_same_thread=False)
+    connection.execute("BEGIN IMMEDIATE")
+    timer = threading.Timer(seconds, connection.rollback)
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.join()
+        connection.close()
+
+
+def test_a_lock_that_goes_away_in_time_costs_only_time(replayed):
+    replay("locked", 1, URL)
+    started = time.monotonic()
+    with held(3):
+        assert tally(replay("locked", 2, URL).trials).finished == 2
+    assert time.monotonic() - started > 3
+
+
+def test_a_lock_that_stays_is_one_sentence(replayed, monkeypatch):
+    replay("locked", 1, URL)
+    with monkeypatch.context() as patched:
+        patched.setattr(storage, "BUSY_SECONDS", 1)
+        with held(5), pytest.raises(StorageError, match="cannot be used: database is locked"):
+            replay("locked", 2, URL)
+    assert tally(replay("locked", 2, URL).trials).finished == 2
+
+
+def test_a_worker_that_holds_the_lock_for_too_long_is_named(replayed, monkeypatch):
+    replay("held", 1, URL)
+    monkeypatch.setattr(storage, "BUSY_SECONDS", 1)
+    with (
+        storage.locked(open_storage(URL), 1),
+        pytest.raises(StorageError, match="another worker has held this lock for 1 s; if it is"),
+    ):
+        replay("held", 2, URL)
+
+
+def test_a_database_of_a_newer_version(replayed):
+    replay("new", 1, URL)
+    with contextlib.closing(sqlite3.connect("studies/results/studies.db")) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = 'v99.0.0'")
+        connection.commit()
+    with pytest.raises(StorageError) as caught:
+        replay("new", 2, URL)
+    assert "\n" not in str(caught.value)
+    assert "version" in str(caught.value)
+
+
+def test_a_clock_that_was_set_back_keeps_no_trial_from_being_tried_again(replayed):
+    """Heartbeats then lie in the future; the process is seen to be gone all the same."""
+    gone = subprocess.Popen(
+        [
+            sys.executable,
+            "-m",
+            "benchmarks.replay",
+            "back",
+            "2",
+            "5",
+            "--parent",
+            str(os.getpid()),
+        ],
+        env={**os.environ, "STORAGE": URL, "PYTHONPATH": str(ROOT)},
+    )
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        time.sleep(0.2)
+        with contextlib.suppress(StorageError, KeyError):
+            if tally(load("back").trials).running:
+                break
+    gone.kill()
+    gone.wait()
+    with contextlib.closing(sqlite3.connect("studies/results/studies.db")) as connection:
+        connection.execute("UPDATE trial_heartbeats SET heartbeat = '2999-01-01 00:00:00'")
+        connection.execute("UPDATE trials SET datetime_start = '2999-01-01 00:00:00'")
+        connection.commit()
+    counts = tally(replay("back", 2, URL).trials)
+    assert (counts.finished, counts.lost, counts.running) == (2, 1, 0)
+
+
+BIG = """
+[model]
+filters = [4, 8]
+
+[train]
+epochs = 1
+
+[data]
+limit = 500
+
+[space]
+dense_units = [16, 30000000]
+
+[[arms]]
+name = "a network of 24 GB"
+params = { dense_units = 30000000 }
+
+[[arms]]
+name = "a small one"
+params = { dense_units = 16 }
+"""
+
+
+@pytest.mark.slow
+def test_a_trial_that_wants_too_much_memory_fails_with_its_reason(replayed):
+    """Twice, and then the search goes on; TensorFlow really allocates, within a real limit."""
+    Path("studies/big.toml").write_text(BIG)
+    command = [sys.executable, "-m", "search", "run", "--study", "big", "--trials", "1"]
+    done = subprocess.run(
+        [*command, "--data", str(DATA)],
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (16 * 2**30, 16 * 2**30)),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    trials = load("big").trials
+    assert [ending(trial) for trial in trials] == ["failed", "failed", "completed"]
+    assert "OOM when allocating tensor" in trials[0].user_attrs["error"]
+    assert "OOM when allocating tensor" in done.stdout

@@ -1,0 +1,152 @@
+"""Workers that are suspended, die again and again, are stopped, or lose their parent."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import psutil
+import pytest
+
+from search.objective import WORKER, Interrupted
+from search.order import SearchStoppedError
+from search.pool import Crew
+from search.runner import run_search
+from search.trials import RETRY_OF, ending, is_lost, ordinals, tally
+from tests.conftest import ROOT
+from tests.faults.conftest import write_replay
+from tests.faults.replay import quiet, replay, replay_crew, replay_order
+from tests.search.conftest import load, table
+
+
+def start(name: str, trials: int, url: str, seconds: float) -> subprocess.Popen[str]:
+    """A worker as another machine's job would be: without a parent that cares."""
+    command = [sys.executable, "-m", "benchmarks.replay", name, str(trials), str(seconds)]
+    return subprocess.Popen(
+        [*command, "--parent", str(os.getpid())],
+        env={**os.environ, "STORAGE": url, "PYTHONPATH": str(ROOT)},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def wait_until(true, seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def running(name: str, url: str) -> list:
+    try:
+        return [t for t in load(name, url).trials if ending(t) == "running"]
+    except Exception:  # not made yet
+        return []
+
+
+def test_a_late_result_does_not_overwrite_the_second_try(replayed, url):
+    """Suspended for longer than its heartbeat, a worker loses its trial to another; when it goes
+    on, it notices, drops the result, and works on."""
+    write_replay("heartbeat = 1")
+    late = start("late", 3, url, seconds=1)
+    wait_until(lambda: any(t.intermediate_values for t in running("late", url)))
+    late.send_signal(signal.SIGSTOP)
+    other = start("late", 3, url, seconds=0)
+    wait_until(lambda: tally(load("late", url).trials).finished >= 1)
+    late.send_signal(signal.SIGCONT)
+    assert (late.communicate(timeout=60)[1], late.returncode) == ("", 0)
+    assert (other.communicate(timeout=60)[1], other.returncode) == ("", 0)
+    trials = load("late", url).trials
+    assert [ending(t) for t in trials].count("lost") == 1
+    lost, again = trials[0], next(t for t in trials if t.user_attrs.get(RETRY_OF) == 0)
+    assert is_lost(lost)
+    assert lost.value is None
+    assert again.user_attrs[WORKER]["pid"] == other.pid
+    assert again.params == lost.params
+    assert tally(trials).finished == 3
+    assert sorted(ordinals(trials).values()) == [0, 1, 2]
+
+
+def test_a_worker_that_lives_keeps_its_trial_beyond_two_heartbeats(replayed, url):
+    write_replay("heartbeat = 1")
+    slow = start("slow", 2, url, seconds=1.5)  # 4.5 s a trial
+    wait_until(lambda: running("slow", url))
+    other = start("slow", 2, url, seconds=0)
+    assert slow.communicate(timeout=60)[1] == other.communicate(timeout=60)[1] == ""
+    assert tally(load("slow", url).trials).lost == 0
+
+
+def test_a_worker_that_dies_again_and_again_ends_the_search(replayed):
+    crew = Crew([sys.executable, "-c", "import os; os.kill(os.getpid(), 9)"], 2)
+    url = "sqlite:///studies/results/studies.db"
+    with pytest.raises(SearchStoppedError, match=r"has died 3 times in a row.* signal 9"):
+        run_search(replay_order("dying", 4, url), quiet(), crew)
+
+
+def test_what_a_worker_says_in_the_end_is_what_the_search_says(replayed):
+    crew = Crew([sys.executable, "-c", "import sys; sys.exit('error: x: no such thing')"], 1)
+    url = "sqlite:///studies/results/studies.db"
+    with pytest.raises(SearchStoppedError, match=r"^x: no such thing$"):
+        run_search(replay_order("saying", 4, url), quiet(), crew)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_one_signal_ends_all_workers_cleanly(replayed, number):
+    url = "sqlite:///studies/results/studies.db"
+
+    def stop() -> None:
+        wait_until(lambda: len(running("stopped", url)) == 2)
+        os.kill(os.getpid(), number)
+
+    thread = threading.Thread(target=stop)
+    thread.start()
+    with pytest.raises(Interrupted):
+        replay_crew(2, "stopped", 50, url, seconds=0.5)
+    thread.join()
+    assert psutil.Process().children() == []
+    counts = tally(load("stopped").trials)
+    assert (counts.running, counts.failed) == (0, 0)
+    assert counts.lost <= 2  # fewer where one was between two trials
+
+
+def test_workers_end_with_their_parent(replayed):
+    """A parent that is killed cannot tell them: they see that they have another one now."""
+    url = "sqlite:///studies/results/studies.db"
+    probe = (
+        f"import tests.faults.replay as r\nr.replay_crew(2, 'orphans', 50, {url!r}, seconds=0.5)\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    parent = subprocess.Popen([sys.executable, "-c", probe], env=environment)
+    wait_until(lambda: len(running("orphans", url)) == 2)
+    workers = psutil.Process(parent.pid).children()
+    parent.kill()
+    parent.wait()
+    gone, alive = psutil.wait_procs(workers, timeout=20)
+    assert (len(gone), alive) == (2, [])
+    assert tally(load("orphans").trials).running == 0
+
+
+def test_trials_are_met_exactly_with_more_workers_than_trials(replayed, url):
+    study = replay_crew(5, "few", 3, url, seconds=0.2)
+    assert (len(study.trials), tally(study.trials).finished) == (3, 3)
+
+
+def test_a_grid_is_searched_once_by_many(replayed, url):
+    path = replayed / "studies/replay.toml"
+    path.write_text("[space]\ndropout=[0.0,0.1,0.2]\nbatch_size=[10,20]\n[sampler]\nname='grid'\n")
+    study = replay_crew(3, "grid", 20, url, seconds=0.05)
+    points = {tuple(sorted(t.params.items())) for t in study.trials}
+    assert len(points) == len(study.trials) == 6
+
+
+def test_with_a_lag_the_history_is_what_has_ended_by_then(replayed):
+    """The same whichever way the others are done; and less is known than without one."""
+    write_replay("lag = 2")
+    lagged = table(replay("lagged", 14, "sqlite:///a.db"))
+    assert table(replay_crew(2, "lagged", 14, "sqlite:///b.db", seconds=0.01)) == lagged
+    write_replay()
+    assert table(replay("lagged", 14, "sqlite:///c.db")) != lagged

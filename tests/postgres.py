@@ -1,0 +1,59 @@
+"""A real PostgreSQL for the tests: their own server, in a directory and on a socket of its own."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+SETTINGS = "-c listen_addresses= -c fsync=off -c max_connections=300"
+
+
+def programs() -> Path | None:
+    """The directory of the newest installed server's programs, or None."""
+    places = [path.parent for path in Path("/usr/lib/postgresql").glob("*/bin/initdb")]
+    found = shutil.which("initdb")
+    places += [Path(found).resolve().parent] if found else []
+    return max(places, key=str, default=None)
+
+
+def _as_somebody(command: list[str]) -> list[str]:
+    """The command, as a user that the server is willing to run as."""
+    if os.geteuid() != 0:
+        return command
+    return ["runuser", "-u", "postgres", "--", *command]
+
+
+@contextmanager
+def server(binaries: Path) -> Iterator[str]:
+    """Run a server; yields the directory of its socket."""
+    with tempfile.TemporaryDirectory(prefix="pg-", dir="/tmp") as directory:
+        if os.geteuid() == 0:
+            user = pwd.getpwnam("postgres")
+            os.chown(directory, user.pw_uid, user.pw_gid)
+        data, log = f"{directory}/data", f"{directory}/log"
+        initdb = [f"{binaries}/initdb", "-D", data, "-U", "tester", "--auth=trust", "--no-sync"]
+        control = [f"{binaries}/pg_ctl", "-D", data, "-w", "-l", log]
+        settings = ["-o", f"{SETTINGS} -c unix_socket_directories={directory}"]
+        _run(initdb)
+        _run([*control, *settings, "start"])
+        try:
+            yield directory
+        finally:
+            _run([*control, "-m", "immediate", "stop"])
+
+
+def _run(command: list[str]) -> None:
+    done = subprocess.run(
+        _as_somebody(command),
+        cwd="/tmp",
+        stdout=subprocess.DEVNULL,  # a pipe would stay open as long as the server
+        stderr=subprocess.DEVNULL,
+        check=False,
+    )
+    assert done.returncode == 0, command
