@@ -18,13 +18,14 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from fmnist_model.certainty import LASTING, ways_out
 from fmnist_model.graph import Graph
 from fmnist_model.health import Diagnosis, Moment, diverged
 
 FIRST_LOOK = 10
 """Steps before the first look; each next one is after twice as many, and at each epoch's end."""
-LOOKS = 2
-"""Looks in a row that have to agree on a death that is not certain."""
+EPOCHS = 2
+"""Epochs in a row at whose end a death that is not certain has to be seen before `fit` is ended."""
 
 
 class StuckRunCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no types
@@ -33,16 +34,18 @@ class StuckRunCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras
     `x` and `y` are the training data as `fit` gets them: arrays, structures of arrays, or a
     finite tf.data.Dataset of batches as `x` alone. Without `y`, of a ReLU output only a total
     death is seen. `batch_size` should be that of `fit`. Most looks are at the first batch alone;
-    what looks dead there is confirmed on everything. A diagnosis is `certain` only for plain SGD,
-    and where nothing before the dead layers is random, depends on the batch, or decays.
+    what looks dead there is confirmed on everything. A diagnosis is `certain` only for plain SGD
+    on arrays, and where nothing before the dead layers is random, depends on the batch, decays or
+    is unknown (`fmnist_model.certainty`). What is not certain has to be dead at two epochs' ends in
+    a row, and what weight decay, constraints or averaged weights might revive is never stopped.
 
+    A look goes through a dataset once more, which a shuffled one notices: its later orders differ.
     TensorFlow backend. Raises ValueError where the model is not functional or the data endless.
     """
 
     def __init__(self, x: Any, y: Any = None, batch_size: int = 32) -> None:
         super().__init__()
-        if isinstance(x, tf.data.Dataset) and x.cardinality() == tf.data.INFINITE_CARDINALITY:
-            raise ValueError("the dataset has no end; take it before .repeat()")
+        _check_data(x)
         self._x, self._y, self._batch_size = x, y, batch_size
         self.diagnosis: Diagnosis | None = None
 
@@ -55,7 +58,7 @@ class StuckRunCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras
         inputs = self.model.inputs[0] if sequential else self.model.input
         probe = keras.Model(inputs, watched)
         self._probe = tf.function(probe, reduce_retracing=True)
-        self._step, self._next_look, self._agreed = 0, FIRST_LOOK, 0
+        self._step, self._next_look, self._dead_epochs = 0, FIRST_LOOK, 0
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:  # noqa: ARG002
         """Remember the epoch, for the diagnosis."""
@@ -66,16 +69,26 @@ class StuckRunCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras
         self._step += 1
         self._step_of_epoch = batch + 1
         loss = float((logs or {}).get("loss", 0.0))
-        if not math.isfinite(loss):
+        if not math.isfinite(loss) and not self._loss_is_scaled():
             self._stop(diverged(self._now(loss), "loss", None, None))
         elif self._step >= self._next_look:
             self._next_look *= 2
-            self._look(loss)
+            found = self._look(loss)
+            if found is not None and found.certain:
+                self._stop(found)
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:  # noqa: ARG002
         """Look at the end of each epoch."""
-        if self.diagnosis is None:
-            self._look(float((logs or {}).get("loss", 0.0)))
+        if self.diagnosis is not None:
+            return
+        found = self._look(float((logs or {}).get("loss", 0.0)))
+        self._dead_epochs = self._dead_epochs + 1 if found is not None else 0
+        if found is not None and (found.certain or self._dead_epochs >= EPOCHS):
+            self._stop(found)
+
+    def _loss_is_scaled(self) -> bool:
+        """Steps whose loss overflows are then left out by Keras, and training goes on."""
+        return isinstance(self.model.optimizer, keras.optimizers.LossScaleOptimizer)
 
     def stop(self) -> None:
         """What to do once there is a diagnosis: end `fit` after this step."""
@@ -88,15 +101,13 @@ class StuckRunCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras
     def _now(self, loss: float) -> Moment:
         return Moment(self._epoch, self._step_of_epoch, loss)
 
-    def _look(self, loss: float) -> None:
+    def _look(self, loss: float) -> Diagnosis | None:
         with self._state_kept():
             found = self._census(self._batches(most=1), loss) and self._confirmed(loss)
-        if not found:
-            self._agreed = 0
-            return
-        self._agreed += 1
-        if found.certain or self._agreed >= LOOKS:
-            self._stop(found)
+        lasting = found is not None and any(
+            way in LASTING for way in (found.evidence or {})["ways_out"]
+        )
+        return None if lasting else found
 
     def _confirmed(self, loss: float) -> Diagnosis | None:
         found = self._census(self._batches(), loss)
@@ -111,7 +122,7 @@ class StuckRunCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras
             for number, batch in enumerate(self._x):
                 if most is not None and number >= most:
                     return
-                yield batch[:2] if isinstance(batch, tuple) else (batch, None)
+                yield (*batch, None)[:2] if isinstance(batch, tuple) else (batch, None)
             return
         total = len(keras.tree.flatten(self._x)[0])
         for start in range(0, total, self._batch_size):
@@ -139,11 +150,13 @@ class StuckRunCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras
                 for name, values in zip(self._graph.relus, relus, strict=True)
                 if not np.any(values.numpy())
             }
-            output.add(x, y, outputs)
+            output.add(y, outputs)
             samples += len(keras.tree.flatten(x)[0])
             cut_off = self._graph.outputs_are_cut_off_by(dead)
             if not cut_off and not output.is_dead:
                 return None
+        if samples == 0:  # a dataset that can be gone through only once
+            return None
         if self._graph.outputs_are_cut_off_by(dead):
             return self._dead_layers(dead, samples, loss)
         return self._dead_output(output, samples, loss)
@@ -192,22 +205,22 @@ class StuckRunCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras
         return needed
 
     def _ways_out(self, names: list[str]) -> list[str]:
-        before = self._graph.operations_before(names)
-        ways = []
-        if any(_is_random(operation) for operation in before):
-            ways.append("another random mask")
-        if any(_depends_on_the_batch(operation) for operation in before):
-            ways.append("the statistics of another batch")
-        if not all(type(operation).__module__.startswith("keras.") for operation in before):
-            ways.append("a layer that is not Keras's own")
-        if any(getattr(operation, "trainable_variables", None) for operation in before):
-            ways += _moved_without_gradient(self.model, before)
-        return ways
+        before, behind = self._graph.operations_before(names), self._graph.operations_behind(names)
+        ways = ways_out(self.model, before, behind, self._has_single_samples())
+        return [*ways, "another draw of the dataset"] if self._is_dataset() else ways
+
+    def _is_dataset(self) -> bool:
+        return isinstance(self._x, tf.data.Dataset)
+
+    def _has_single_samples(self) -> bool:
+        if self._is_dataset():
+            return False
+        return self._batch_size == 1 or len(keras.tree.flatten(self._x)[0]) % self._batch_size == 1
 
     @contextmanager
     def _state_kept(self) -> Iterator[None]:
-        """Leave moving statistics, random streams and metrics as they are."""
-        variables = [*self.model.non_trainable_variables, *self.model.metrics_variables]
+        """Leave weights, moving statistics, random streams and metrics as they are."""
+        variables = [*self.model.variables, *self.model.metrics_variables]
         before = [variable.numpy() for variable in variables]
         try:
             yield
@@ -217,29 +230,35 @@ class StuckRunCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras
 
 
 class _ReluOutput:
-    """The one output of a model, where it is a ReLU: is it zero or saturated on every sample?"""
+    """The one output of a model, where it is a ReLU: is it zero or saturated on every sample?
+
+    Saturated is what cross-entropy clips, as far as 1 - 1e-7 and beyond; other losses clip nothing.
+    """
 
     def __init__(self, model: keras.Model, graph: Graph) -> None:
         self._model = model
         last = {id(tensor): name for name, tensor in graph.relus.items()}
         single = len(graph.outputs) == 1
         self.name = last.get(id(graph.outputs[0]), "") if single else ""
-        self.is_dead = bool(self.name)
+        self.is_dead = bool(self.name) and _clips(model.loss)
         self._pattern: Any = None
         self.units = self.saturated = 0
 
-    def add(self, x: Any, y: Any, outputs: list[Any]) -> None:
-        """Look at another batch; a unit is saturated where it is not zero and has no gradient."""
+    def add(self, y: Any, outputs: list[Any]) -> None:
+        """Look at another batch."""
         if not self.is_dead or y is None:
             self.is_dead = False
             return
         (predicted,) = outputs
         with tf.GradientTape() as tape:
             tape.watch(predicted)
-            loss = self._model.compute_loss(x=x, y=y, y_pred=predicted, training=False)
+            # Not compute_loss, which would add what layers lost in another graph.
+            loss = self._model._compile_loss(y, predicted)
         gradient = tape.gradient(loss, predicted)
         zero = predicted.numpy() == 0
-        still = gradient is not None and bool(np.all(zero | (gradient.numpy() == 0)))
+        saturated = predicted.numpy() >= 1 - keras.config.epsilon()
+        still = gradient is not None and not np.any(gradient.numpy()[~zero])
+        still = still and bool(np.all(zero | saturated))
         first = ~zero[0]
         pattern = first if self._pattern is None else self._pattern
         # The same for every sample: what is frozen but tells samples apart has learned something.
@@ -247,40 +266,22 @@ class _ReluOutput:
         self._pattern, self.units, self.saturated = pattern, first.size, int(first.sum())
 
 
-def _is_random(operation: Any) -> bool:
-    generator = getattr(operation, "seed_generator", None) or getattr(operation, "generator", None)
-    return generator is not None and getattr(operation, "rate", 1) != 0
-
-
-def _depends_on_the_batch(operation: Any) -> bool:
-    return isinstance(operation, keras.layers.BatchNormalization) and operation.trainable
-
-
-def _moved_without_gradient(model: keras.Model, before: list[Any]) -> list[str]:
-    optimizer = model.optimizer
-    ways = []
-    if any(_constrained(operation) for operation in before):
-        ways.append("a constraint on the weights")
-    if not isinstance(optimizer, keras.optimizers.SGD):
-        ways.append(f"what {type(optimizer).__name__} remembers of earlier gradients")
-    elif optimizer.momentum:
-        ways.append("momentum")
-    if optimizer.weight_decay or any(_regularised(operation) for operation in before):
-        ways.append("weight decay")
-    if getattr(optimizer, "gradient_accumulation_steps", None):
-        ways.append("accumulated gradients")
-    return ways
-
-
-def _constrained(operation: Any) -> bool:
-    weights = getattr(operation, "trainable_variables", None) or []
-    return any(getattr(weight, "constraint", None) is not None for weight in weights)
-
-
-def _regularised(operation: Any) -> bool:
-    names = ("kernel_regularizer", "bias_regularizer", "activity_regularizer")
-    return any(getattr(operation, name, None) is not None for name in names)
+def _clips(loss: Any) -> bool:
+    name = loss if isinstance(loss, str) else getattr(loss, "name", "")
+    return name in ("sparse_categorical_crossentropy", "categorical_crossentropy")
 
 
 def _caveat(ways_out: list[str]) -> str:
     return f" (not proved: {' or '.join(ways_out)} might still revive it)" if ways_out else ""
+
+
+def _check_data(x: Any) -> None:
+    """Raise ValueError for data that cannot be gone through again and again."""
+    if isinstance(x, tf.data.Dataset):
+        if x.cardinality() == tf.data.INFINITE_CARDINALITY:
+            raise ValueError("the dataset has no end; take it before .repeat()")
+    elif not all(hasattr(part, "shape") for part in keras.tree.flatten(x)):
+        raise ValueError(
+            f"x is {type(x).__name__}, which is neither arrays nor a tf.data.Dataset; "
+            "give the training data as one of these"
+        )

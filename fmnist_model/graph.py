@@ -36,8 +36,12 @@ class Graph:
 
     def operations_before(self, names: Iterable[str]) -> list[Any]:
         """The operations on which these ReLUs depend, and those that they are part of."""
-        tensors = self._upstream([self.relus[name] for name in names], without=())
-        return list({id(_operation(t)): _operation(t) for t in tensors}.values())
+        return _operations(self._upstream([self.relus[name] for name in names], without=()))
+
+    def operations_behind(self, names: Iterable[str]) -> list[Any]:
+        """The operations that reach an output without going through these ReLUs."""
+        without = [self.relus[name] for name in names]
+        return _operations(self._upstream(self.outputs, without=without))
 
     def _upstream(self, tensors: list[Any], without: Iterable[Any]) -> Iterator[Any]:
         seen = {id(tensor) for tensor in without}
@@ -48,6 +52,10 @@ class Graph:
                 seen.add(id(tensor))
                 yield tensor
                 waiting += _node(tensor).input_tensors
+
+
+def _operations(tensors: Iterable[Any]) -> list[Any]:
+    return list({id(_operation(t)): _operation(t) for t in tensors}.values())
 
 
 def _operation(tensor: Any) -> Any:
@@ -70,6 +78,8 @@ def _is_input(tensor: Any) -> bool:
 
 def _is_relu(tensor: Any) -> bool:
     operation = _operation(tensor)
+    if isinstance(operation, keras.layers.RNN):  # what its activation is, its output need not be
+        return False
     if isinstance(operation, keras.layers.ReLU):
         return not operation.negative_slope and operation.threshold == 0
     by_function = getattr(operation, "activation", None) in RELUS

@@ -38,7 +38,7 @@ QUIET_STEPS = 5
 """Steps in a row with an exactly zero first gradient after which a census is taken."""
 EXPLODED_EPOCHS = 2
 """Epochs in a row that end with a finite but absurd loss after which a run has exploded."""
-GPU_ROUNDING = {"float32": 2.0**-10, "bfloat16": 2.0**-6}
+ROUNDING = {"float32": 2.0**-10, "bfloat16": 2.0**-6}
 """How near to opening a unit may come, as a share of its greatest pre-activation, before another
 order of summation might open it. A GPU chooses the order by the batch size; on a CPU an image's
 outputs are the same to the last bit in batches of any size but 1."""
@@ -84,7 +84,14 @@ class Engine:
         if weights is not None:
             for variable, value in zip(program.variables, weights, strict=True):
                 variable.assign(value)
-        run = _Run(program, model, train, self._train, self._validation, self._rounding(precision))
+        run = _Run(
+            program,
+            model,
+            train,
+            self._train,
+            self._validation,
+            self._rounding(precision, train.batch_size),
+        )
         stop_reason, diagnosis = run.epochs(report)
         last = run.history[-1]
         return RunResult(
@@ -105,8 +112,10 @@ class Engine:
             recorded=run.recorded(),
         )
 
-    def _rounding(self, precision: str) -> float:
-        return 0.0 if self.device.startswith("CPU") else GPU_ROUNDING[precision]
+    def _rounding(self, precision: str, batch_size: int) -> float:
+        batch = min(batch_size, len(self._train))
+        single = batch == 1 or len(self._train) % batch == 1
+        return ROUNDING[precision] if single or not self.device.startswith("CPU") else 0.0
 
     def weights(self) -> list[np.ndarray]:
         """The trainable weights after the last run, float32, in the order of the network's."""

@@ -23,7 +23,7 @@ RESULTS = Path("benchmarks/results/stuck.jsonl")
 app = new_app("Judge the detector of stuck runs.")
 
 
-@app.callback(invoke_without_command=True)
+@app.callback(invoke_without_command=True, no_args_is_help=False)
 def table(
     context: typer.Context,
     results: Annotated[Path, typer.Option(help="Records, also compressed.")] = STORED,

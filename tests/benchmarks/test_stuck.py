@@ -91,7 +91,12 @@ def test_no_certain_stop_has_ever_been_wrong():
     assert sum(judged.fate == "learned" for judged in runs) >= 300
     assert sum(judged.fate == "dead" for judged in runs) >= 100
     assert not [j.run.key for j, s in stops if s and s.certain and j.fate == "learned"]
-    certain = [j.record["recorded"] for j, s in stops if s and s.certain and j.fate == "dead"]
+    # What was recorded is of the first verdict, which may be an explosion before the death.
+    certain = [
+        j.record["recorded"]
+        for j, s in stops
+        if s and s.certain and j.record["layer"] and j.record["kind"] == s.kind
+    ]
     assert certain
     assert not any(recorded["moved"] or recorded["revived"] for recorded in certain)
 
