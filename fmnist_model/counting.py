@@ -146,12 +146,12 @@ class Tally:
         """What was counted, as shares; `pinned` says whether the activation can be."""
         assert self._output is not None
         layers = list(zip(self._names, self._layers, strict=True))
-        scale = {name: float(layer.scale.max()) for name, layer in layers}
+        scale = {name: _greatest(layer.scale) for name, layer in layers}
         return VitalSigns(
             self._images,
             {name: round(1 - float(_active(layer).mean()), 4) for name, layer in layers},
             {name: round(float(layer.pinned), 4) for name, layer in layers} if pinned else {},
-            scale | {"output": float(self._output.scale.max())},
+            scale | {"output": _greatest(self._output.scale)},
         )
 
 
@@ -167,8 +167,14 @@ def _active(layer: LayerCount) -> Any:
     return layer.moving | (layer.high > layer.low)
 
 
+def _greatest(scale: Any) -> float:
+    """The greatest, or the greatest float32 where it is beyond it: JSON has no infinity."""
+    return float(np.nan_to_num(scale, nan=float(np.finfo(np.float32).max)).max())
+
+
 def _margin(distance: Any, scale: Any) -> float:
-    shares = np.divide(distance, scale, out=np.zeros_like(scale), where=scale > 0)
+    known = np.isfinite(scale) & (scale > 0)
+    shares = np.divide(distance, scale, out=np.zeros_like(scale), where=known)
     return max(0.0, float(shares.min()))
 
 

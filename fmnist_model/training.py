@@ -9,6 +9,7 @@ There is one program (`fmnist_model.program`) for each network, kept for the nex
 from __future__ import annotations
 
 import math
+import sys
 import time
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -107,7 +108,10 @@ class Engine:
             precision=precision,
             device=self.device,
             seed=train.seed,
-            dead_fraction=program.vital_signs().dead_fraction,
+            # Of weights that are not finite nothing can be said.
+            dead_fraction={}
+            if diagnosis.kind == "non_finite"
+            else program.vital_signs().dead_fraction,
             looks=tuple(run.looks),
             recorded=run.recorded(),
         )
@@ -304,7 +308,8 @@ class _Run:
     def _living(self, metrics: EpochMetrics) -> Diagnosis:
         if self.verdict is not None:
             return self.verdict.diagnosis
-        loss = metrics.loss if metrics.loss is not None else math.inf
+        # A mean beyond all floats, of losses within: JSON has no infinity.
+        loss = metrics.loss if metrics.loss is not None else sys.float_info.max
         now = Moment(metrics.epoch, self.total, loss)
         return health.living(now, self.entropy, self.program.vital_signs())
 
