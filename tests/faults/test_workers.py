@@ -56,7 +56,7 @@ def test_a_late_result_does_not_overwrite_the_second_try(replayed, url):
     wait_until(lambda: any(t.intermediate_values for t in running("late", url)))
     late.send_signal(signal.SIGSTOP)
     other = start("late", 3, url, seconds=0)
-    wait_until(lambda: tally(load("late", url).trials).finished >= 1)
+    wait_until(lambda: tally(load("late", url).trials).lost == 1)
     late.send_signal(signal.SIGCONT)
     assert (late.communicate(timeout=60)[1], late.returncode) == ("", 0)
     assert (other.communicate(timeout=60)[1], other.returncode) == ("", 0)
