@@ -20,7 +20,7 @@ import tensorflow as tf
 
 from fmnist_model.certainty import LASTING, ways_out
 from fmnist_model.graph import Graph
-from fmnist_model.health import Diagnosis, Moment, diverged
+from fmnist_model.health import Diagnosis, Moment, caveat, diverged
 
 FIRST_LOOK = 10
 """Steps before the first look; each next one is after twice as many, and at each epoch's end."""
@@ -169,7 +169,7 @@ class StuckRunCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras
         message = (
             f"dead layer: every unit of {names} is zero on each of {samples:,} training samples, "
             "and no path from the inputs to the outputs avoids it; the model answers the same "
-            f"whatever it is shown, and can only learn which constant is best{_caveat(ways_out)}"
+            f"whatever it is shown, and can only learn which constant is best{caveat(ways_out)}"
         )
         return self._diagnosis("dead_layer", message, needed[0], ways_out, now, samples)
 
@@ -178,7 +178,7 @@ class StuckRunCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras
         message = (
             f"dead output layer: {output.saturated} of the {output.units} units of {output.name} "
             f"are saturated and the rest zero on each of {samples:,} training samples, so every "
-            f"gradient of the loss is exactly zero{_caveat(ways_out)}"
+            f"gradient of the loss is exactly zero{caveat(ways_out)}"
         )
         return self._diagnosis(
             "dead_output", message, output.name, ways_out, self._now(loss), samples
@@ -269,10 +269,6 @@ class _ReluOutput:
 def _clips(loss: Any) -> bool:
     name = loss if isinstance(loss, str) else getattr(loss, "name", "")
     return name in ("sparse_categorical_crossentropy", "categorical_crossentropy")
-
-
-def _caveat(ways_out: list[str]) -> str:
-    return f" (not proved: {' or '.join(ways_out)} might still revive it)" if ways_out else ""
 
 
 def _check_data(x: Any) -> None:

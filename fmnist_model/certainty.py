@@ -81,6 +81,7 @@ def _of_training(model: keras.Model) -> list[str]:
         ways.append(f"what {type(optimizer).__name__} remembers of earlier gradients")
     elif optimizer.momentum:
         ways.append("momentum")
+    optimizer = getattr(optimizer, "inner_optimizer", optimizer)  # of one that scales the loss
     if optimizer.weight_decay:
         ways.append("weight decay")
     if optimizer.use_ema:

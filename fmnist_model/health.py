@@ -155,7 +155,7 @@ def _dead_output(output: OutputCensus, evidence: Evidence) -> Diagnosis:
     message = (
         f"dead output layer: {state} on every one of {images:,} training images, so every "
         f"gradient has been exactly zero since step {onset.step} of epoch {onset.epoch}; "
-        f"the loss is frozen at {formula} = {explained:.4f}{_caveat(ways_out)}"
+        f"the loss is frozen at {formula} = {explained:.4f}{caveat(ways_out)}"
     )
     return Diagnosis(
         "dead_output",
@@ -181,7 +181,7 @@ def _dead_layer(layer: str, evidence: Evidence) -> Diagnosis:
         f"dead hidden layer: all {census.units} units of {layer} are inactive on every one "
         f"of {evidence.census.images:,} training images since step {onset.step} of epoch "
         f"{onset.epoch}; nothing of an image gets past it, so the layers behind it can only learn "
-        f"how frequent each class is, a loss of {evidence.entropy:.4f}{_caveat(ways_out)}"
+        f"how frequent each class is, a loss of {evidence.entropy:.4f}{caveat(ways_out)}"
     )
     return Diagnosis(
         "dead_layer",
@@ -195,7 +195,8 @@ def _dead_layer(layer: str, evidence: Evidence) -> Diagnosis:
     )
 
 
-def _caveat(ways_out: list[str]) -> str:
+def caveat(ways_out: list[str]) -> str:
+    """What a message says of a death that is not proved; nothing without ways out."""
     return f" (not proved: {' or '.join(ways_out)} might still revive it)" if ways_out else ""
 
 
