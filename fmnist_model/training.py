@@ -25,14 +25,8 @@ from fmnist_model.device import device_name, resolve_precision
 from fmnist_model.explain import WORST, label_entropy
 from fmnist_model.health import Diagnosis, Evidence, Moment
 from fmnist_model.program import DeviceImages, Program
-from fmnist_model.results import (
-    EpochMetrics,
-    Look,
-    Recorded,
-    Report,
-    RunResult,
-    StopReason,
-)
+from fmnist_model.results import EpochMetrics, Look, Recorded, Report, RunResult, StopReason
+from fmnist_model.schedule import learning_rates
 
 ENGINE = "tensorflow"
 QUIET_STEPS = 5
@@ -83,7 +77,7 @@ class Engine:
         program = self.last = self.program(model, precision)
         program.reset(train, model.dropout)
         if weights is not None:
-            for variable, value in zip(program.variables, weights, strict=True):
+            for variable, value in zip(program.state, weights, strict=True):
                 variable.assign(value)
         run = _Run(
             program,
@@ -122,10 +116,10 @@ class Engine:
         return ROUNDING[precision] if single or not self.device.startswith("CPU") else 0.0
 
     def weights(self) -> list[np.ndarray]:
-        """The trainable weights after the last run, float32, in the order of the network's."""
+        """The weights after the last run, float32, in the order of `network.state_variables`."""
         if self.last is None:
             raise ValueError("no run has been made yet, so there are no weights")
-        return [variable.numpy() for variable in self.last.variables]
+        return [variable.numpy() for variable in self.last.state]
 
 
 class _Sums(NamedTuple):
@@ -158,9 +152,11 @@ class _Run:
         self.history: list[EpochMetrics] = []
         self.steps, self.images, self.training_seconds = 0, 0, 0.0
         self.started = time.perf_counter()
-        # Dropout and momentum leave a way out: more silence is asked for before looking.
+        self.rates = learning_rates(train, train.epochs * self.total)
+        self.ways_out = _ways_out(model, train)
+        # Where there may be a way out, more silence is asked for before looking.
         unproved = math.ceil(health.SILENT_IMAGES / self.batch)
-        ways_out = model.dropout > 0 or train.momentum > 0
+        ways_out = model.dropout > 0 or train.momentum > 0 or self.ways_out
         self.watch = _Watch(max(QUIET_STEPS, unproved) if ways_out else QUIET_STEPS)
         self.looks: list[Look] = []
         self.absurd = self.exploded_epochs = self.saturated_epochs = 0
@@ -208,13 +204,14 @@ class _Run:
 
     def _train(self, epoch: int) -> tuple[_Sums, Diagnosis | None]:
         """Train for an epoch, or until there is a fault."""
-        order = np.random.default_rng([self.config.seed, epoch]).permutation(self.count)
+        self.program.show(epoch, self.config)
+        rates = self.rates[(epoch - 1) * self.total : epoch * self.total]
         step, loss, correct, seconds = 0, 0.0, 0, 0.0
         fault: Diagnosis | None = None
         while step < self.total and fault is None:
             started = time.perf_counter()
             done = self.program.train(
-                order, step, self.batch, self.watch.quiet, self.absurd, self.watch.next_look
+                rates, step, self.batch, self.watch.quiet, self.absurd, self.watch.next_look
             )
             seconds += time.perf_counter() - started
             self.steps += done.step - step
@@ -223,7 +220,7 @@ class _Run:
             step, loss, correct = done.step, loss + done.loss_sum, correct + done.correct
             now = Moment(epoch, step, done.last_loss)
             if not math.isfinite(now.loss):
-                batch = order[(step - 1) * self.batch : step * self.batch]
+                batch = slice((step - 1) * self.batch, step * self.batch)
                 fault = health.diverged(now, "loss", *self.program.non_finite(batch))
             else:
                 fault = self._stuck(now, step == self.total and epoch == self.config.epochs)
@@ -268,7 +265,7 @@ class _Run:
     def _evidence(self, now: Moment) -> Evidence:
         coasted: Census | None = None
         if self.config.momentum > 0:
-            with self.program.coasted():
+            with self.program.coasted(self.config.learning_rate):
                 coasted = self.program.census()
         return Evidence(
             census=self.program.census(),
@@ -277,6 +274,7 @@ class _Run:
             quiet_steps=self.watch.quiet,
             quiet_images=self.watch.quiet * self.batch,
             before_dropout=self.program.before_dropout if self.model.dropout > 0 else None,
+            other_ways_out=self.ways_out,
             rounding=self.rounding,
             entropy=self.entropy,
         )
@@ -289,7 +287,7 @@ class _Run:
     def _ruined(self, closing: Moment) -> Diagnosis | None:
         """Has the loss after the epoch's last step become absurd, or is it none at all?"""
         if not math.isfinite(closing.loss):
-            origin = self.program.non_finite(np.arange(len(self.sample)))
+            origin = self.program.non_finite(slice(len(self.sample)))
             return health.diverged(closing, "loss after the step", *origin)
         self.exploded_epochs = self.exploded_epochs + 1 if closing.loss > WORST else 0
         if self.exploded_epochs < EXPLODED_EPOCHS:
@@ -355,6 +353,7 @@ class _Verdict:
             return list(run.program.variables)
         layers = run.program.layers
         frozen = layers[: layers.index(self.diagnosis.layer) + 1]
+        frozen += [f"{layer}_normalization" for layer in frozen]
         return [v for v in run.program.variables if v.path.split("/")[-2] in frozen]
 
     def outcome(self, run: _Run) -> Recorded:
@@ -362,6 +361,16 @@ class _Verdict:
         moved = any(not np.array_equal(then, now.numpy()) for then, now in pairs)
         revived = run.watch.quiet < self.quiet + run.steps - self.steps
         return Recorded(self.now.epoch, self.now.step, revived, moved)
+
+
+def _ways_out(model: ModelConfig, train: TrainConfig) -> tuple[str, ...]:
+    """What might revive any dead layer, dropout and momentum apart."""
+    ways = {
+        "the statistics of another batch": model.batch_normalization,
+        "weight decay": train.weight_decay > 0,
+        "another flip or shift": train.flip or train.shift > 0,
+    }
+    return tuple(way for way, there in ways.items() if there)
 
 
 _STOP_REASONS: dict[str, StopReason] = {
