@@ -41,7 +41,9 @@ def run_on_ray(
     ray = _connected()
     try:
         _check_storage(order, len([node for node in ray.nodes() if node["Alive"]]), progress)
-        work = ray.remote(num_cpus=crew.cpus, num_gpus=crew.gpus, max_retries=MAX_RETRIES)(_work)
+        needs = {"num_cpus": crew.cpus, "num_gpus": crew.gpus}
+        again = {"max_retries": MAX_RETRIES, "retry_exceptions": [ChildProcessError]}
+        work = ray.remote(**needs, **again)(_work)
         progress.say(f"starting {crew.count} workers on the Ray cluster")
         pending = [
             work.remote(list(crew.command), dict(crew.environment), str(Path.cwd()))
@@ -122,6 +124,6 @@ def _work(command: Sequence[str], environment: Mapping[str, str], directory: str
     if process.returncode == 0:
         return ""
     if process.returncode < 0:  # Ray starts it again
-        raise RuntimeError(f"a worker was killed by signal {-process.returncode}")
+        raise ChildProcessError(f"a worker was killed by signal {-process.returncode}")
     last = next((line for line in reversed(errors.splitlines()) if line.strip()), "")
     return last.removeprefix("error: ") or f"a worker ended with code {process.returncode}"

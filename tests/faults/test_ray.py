@@ -16,6 +16,7 @@ from search.trials import tally
 from tests.conftest import ROOT
 from tests.faults.conftest import write_replay
 from tests.faults.replay import quiet, replay, replay_order
+from tests.faults.test_deadly import deadly_crew, with_deadly_arm
 from tests.faults.test_workers import running, wait_until
 from tests.search.conftest import load, table
 
@@ -32,7 +33,7 @@ def cluster(replayed, monkeypatch):
     """Two nodes with two processors each besides a head that works on nothing."""
     from ray.cluster_utils import Cluster
 
-    write_replay("lag = 4\nheartbeat = 2")
+    write_replay("lag = 4\nheartbeat = 5")
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
     monkeypatch.setenv("RAY_ADDRESS", cluster.address)
     yield cluster
@@ -66,7 +67,7 @@ def test_a_lost_node_costs_nothing(cluster, postgres_url):
     def studied() -> bool:
         return bool(running("lost", postgres_url))
 
-    thread = threading.Thread(target=lambda: (wait_until(studied, 120), lose_a_node()))
+    thread = threading.Thread(target=lambda: (wait_until(studied), lose_a_node()))
     thread.start()
     found = run_search(
         replay_order("lost", 20, postgres_url), quiet(), crew("lost", 20, postgres_url, 0.5)
@@ -76,6 +77,16 @@ def test_a_lost_node_costs_nothing(cluster, postgres_url):
     assert (counts.finished, counts.running) == (20, 0)
     assert counts.lost >= 1
     assert table(found) == straight
+
+
+def test_a_worker_that_is_killed_is_started_again(cluster, postgres_url):
+    """By its trial, twice: that has failed, and the search goes on."""
+    cluster.add_node(num_cpus=2)
+    with_deadly_arm()
+    crew = deadly_crew("deadly", 6, postgres_url, launcher="ray")
+    found = run_search(replay_order("deadly", 6, postgres_url), quiet(), crew)
+    counts = tally(found.trials)
+    assert (counts.finished, counts.failed, counts.lost, counts.running) == (6, 1, 1, 0)
 
 
 def test_several_nodes_need_a_database_that_all_reach(cluster):
