@@ -29,6 +29,7 @@ from scipy.stats import t as student
 from benchmarks.stored import PRESET, Stored
 from fmnist_model.command_line import new_app, run
 from fmnist_model.results import EpochMetrics
+from search.objective import Trains
 from search.preset import Preset, parse_preset
 from search.pruning import make_pruner
 from search.sampling import make_sampler, trial_seeds
@@ -46,21 +47,26 @@ class Found(NamedTuple):
     epochs: int
 
 
-def simulated(preset: Preset, seed: int, trials: int) -> Found:
-    """Search with so many trials, one after the other, each as its lag lets it see the study."""
+def plain(preset: Preset, seed: int, trials: int, engine: Trains) -> Study:
+    """A study in memory with so many trials, one after the other, each with its lag."""
     study = optuna.create_study(direction="maximize", pruner=make_pruner(preset))
-    engine, epochs = Stored(), 0
     for place in range(trials):
-        epochs += _try(study, preset, seed, place, engine)
-    everyone = study.get_trials(deepcopy=False)
-    return Found(_best(everyone), _best(everyone[: trials // 2]), epochs)
+        _try(study, preset, seed, place, engine)
+    return study
+
+
+def found(study: Study) -> Found:
+    """What a search came to."""
+    trials = study.get_trials(deepcopy=False)
+    epochs = sum(len(trial.intermediate_values) for trial in trials)
+    return Found(_best(trials), _best(trials[: len(trials) // 2]), epochs)
 
 
 def _best(trials: Sequence[FrozenTrial]) -> float:
     return next((trial.value or 0.0 for trial in best_trials(trials, 1)), 0.0)
 
 
-def _try(study: Study, preset: Preset, seed: int, place: int, engine: Stored) -> int:
+def _try(study: Study, preset: Preset, seed: int, place: int, engine: Trains) -> None:
     queued = create_trial(state=TrialState.RUNNING, user_attrs={ORDINAL: place})
     study.sampler = make_sampler(preset, seed, place)
     trial = Trial(study, study._storage.create_new_trial(study._study_id, queued))
@@ -75,7 +81,6 @@ def _try(study: Study, preset: Preset, seed: int, place: int, engine: Stored) ->
     completed = result.stop_reason == "completed"
     state = TrialState.COMPLETE if completed else TrialState.PRUNED
     study.tell(trial, result.value if completed else None, state)
-    return result.epochs_run
 
 
 def interval(values: Sequence[float]) -> str:
@@ -96,19 +101,18 @@ def main(
     """Print the best value found, by lag."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     console = Console()
-    found: dict[int, list[Found]] = {int(lag): [] for lag in lags.split(",")}
+    by_lag: dict[int, list[Found]] = {int(lag): [] for lag in lags.split(",")}
     for seed in track(range(seeds), "searching", console=console):
-        for lag in found:
-            preset = _preset(lag, pruner)
-            found[lag].append(simulated(preset, seed, trials))
+        for lag in by_lag:
+            by_lag[lag].append(found(plain(_preset(lag, pruner), seed, trials, Stored())))
         if results is not None:
-            results.write_text(json.dumps(found))
+            results.write_text(json.dumps(by_lag))
     title = f"{trials} trials, {pruner}, n = {seeds} seeds"
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     for column in ("lag", "best", "below the first row", "by half the trials", "epochs"):
         table.add_column(column, justify="right")
-    first = next(iter(found.values()))
-    for lag, these in found.items():
+    first = next(iter(by_lag.values()))
+    for lag, these in by_lag.items():
         less = [a.best - b.best for a, b in zip(first, these, strict=True)]
         epochs = np.mean([each.epochs for each in these])
         shown = [interval([each.best for each in these]), interval(less)]

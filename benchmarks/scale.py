@@ -171,7 +171,7 @@ def main(
     grow: Annotated[str, typer.Option(help="Sizes of a study, with commas.")] = "100,1000",
     trials: Annotated[int, typer.Option(help="Trials of each; 0: three a worker.")] = 0,
     sampler: Annotated[str, typer.Option(help="The workers' sampler.")] = "tpe",
-    samplers: Annotated[str, typer.Option(help="Samplers to time.")] = "tpe,random,qmc,cmaes",
+    samplers: Annotated[str, typer.Option(help="Samplers to time.")] = "tpe,random,qmc",
     pruner: Annotated[str, typer.Option(help="The workers' pruner.")] = "none",
     lag: Annotated[int, typer.Option(help="The workers' lag; 0: none.")] = 0,
 ) -> None:

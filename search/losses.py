@@ -4,34 +4,43 @@ worker was killed, too, has failed: it may be what kills them, as one that takes
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Sequence
 
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from search.objective import WORKER, is_gone
-from search.storage import backend, lock_trial
+from search.storage import backend, claiming, lock_trial
 from search.trials import DEADLY, ERROR, FAIL_REASON, KILLED, RETRY_OF
 
 
 def mark_lost(study: Study, reason: str, pool: int | None = None) -> None:
     """While `claiming`, fail the running trials whose process is gone or not heard of any more.
 
-    `reason` is KILLED, or INTERRUPTED where it counts for nothing. Processes that were started by
-    process `pool` of this machine are left to it, for it knows how they ended.
+    `reason` is KILLED, or INTERRUPTED where it counts for nothing. Processes that process `pool`
+    of this machine has started are left to it, for it knows how they ended (`mark_dead`).
     """
     stale = set(backend(study)._get_stale_trial_ids(study._study_id))
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
         worker = trial.user_attrs.get(WORKER)
         if trial._trial_id in stale:
-            mark(study, trial, reason, "was not heard of any more")
+            _mark(study, trial, reason, "was not heard of any more")
         elif is_gone(worker) and not (pool and worker and worker.get("parent") == pool):
-            mark(study, trial, reason, "was killed")
+            _mark(study, trial, reason, "was killed")
 
 
-def mark(study: Study, trial: FrozenTrial, reason: str, how: str) -> None:
-    """Within a transaction, fail a running trial because of what became of its worker, unless it
-    has ended meanwhile."""
+def mark_dead(study: Study, pid: int, how: str) -> None:
+    """Fail what process `pid` of this machine was running when it died, and say how that was."""
+    with claiming(study):
+        for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+            worker = trial.user_attrs.get(WORKER, {})
+            if (worker.get("host"), worker.get("pid")) == (socket.gethostname(), pid):
+                _mark(study, trial, KILLED, how)
+
+
+def _mark(study: Study, trial: FrozenTrial, reason: str, how: str) -> None:
+    """Fail a running trial for what became of its worker, unless it has ended meanwhile."""
     if lock_trial(study, trial._trial_id) != TrialState.RUNNING:
         return
     attributes = {FAIL_REASON: reason}

@@ -14,12 +14,11 @@ from typing import IO, Literal
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
-from search.losses import mark
+from search.losses import mark_dead
 from search.objective import WORKER, Interrupted
 from search.order import Order, SearchStoppedError
 from search.progress import Progress
-from search.storage import claiming
-from search.trials import KILLED, is_finished
+from search.trials import is_finished
 
 MAX_REPLACEMENTS = 3
 """So often in a row, no trial finished between, a worker that died is replaced."""
@@ -170,9 +169,7 @@ class Pool:
         its = [t for t in self._watch.trials() if t.user_attrs.get(WORKER, {}).get("pid") == pid]
         how = f"was killed by signal {-code}" if code < 0 else f"ended with {words or code!r}"
         slot.deaths = 1 if any(map(is_finished, its)) else slot.deaths + 1
-        with claiming(self._study):
-            for trial in its:
-                mark(self._study, trial, KILLED, how)
+        mark_dead(self._study, pid, how)
         self._watch.show()
         if slot.deaths > MAX_REPLACEMENTS:
             last = f", at work on trial {its[-1].number}" if its else ""

@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 
 MAX_FAILURES = 3
 """So many failed trials in a row end the search."""
-POLL_SECONDS = 0.2
-"""How long a worker that waits for others rests before it looks again."""
+POLL_SECONDS, LONGEST_POLL_SECONDS = 0.2, 2.0
+"""How long a worker that waits for others rests before it looks again: at first, and at most. Each
+look takes the study's lock, and many may be waiting."""
 
 
 Load = Callable[[Order, Study, Progress], Trains]
@@ -84,18 +85,21 @@ class Worker:
         )
         claims = Claims(self._study, order.preset, order.trials, order.parent)
         progress.begin(self._study, order.trials)
+        rest = POLL_SECONDS
         while True:
             if self._interrupted():
                 raise Interrupted
             claimed = claims.next()
             if claimed is Rest.WAIT:
-                time.sleep(POLL_SECONDS)
+                time.sleep(rest)
+                rest = min(1.25 * rest, LONGEST_POLL_SECONDS)
             elif isinstance(claimed, Rest):
                 if claimed is Rest.EXHAUSTED:
                     progress.say("every point of the grid has been tried")
                 return
             else:
                 self._try(objective, claimed)
+                rest = POLL_SECONDS
 
     def _try(self, objective: Objective, trial: Trial) -> None:
         try:
