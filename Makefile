@@ -3,7 +3,8 @@
 PYTHON ?= python3
 STUDY ?= paper
 TRIALS ?= 50
-STORAGE ?= sqlite:///studies/results/studies.db
+# By the environment, for other users of the machine can see what is on a command line.
+export STORAGE ?= sqlite:///studies/results/studies.db
 PORT ?= 8080
 SEEDS ?= 5
 NAME ?=
@@ -22,7 +23,7 @@ BIN := .venv/bin
 GPU := $(if $(findstring GPU,$(shell nvidia-smi -L 2>/dev/null)),gpu)
 comma := ,
 study_name = $(or $(NAME),$(patsubst %.toml,%,$(notdir $(STUDY))))
-study_options = --study "$(STUDY)" --storage "$(STORAGE)" $(if $(NAME),--name "$(NAME)")
+study_options = --study "$(STUDY)" $(if $(NAME),--name "$(NAME)")
 
 .DEFAULT_GOAL := help
 .PHONY: help setup data search status dashboard export evaluate report paper bench test lint lock clean
@@ -32,7 +33,8 @@ help:  ## list the targets and their variables
 	@sed -n 's/^\([a-z]*\):.*  ## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-12s %s\n", $$1, $$2 }'
 	@echo
 	@echo "STUDY and NAME: a preset (a name in studies/ or a .toml file), and another name for its study"
-	@echo "STORAGE: the database, any SQLAlchemy URL, by default $(STORAGE)"
+	@echo "STORAGE: the database, any SQLAlchemy URL, by default sqlite:///studies/results/studies.db;"
+	@echo "  in the environment a password in it is hidden from other users of the machine"
 	@echo "DATA: a directory with Fashion-MNIST as IDX or CSV files, fetched by default"
 	@echo "WORKERS: so many processes search at once; THREADS: of TensorFlow in each, by default the cores shared out"
 	@echo "LAUNCHER: ray runs them on the cluster of RAY_ADDRESS, with CPUS_PER_WORKER=1 and GPUS_PER_WORKER=0 each"
@@ -67,7 +69,7 @@ status: .venv/installed  ## say how a study stands (STUDY= NAME= STORAGE=)
 	@$(BIN)/python -m search status $(study_options)
 
 dashboard: .venv/installed  ## look at the storage on 127.0.0.1 (PORT=8080 STORAGE=)
-	@$(BIN)/python -m studies dashboard --storage "$(STORAGE)" --port $(PORT)
+	@$(BIN)/python -m studies dashboard --port $(PORT)
 
 export: .venv/installed  ## write the best configuration, or that of TRIAL=n, to studies/results/<study>/best.toml
 	@$(BIN)/python -m search export $(study_options) $(if $(TRIAL),--trial $(TRIAL))
@@ -79,7 +81,7 @@ report: .venv/installed  ## draw a study as one page, studies/results/<study>/re
 	@$(BIN)/python -m studies report $(study_options)
 
 paper: .venv/installed  ## train the paper's arms with SEEDS=10 seeds and draw its figures; again to go on
-	@$(BIN)/python -m studies paper --storage "$(STORAGE)" $(if $(filter command line environment,$(origin SEEDS)),--seeds $(SEEDS)) $(if $(DATA),--data "$(DATA)")
+	@$(BIN)/python -m studies paper $(if $(filter command line environment,$(origin SEEDS)),--seeds $(SEEDS)) $(if $(DATA),--data "$(DATA)")
 
 bench: .venv/installed  ## measure the training speed beside Keras's fit
 	@$(BIN)/python -m benchmarks.training

@@ -1,7 +1,7 @@
 """Stands in for training where that is not the question: the curve is a function of the
 configuration, and each epoch sleeps. All around it (process, signals, database) is real.
 
-    STORAGE=URL python -m benchmarks.replay NAME TRIALS SECONDS_AN_EPOCH --parent PID
+    STORAGE=URL python -m benchmarks.replay NAME TRIALS SECONDS_AN_EPOCH [--parent PID]
 
 works on study NAME of the preset studies/replay.toml, as `python -m search worker` would.
 """
@@ -13,6 +13,7 @@ import math
 import os
 import sys
 import time
+from typing import Any
 
 from optuna.study import Study
 from rich.console import Console
@@ -28,32 +29,37 @@ from search.runner import run_search
 
 
 class Replay:
-    """Best at a learning rate of 0.3 without dropout, after many epochs."""
+    """A curve that is made up: best at a learning rate of 0.3 without dropout."""
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float = 0) -> None:
         self._seconds = seconds
+
+    def curve(self, model: ModelConfig, train: TrainConfig) -> list[float]:
+        """The validation accuracy after each epoch; it ends early where the run diverges."""
+        best = 0.9 - abs(train.learning_rate - 0.3) - model.dropout / 2
+        noise = train.seed % 997 / 1e5
+        return [best * (1 - math.exp(-epoch)) + noise for epoch in range(1, train.epochs + 1)]
 
     def run(
         self, model: ModelConfig, train: TrainConfig, report: Report | None = None
     ) -> RunResult:
-        best = 0.9 - abs(train.learning_rate - 0.3) - model.dropout / 2
+        curve = self.curve(model, train)
+        stop: StopReason = "completed" if len(curve) == train.epochs else "diverged"
         history: list[EpochMetrics] = []
-        stop: StopReason = "completed"
-        for epoch in range(1, train.epochs + 1):
+        for epoch, accuracy in enumerate(curve, 1):
             time.sleep(self._seconds)
-            accuracy = best * (1 - math.exp(-epoch)) + train.seed % 997 / 1e5
             history.append(EpochMetrics(epoch, 1.0, accuracy, 1.0, accuracy, 1000.0))
-            if report is not None and report(history[-1]) and epoch < train.epochs:
+            if report is not None and report(history[-1]) and epoch < len(curve):
                 stop = "pruned"
                 break
         return RunResult(
             stop_reason=stop,
-            value=accuracy,
-            diagnosis=Diagnosis("healthy", "a replay"),
+            value=history[-1].val_accuracy if history else None,
+            diagnosis=Diagnosis("non_finite" if stop == "diverged" else "healthy", "a replay"),
             history=tuple(history),
-            epochs_run=epoch,
-            steps_run=epoch,
-            train_seconds=epoch * self._seconds,
+            epochs_run=len(history),
+            steps_run=len(history),
+            train_seconds=len(history) * self._seconds,
             images_per_second=1000.0,
             engine="replay",
             precision="float32",
@@ -70,18 +76,18 @@ def quiet() -> Progress:
     return Progress(Console(file=io.StringIO()))
 
 
-def replay(
-    name: str, trials: int, url: str, seconds: float = 0, parent: int | None = None
-) -> Study:
+def replay(name: str, trials: int, url: str, seconds: float = 0, **more: Any) -> Study:
     """Search with the stand-in, in this process."""
-    order = Order(load_preset("replay"), name, url, trials, parent=parent)
+    order = Order(load_preset("replay"), name, url, trials, **more)
     return run_search(order, quiet(), load=lambda *_: Replay(seconds))
 
 
 def main() -> int:
-    name, trials, seconds, _, parent = sys.argv[1:]
+    name, trials, seconds, *more = sys.argv[1:]
+    parent = int(more[1]) if more else None
+    url = os.environ["STORAGE"]
     try:
-        replay(name, int(trials), os.environ["STORAGE"], float(seconds), int(parent))
+        replay(name, int(trials), url, float(seconds), beside=True, parent=parent)
     except KeyboardInterrupt:
         return 130
     except UserError as error:

@@ -1,15 +1,17 @@
-"""How far the searching carries: python -m benchmarks.scale --storage URL --workers 1,4,16,64
+"""How far the searching carries: python -m benchmarks.scale --storage URL --workers 1,4,16,64,256
 
-Training is replaced by curves that are made up and sleep (benchmarks/replay.py: ten epochs of
-0.2 s, no pruner unless it is named), so that what is left is processes, claims, samplers and the
-database. Prints for each number of workers the trials a second beside those that sleeping alone
-would allow, the share of the workers' time in trials, and the epochs that were run; --lag shows
-what a lag costs. Then, with --grow 100,1000,10000, the median seconds of a claim, a proposal, a
-report and an attribute in a study of so many trials, one worker. Studies' names are new each time.
+Training is replaced by sleep and the curves of stored runs (benchmarks/stored.py: eight epochs of
+half a second, no pruner unless it is named); everything else is what a worker does. A simulated
+worker is a thread with a storage and connections of its own, up to 32 in a process. Prints for each
+number of workers the trials a second beside those that sleeping alone would allow, what a trial
+takes of the processors and the database, and how long workers wait for a report and between two
+trials. Then, with --grow 100,1000,10000, the milliseconds of each step in a study of so many
+trials, one worker. Studies' names are new each time.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -24,69 +26,86 @@ from typing import Annotated, Any
 
 import numpy as np
 import optuna
+import psutil
 import typer
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState, create_trial
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.table import Table
 
+from benchmarks.stored import EPOCHS, PRESET
 from fmnist_model.command_line import new_app, run
-from search.claims import Claims
+from search.claims import Claims, Rest
 from search.preset import Preset, load_preset
 from search.pruning import make_pruner
 from search.space import distributions, suggest
-from search.storage import open_storage, shown
+from search.storage import open_storage, shown, transaction
 from search.study import open_study
 from search.trials import ORDINAL
 
-EPOCHS, SECONDS = 10, 0.2
-PRESET = f"""
-[train]
-epochs = {EPOCHS}
-
-[space]
-activation = ["sigmoid", "relu"]
-dropout = {{ low = 0.0, high = 0.5 }}
-learning_rate = {{ low = 0.15, high = 0.45 }}
-
-[sampler]
-name = "SAMPLER"
-
-[pruner]
-name = "PRUNER"
-
-[workers]
-LAG
-"""
+SECONDS = 0.5
+THREADS = 32
 REPEATS = 7
 
 app = new_app("Measure how the search scales.")
 
 
-def throughput(url: str, workers: int, trials: int) -> tuple[float, float, int]:
-    """Trials a second of so many workers, from the first one's start to the last one's end; the
-    share of that time that workers spent in trials; and the epochs that were run."""
+def throughput(url: str, workers: int, trials: int) -> list[str]:
+    """A row of the table: `trials` trials by so many workers that begin at once."""
     name = f"scale-{uuid.uuid4().hex[:8]}"
     open_study(open_storage(url), name, load_preset("replay"), seed=0)
-    root = str(Path(__file__).parent.parent)
-    command = [sys.executable, "-m", "benchmarks.replay", name, str(trials), str(SECONDS)]
-    started = [
+    shares = [min(THREADS, workers - first) for first in range(0, workers, THREADS)]
+    command = [sys.executable, "-m", "benchmarks.simulated", name, str(trials)]
+    environment = {**os.environ, "STORAGE": url, "PYTHONPATH": str(Path(__file__).parent.parent)}
+    processes = [
         subprocess.Popen(
-            [*command, "--parent", str(os.getpid())],
-            env={**os.environ, "STORAGE": url, "PYTHONPATH": root},
+            [*command, str(share), str(SECONDS)],
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         )
-        for _ in range(workers)
+        for share in shares
     ]
-    for process in started:
-        process.wait()
+    for process in processes:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n", "a process did not start"
+    server = _server_seconds()
+    started = time.perf_counter()
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write("\n")
+        process.stdin.flush()
+    taken = [json.loads(process.communicate()[0]) for process in processes]
+    wall = time.perf_counter() - started
+    server = _server_seconds() - server
     done = optuna.load_study(study_name=name, storage=open_storage(url)).get_trials(deepcopy=False)
-    starts = [trial.datetime_start for trial in done if trial.datetime_start]
-    ends = [trial.datetime_complete for trial in done if trial.datetime_complete]
-    wall = (max(ends) - min(starts)).total_seconds()
-    busy = sum(trial.duration.total_seconds() for trial in done if trial.duration)
-    epochs = sum(trial.user_attrs["epochs_run"] for trial in done)
-    return len(ends) / wall, busy / wall / workers, epochs
+    epochs = sum(trial.user_attrs.get("epochs_run", 0) for trial in done)
+    reports, between = ([s for each in taken for s in each[key]] for key in ("reports", "between"))
+    return [
+        str(workers),
+        f"{len(done) / wall:.2f}",
+        f"{workers * len(done) / (epochs * SECONDS):.2f}",
+        f"{epochs * SECONDS / wall / workers:.0%}",
+        f"{sum(each['cpu'] for each in taken) / len(done):.3f}",
+        f"{server / len(done):.3f}",
+        f"{sum(each['commits'] for each in taken) / len(done):.1f}",
+        _milliseconds(reports),
+        _milliseconds(between),
+        f"{os.getloadavg()[0]:.0f}",
+    ]
+
+
+def _server_seconds() -> float:
+    """The processor time of PostgreSQL on this machine, processes that have ended included."""
+    processes = psutil.process_iter(["name", "cpu_times"])
+    return sum(sum(p.info["cpu_times"][:4]) for p in processes if p.info["name"] == "postgres")
+
+
+def _milliseconds(seconds: list[float]) -> str:
+    """Median and 95 % quantile."""
+    if not seconds:
+        return "-"
+    low, high = np.quantile(seconds, [0.5, 0.95]) * 1000
+    return f"{low:,.0f} {high:,.0f}"
 
 
 def filled(url: str, preset: Preset, count: int) -> Study:
@@ -94,33 +113,35 @@ def filled(url: str, preset: Preset, count: int) -> Study:
     storage = open_storage(url, heartbeat=60)
     study = open_study(storage, f"grown-{uuid.uuid4().hex[:8]}", preset, seed=0)
     study.pruner = make_pruner(preset)
-    study.add_trials([_completed(number, preset) for number in range(count)])
+    with transaction(study):
+        study.add_trials([_completed(number, preset) for number in range(count)])
     return study
 
 
 def _completed(number: int, preset: Preset) -> FrozenTrial:
     random = np.random.default_rng(number)
-    params: dict[str, Any] = {
-        "activation": str(random.choice(["sigmoid", "relu"])),
-        "dropout": float(random.uniform(0, 0.5)),
-        "learning_rate": float(random.uniform(0.15, 0.45)),
+    spaces = distributions(preset)
+    params = {
+        name: space.choices[random.integers(len(space.choices))]
+        if isinstance(space, optuna.distributions.CategoricalDistribution)
+        else float(random.uniform(space.low, space.high))  # type: ignore[attr-defined]
+        for name, space in spaces.items()
     }
     curve = {epoch: float(random.uniform()) for epoch in range(1, EPOCHS + 1)}
     return create_trial(
         state=TrialState.COMPLETE,
         value=curve[EPOCHS],
         params=params,
-        distributions=distributions(preset),
+        distributions=spaces,
         intermediate_values=curve,
         user_attrs={ORDINAL: number},
     )
 
 
-def costs(url: str, preset: Preset, count: int) -> dict[str, float]:
-    """Median seconds of what a trial asks of a study of so many trials."""
-    study = filled(url, preset, count)
-    claims = Claims(study, open_storage(url, heartbeat=60), preset, count + REPEATS)
-    taken: dict[str, list[float]] = {"claim": [], "propose": [], "report": [], "attribute": []}
+def costs(preset: Preset, study: Study, count: int) -> dict[str, float]:
+    """Median milliseconds of what a trial asks of a study of so many trials."""
+    claims = Claims(study, preset, count + REPEATS)
+    taken: dict[str, list[float]] = {"claim": [], "propose": [], "report": [], "end": []}
 
     def timed(what: str, act: Callable[[], Any]) -> Any:
         started = time.perf_counter()
@@ -130,16 +151,17 @@ def costs(url: str, preset: Preset, count: int) -> dict[str, float]:
 
     for repeat in range(REPEATS):
         trial = timed("claim", claims.next)
+        assert not isinstance(trial, Rest)
         timed("propose", partial(suggest, trial, preset))
         timed("report", partial(_report, trial))
-        timed("attribute", partial(trial.set_user_attr, "epochs_run", 1))
-        study.tell(trial, 0.5 + repeat / 100)
-    return {what: median(seconds) for what, seconds in taken.items()}
+        timed("end", partial(study.tell, trial, 0.5 + repeat / 100))
+    return {what: 1000 * median(seconds) for what, seconds in taken.items()}
 
 
 def _report(trial: optuna.Trial) -> None:
-    trial.report(0.5, 1)
-    trial.should_prune()
+    with transaction(trial.study):
+        trial.report(0.5, 1)
+        trial.should_prune()
 
 
 @app.command()
@@ -147,41 +169,48 @@ def main(
     storage: Annotated[str, typer.Option(envvar="STORAGE", help="A database for the studies.")],
     workers: Annotated[str, typer.Option(help="Numbers of workers, with commas.")] = "1,4,16",
     grow: Annotated[str, typer.Option(help="Sizes of a study, with commas.")] = "100,1000",
-    trials: Annotated[int, typer.Option(help="Trials of each; 0: four a worker.")] = 0,
-    sampler: Annotated[str, typer.Option(help="The preset's sampler.")] = "tpe",
-    pruner: Annotated[str, typer.Option(help="The preset's pruner.")] = "none",
-    lag: Annotated[int | None, typer.Option(help="The preset's lag.")] = None,
+    trials: Annotated[int, typer.Option(help="Trials of each; 0: three a worker.")] = 0,
+    sampler: Annotated[str, typer.Option(help="The workers' sampler.")] = "tpe",
+    samplers: Annotated[str, typer.Option(help="Samplers to time.")] = "tpe,random,qmc",
+    pruner: Annotated[str, typer.Option(help="The workers' pruner.")] = "none",
+    lag: Annotated[int, typer.Option(help="The workers' lag; 0: none.")] = 0,
 ) -> None:
     """Print trials a second by workers, and what a trial costs by the study's size."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    console = Console()
     with tempfile.TemporaryDirectory() as directory:
         os.chdir(directory)
         Path("studies").mkdir()
-        path = Path("studies/replay.toml")
-        text = PRESET.replace("SAMPLER", sampler).replace("LAG", f"lag = {lag}" if lag else "")
-        path.write_text(text.replace("PRUNER", pruner))
-        columns = ("workers", "trials/s", "if sleeping were all", "in trials", "epochs")
-        table = _table(*columns, title=shown(storage))
-        for count in [int(n) for n in workers.split(",") if n]:
-            number = trials or max(20, 4 * count)
-            rate, busy, epochs = throughput(storage, count, number)
-            most = count * number / (epochs * SECONDS)
-            table.add_row(str(count), f"{rate:.2f}", f"{most:.2f}", f"{busy:.0%}", str(epochs))
-        console.print(table)
-        path.write_text(text.replace("PRUNER", "successive_halving"))
-        table = _table("trials", "claim", "propose", "report", "attribute", title="seconds each")
-        for count in [int(n) for n in grow.split(",") if n]:
-            found = costs(storage, load_preset("replay"), count)
-            table.add_row(f"{count:,}", *(f"{seconds:.3f}" for seconds in found.values()))
-        console.print(table)
+        _write(sampler, pruner, lag)
+        print(shown(storage))
+        if workers:
+            print("CPU s, server s and commits are of one trial; ms are medians, 95 % quantiles")
+            columns = ("workers", "trials/s", "by sleep", "in epochs", "CPU s", "server s")
+            _print(*columns, "commits", "report ms", "between ms", "load")
+        for count in _numbers(workers):
+            _print(*throughput(storage, count, trials or max(12, 3 * count)))
+        _print("trials", "sampler", "claim ms", "propose", "report", "end")
+        for count in _numbers(grow):
+            study = filled(storage, _write("tpe", "successive_halving", 0), count)
+            for number, each in enumerate(samplers.split(",")):
+                preset = _write(each, "successive_halving", 0)
+                found = costs(preset, study, count + number * REPEATS)
+                _print(f"{count:,}", each, *(f"{ms:,.0f}" for ms in found.values()))
 
 
-def _table(*columns: str, title: str) -> Table:
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
-    for column in columns:
-        table.add_column(column, justify="right")
-    return table
+def _numbers(text: str) -> list[int]:
+    return [int(number) for number in text.split(",") if number]
+
+
+def _write(sampler: str, pruner: str, lag: int) -> Preset:
+    """Write the preset `replay`, and read it."""
+    text = f'{PRESET}\n[sampler]\nname = "{sampler}"\n[pruner]\nname = "{pruner}"\n'
+    Path("studies/replay.toml").write_text(text + (f"[workers]\nlag = {lag}\n" if lag else ""))
+    return load_preset("replay")
+
+
+def _print(*cells: str) -> None:
+    """A row of a table, as soon as it is known."""
+    print(" ".join(f"{cell:>11}" for cell in cells), flush=True)
 
 
 if __name__ == "__main__":

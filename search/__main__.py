@@ -109,7 +109,7 @@ def worker(
     from search.progress import Progress
 
     preset = load_preset(study)
-    order = Order(preset, study_name(study, name), storage, trials, seed, data, parent)
+    order = Order(preset, study_name(study, name), storage, trials, seed, data, True, parent)
     _searched(order, Progress(), None)
 
 

@@ -7,23 +7,21 @@ TRIALS still needs; so TRIALS is met exactly with any number of workers.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
 from enum import Enum
 from typing import Any
 
-from optuna.exceptions import UpdateFinishedTrialError
-from optuna.storages import RDBStorage
 from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
-from search.objective import WORKER, is_gone, this_process
+from search.losses import mark_lost
+from search.objective import WORKER, this_process
 from search.preset import Arm, Preset
 from search.sampling import make_sampler
 from search.space import grid_size, stored
-from search.storage import locked
+from search.storage import backend, claiming
 from search.trials import (
     ARM,
-    FAIL_REASON,
+    KILLED,
     ORDINAL,
     RETRY_OF,
     failed_to_retry,
@@ -46,11 +44,20 @@ class Rest(Enum):
 
 
 class Claims:
-    """Claims trials of a study for this process, until `target` have finished."""
+    """Claims trials of a study for this process, until `target` have finished.
 
-    def __init__(self, study: Study, storage: RDBStorage, preset: Preset, target: int) -> None:
-        self.study, self._storage = study, storage
-        self._preset, self._target = preset, target
+    `pool` is the process that started this one beside others, and tells how they end.
+    """
+
+    def __init__(
+        self,
+        study: Study,
+        preset: Preset,
+        target: int,
+        pool: int | None = None,
+    ) -> None:
+        self.study, self._preset = study, preset
+        self._target, self._pool = target, pool
         self._seed = int(study.user_attrs["seed"])
 
     def next(self) -> Trial | Rest:
@@ -58,16 +65,15 @@ class Claims:
 
         The trial runs then; it is this process's until it ends or loses it to another.
         """
-        with locked(self._storage, self.study._study_id):
-            mark_lost(self.study, self._storage)
+        with claiming(self.study):
+            mark_lost(self.study, KILLED, self._pool)
             trials = self.study.get_trials(deepcopy=False)
             chosen = self._choose(trials)
             if isinstance(chosen, Rest):
                 return chosen
-            trial_id = self._begin(chosen, trials)
-        place = self.study._storage.get_trial(trial_id).user_attrs[ORDINAL]
-        self.study.sampler = make_sampler(self._preset, self._seed, place)
-        return Trial(self.study, trial_id)
+            place = chosen.user_attrs.get(ORDINAL, _next_place(trials))
+            self.study.sampler = make_sampler(self._preset, self._seed, place)
+            return Trial(self.study, self._begin(chosen, place))
 
     def _choose(self, trials: Sequence[FrozenTrial]) -> FrozenTrial | Rest:
         finished = sum(is_finished(trial) for trial in trials)
@@ -123,30 +129,18 @@ class Claims:
         tried = {trial.user_attrs.get(ARM) for trial in trials if not is_lost(trial)}
         return next((arm for arm in self._preset.arms if arm.name not in tried), None)
 
-    def _begin(self, chosen: FrozenTrial, trials: Sequence[FrozenTrial]) -> int:
-        """Let a trial run in this process's name: a kill at any point leaves it to be taken over,
-        as one that waits, or as one whose owner is gone or not heard of."""
+    def _begin(self, chosen: FrozenTrial, place: int) -> int:
+        """Let a trial run in this process's name."""
         storage = self.study._storage
         if chosen.number < 0:
             trial_id = storage.create_new_trial(self.study._study_id, chosen)
-        else:
+        else:  # somebody else's, put into the queue by hand
             trial_id = chosen._trial_id
             storage.set_trial_user_attr(trial_id, WORKER, this_process())
-            if ORDINAL not in chosen.user_attrs:  # somebody else's, put into the queue by hand
-                storage.set_trial_user_attr(trial_id, ORDINAL, _next_place(trials))
-        self._storage.record_heartbeat(trial_id)
+            storage.set_trial_user_attr(trial_id, ORDINAL, place)
         storage.set_trial_state_values(trial_id, TrialState.RUNNING)
+        backend(self.study).record_heartbeat(trial_id)
         return trial_id
-
-
-def mark_lost(study: Study, storage: RDBStorage) -> None:
-    """Fail the running trials whose process is gone, or has not been heard of for too long."""
-    stale = set(storage._get_stale_trial_ids(study._study_id))
-    for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-        if trial._trial_id in stale or is_gone(trial.user_attrs.get(WORKER)):
-            with suppress(UpdateFinishedTrialError):  # it has just ended after all
-                storage.set_trial_user_attr(trial._trial_id, FAIL_REASON, "killed")
-                storage.set_trial_state_values(trial._trial_id, TrialState.FAIL)
 
 
 def _queued(user_attrs: dict[str, Any], system_attrs: dict[str, Any]) -> FrozenTrial:

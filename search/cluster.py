@@ -16,11 +16,13 @@ from typing import Any
 from optuna.study import Study
 
 from fmnist_model.errors import UserError
+from search.losses import mark_dead
 from search.objective import Interrupted
 from search.order import Order, SearchStoppedError
 from search.pool import GRACE_SECONDS, POLL_SECONDS, Crew, Watch
 from search.progress import Progress
-from search.storage import sqlite_file
+from search.storage import faults_explained, open_storage, sqlite_file
+from search.study import load_study
 
 MAX_RETRIES = 3
 """So often Ray starts a worker again whose node or process was lost."""
@@ -41,10 +43,14 @@ def run_on_ray(
     ray = _connected()
     try:
         _check_storage(order, len([node for node in ray.nodes() if node["Alive"]]), progress)
-        work = ray.remote(num_cpus=crew.cpus, num_gpus=crew.gpus, max_retries=MAX_RETRIES)(_work)
+        needs = {"num_cpus": crew.cpus, "num_gpus": crew.gpus}
+        again = {"max_retries": MAX_RETRIES, "retry_exceptions": [ChildProcessError]}
+        work = ray.remote(**needs, **again)(_work)
         progress.say(f"starting {crew.count} workers on the Ray cluster")
         pending = [
-            work.remote(list(crew.command), dict(crew.environment), str(Path.cwd()))
+            work.remote(
+                order.name, order.url, list(crew.command), dict(crew.environment), str(Path.cwd())
+            )
             for _ in range(crew.count)
         ]
         _await(ray, pending, Watch(study, progress), interrupted)
@@ -102,7 +108,9 @@ def _await(ray: Any, pending: list[Any], watch: Watch, interrupted: Callable[[],
         raise Interrupted
 
 
-def _work(command: Sequence[str], environment: Mapping[str, str], directory: str) -> str:
+def _work(
+    study: str, url: str, command: Sequence[str], environment: Mapping[str, str], directory: str
+) -> str:
     """Run a worker on this node; return the error that it ended with, or nothing."""
     process = subprocess.Popen(
         [*command, "--parent", str(os.getpid())],
@@ -121,7 +129,10 @@ def _work(command: Sequence[str], environment: Mapping[str, str], directory: str
         raise
     if process.returncode == 0:
         return ""
-    if process.returncode < 0:  # Ray starts it again
-        raise RuntimeError(f"a worker was killed by signal {-process.returncode}")
+    if process.returncode < 0:
+        how = f"was killed by signal {-process.returncode}"
+        with faults_explained(url):
+            mark_dead(load_study(open_storage(url), url, study), process.pid, how)
+        raise ChildProcessError(f"a worker {how}")  # Ray starts it again
     last = next((line for line in reversed(errors.splitlines()) if line.strip()), "")
     return last.removeprefix("error: ") or f"a worker ended with code {process.returncode}"

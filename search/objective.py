@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import socket
 import traceback
-from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import asdict
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
-import optuna
 import psutil
 from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
-from optuna.trial import FrozenTrial, Trial
+from optuna.trial import FrozenTrial, Trial, TrialState
 
 from fmnist_model.config import ModelConfig, TrainConfig
 from fmnist_model.results import EpochMetrics, Report, RunResult
 from search.preset import Preset
 from search.sampling import trial_seeds
 from search.space import configurations, suggest
-from search.trials import FAIL_REASON, ORDINAL
+from search.storage import transaction
+from search.trials import ERROR, FAIL_REASON, ORDINAL, RAISED
 
 WORKER = "worker"
 CLOCK_SECONDS = 5.0
@@ -41,10 +40,6 @@ class Interrupted(KeyboardInterrupt):
     """Raised between two epochs after Ctrl-C or SIGTERM, so that the trial is told of it."""
 
 
-class TrialFailedError(Exception):
-    """A trial raised an exception, which its attributes tell of; the search goes on."""
-
-
 def this_process() -> dict[str, Any]:
     """Names this process so that another can tell later whether it still lives."""
     process = psutil.Process()
@@ -52,6 +47,7 @@ def this_process() -> dict[str, Any]:
         "host": socket.gethostname(),
         "pid": process.pid,
         "started": process.create_time(),
+        "parent": process.ppid(),
     }
 
 
@@ -68,12 +64,21 @@ def is_gone(worker: dict[str, Any] | None) -> bool:
         return True
 
 
-class Objective:
-    """Trains what a trial proposes; returns the validation accuracy after the last epoch.
+@dataclass(frozen=True)
+class Outcome:
+    """How a trial ended, and what else is kept of it."""
 
-    Raises TrialPruned for pruned, stuck and diverged runs, whose `stop_reason` attribute says
-    which, and TrialFailedError after any exception of the run, which is kept as `traceback`.
-    Raises UpdateFinishedTrialError where the trial was taken for lost meanwhile.
+    state: TrialState
+    value: float | None = None
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Objective:
+    """Trains what a trial proposes; the value is the validation accuracy after the last epoch.
+
+    Pruned, stuck and diverged runs end as PRUNED, and the attribute `stop_reason` says which.
+    Any exception of the run is kept as `traceback`, and the trial fails. Raises Interrupted,
+    StorageInternalError, and UpdateFinishedTrialError where the trial was taken for lost meanwhile.
     """
 
     def __init__(
@@ -88,44 +93,39 @@ class Objective:
         self._preset, self._seed, self._engine = preset, seed, engine
         self._on_start, self._on_epoch, self._interrupted = on_start, on_epoch, interrupted
 
-    def __call__(self, trial: Trial) -> float:
+    def __call__(self, trial: Trial) -> Outcome:
         try:
-            return self._run(trial)
-        except (optuna.TrialPruned, UpdateFinishedTrialError):
-            raise
-        except (KeyboardInterrupt, StorageInternalError):
-            # The database's fault is none of the trial's: it is lost, it has not failed.
-            with suppress(StorageInternalError, UpdateFinishedTrialError):
-                trial.set_user_attr(FAIL_REASON, "interrupted")
-            raise
+            result = self._run(trial)
+        except (UpdateFinishedTrialError, StorageInternalError):
+            raise  # none of the trial's fault
         except Exception as error:
-            trial.set_user_attr(FAIL_REASON, "exception")
-            trial.set_user_attr("error", f"{type(error).__name__}: {error}"[:500])
-            trial.set_user_attr("traceback", traceback.format_exc())
-            raise TrialFailedError from error
+            noted = {FAIL_REASON: RAISED, ERROR: f"{type(error).__name__}: {error}"[:500]}
+            noted["traceback"] = traceback.format_exc()
+            return Outcome(TrialState.FAIL, None, noted)
+        if result.stop_reason == "completed":
+            return Outcome(TrialState.COMPLETE, result.value, attributes(result))
+        return Outcome(TrialState.PRUNED, None, attributes(result))
 
-    def _run(self, trial: Trial) -> float:
-        suggest(trial, self._preset)
+    def _run(self, trial: Trial) -> RunResult:
         training_seed = trial_seeds(self._seed, trial.user_attrs[ORDINAL])[1]
-        model, train = configurations(self._preset, trial.params, training_seed)
-        trial.set_user_attr("seed", training_seed)
+        _ = trial.relative_params  # what takes long is sampled before the database is locked
+        with transaction(trial.study):
+            suggest(trial, self._preset)
+            trial.set_user_attr("seed", training_seed)
         self._on_start(trial)
 
         def report(metrics: EpochMetrics) -> bool:
-            if metrics.val_accuracy is not None:
-                trial.report(metrics.val_accuracy, metrics.epoch)
+            with transaction(trial.study):
+                if metrics.val_accuracy is not None:
+                    trial.report(metrics.val_accuracy, metrics.epoch)
+                prune = trial.should_prune()
             self._on_epoch(metrics)
             if self._interrupted():
                 raise Interrupted
-            return trial.should_prune()
+            return prune
 
-        result = self._engine.run(model, train, report)
-        for name, value in attributes(result).items():
-            trial.set_user_attr(name, value)
-        if result.stop_reason != "completed":
-            raise optuna.TrialPruned(result.stop_reason)
-        assert result.value is not None
-        return result.value
+        model, train = configurations(self._preset, trial.params, training_seed)
+        return self._engine.run(model, train, report)
 
 
 def attributes(result: RunResult) -> dict[str, Any]:
@@ -149,4 +149,4 @@ def attributes(result: RunResult) -> dict[str, Any]:
 
 def failure(trial: FrozenTrial) -> str:
     """One line on why a trial failed."""
-    return str(trial.user_attrs.get("error", "no reason was recorded"))
+    return str(trial.user_attrs.get(ERROR, "no reason was recorded"))

@@ -24,6 +24,7 @@ class Order:
     trials: int
     seed: int | None = None
     data: Path | None = None
+    beside: bool = False  # by one worker of several
     parent: int | None = None  # the process whose death ends the search, too
 
 

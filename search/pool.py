@@ -14,13 +14,14 @@ from typing import IO, Literal
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
+from search.losses import mark_dead
 from search.objective import WORKER, Interrupted
 from search.order import Order, SearchStoppedError
 from search.progress import Progress
 from search.trials import is_finished
 
-MAX_DEATHS = 3
-"""So many deaths of a worker in a row, no trial finished between, end the search."""
+MAX_REPLACEMENTS = 3
+"""So often in a row, no trial finished between, a worker that died is replaced."""
 POLL_SECONDS = 0.3
 GRACE_SECONDS = 10.0
 """How long workers that were told to stop at once are waited for."""
@@ -118,9 +119,14 @@ class Pool:
     """`count` workers, each a process of its own, on one study."""
 
     def __init__(
-        self, crew: Crew, study: Study, progress: Progress, interrupted: Callable[[], bool]
+        self,
+        crew: Crew,
+        study: Study,
+        progress: Progress,
+        interrupted: Callable[[], bool],
     ) -> None:
-        self._watch, self._progress = Watch(study, progress), progress
+        self._study, self._progress = study, progress
+        self._watch = Watch(study, progress)
         self._interrupted = interrupted
         self._told = False
         progress.say(f"starting {crew.count} workers")
@@ -163,10 +169,12 @@ class Pool:
         its = [t for t in self._watch.trials() if t.user_attrs.get(WORKER, {}).get("pid") == pid]
         how = f"was killed by signal {-code}" if code < 0 else f"ended with {words or code!r}"
         slot.deaths = 1 if any(map(is_finished, its)) else slot.deaths + 1
-        if slot.deaths == MAX_DEATHS:
+        mark_dead(self._study, pid, how)
+        self._watch.show()
+        if slot.deaths > MAX_REPLACEMENTS:
             last = f", at work on trial {its[-1].number}" if its else ""
             raise SearchStoppedError(
-                f"a worker has died {MAX_DEATHS} times in a row; the last time it {how}{last} "
+                f"a worker has died {slot.deaths} times in a row; the last time it {how}{last} "
                 f"(signal 9 is often the system's when memory is short: take fewer WORKERS)"
             )
         self._progress.say(f"worker {pid} {how}; another takes its place")

@@ -8,7 +8,7 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial
 
 from search.preset import Preset
-from search.view import uninterrupted
+from search.view import numbered, uninterrupted
 
 
 def make_pruner(preset: Preset) -> BasePruner:
@@ -37,4 +37,5 @@ class KillProofPruner(BasePruner):
         self.inner, self._lag = inner, lag
 
     def prune(self, study: Study, trial: FrozenTrial) -> bool:
-        return self.inner.prune(*uninterrupted(study, trial, self._lag))
+        view, place = uninterrupted(study, trial, self._lag)
+        return self.inner.prune(view, numbered(trial, place))

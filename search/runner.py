@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import optuna
-from optuna.storages import RDBStorage
 from optuna.study import Study
 from optuna.trial import TrialState
 
-from search.claims import mark_lost
 from search.cluster import run_on_ray
+from search.losses import mark_lost
 from search.objective import WORKER
 from search.order import Order, interruptible
 from search.pool import Crew, Pool
 from search.progress import Progress
 from search.pruning import make_pruner
-from search.storage import faults_explained, open_storage
+from search.storage import claiming, faults_explained, open_storage
 from search.study import open_study
-from search.trials import is_lost, tally
+from search.trials import INTERRUPTED, is_lost, tally
 from search.worker import Load, Worker, load_data, load_engine
 
 
@@ -33,10 +32,11 @@ def run_search(
     with faults_explained(order.url), interruptible(progress.say, order.parent) as interrupted:
         study = open_study(storage, order.name, order.preset, order.seed)
         study.pruner = make_pruner(order.preset)
-        _tell_of_the_running(study, storage, progress)
+        if not order.beside:
+            _tell_of_the_running(study, progress)
         if tally(study.get_trials(deepcopy=False)).finished < order.trials:
             if crew is None:
-                Worker(order, study, storage, progress, interrupted).run(load)
+                Worker(order, study, progress, interrupted).run(load)
             else:
                 load_data(order, study, progress)  # once, and what is wrong with it is told here
                 progress.begin(study, order.trials)
@@ -47,10 +47,14 @@ def run_search(
         return study
 
 
-def _tell_of_the_running(study: Study, storage: RDBStorage, progress: Progress) -> None:
-    """Say of each running trial whether it was killed, or is another's."""
+def _tell_of_the_running(study: Study, progress: Progress) -> None:
+    """Say of each running trial whether it was killed, or is another's.
+
+    The whole search before this one may have been killed, which is no trial's fault.
+    """
     running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
-    mark_lost(study, storage)
+    with claiming(study):
+        mark_lost(study, INTERRUPTED)
     for trial in running:
         if is_lost(study.trials[trial.number]):
             progress.say(f"trial {trial.number} was killed; it will be tried again")

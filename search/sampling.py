@@ -20,7 +20,7 @@ from optuna.trial import FrozenTrial, TrialState
 from fmnist_model.errors import UserError
 from search.preset import Preset
 from search.space import grid
-from search.view import uninterrupted
+from search.view import numbered, uninterrupted
 
 
 def trial_seeds(seed: int, place: int) -> tuple[int, int]:
@@ -92,33 +92,39 @@ class _CmaEsSampler(optuna.samplers.CmaEsSampler):
 
 
 class KillProofSampler(BaseSampler):
-    """Any sampler, shown the study as if no trial had been lost."""
+    """Any sampler, shown the study as if no trial had been lost, as it is when its trial begins.
+
+    Each trial has one of its own.
+    """
 
     def __init__(self, inner: BaseSampler, lag: int | None) -> None:
         self.inner, self._lag = inner, lag
 
+    def before_trial(self, study: Study, trial: FrozenTrial) -> None:
+        self._view, self._place = uninterrupted(study, trial, self._lag)
+        self.inner.before_trial(*self._seen(trial))
+
+    def _seen(self, trial: FrozenTrial) -> tuple[Study, FrozenTrial]:
+        return self._view, numbered(trial, self._place)
+
     def infer_relative_search_space(
-        self, study: Study, trial: FrozenTrial
+        self, _study: Study, trial: FrozenTrial
     ) -> dict[str, BaseDistribution]:
-        return self.inner.infer_relative_search_space(*uninterrupted(study, trial, self._lag))
+        return self.inner.infer_relative_search_space(*self._seen(trial))
 
     def sample_relative(
-        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+        self, _study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
-        return self.inner.sample_relative(*uninterrupted(study, trial, self._lag), search_space)
+        return self.inner.sample_relative(*self._seen(trial), search_space)
 
     def sample_independent(
         self,
-        study: Study,
+        _study: Study,
         trial: FrozenTrial,
         param_name: str,
         param_distribution: BaseDistribution,
     ) -> Any:
-        view = uninterrupted(study, trial, self._lag)
-        return self.inner.sample_independent(*view, param_name, param_distribution)
-
-    def before_trial(self, study: Study, trial: FrozenTrial) -> None:
-        self.inner.before_trial(*uninterrupted(study, trial, self._lag))
+        return self.inner.sample_independent(*self._seen(trial), param_name, param_distribution)
 
     def after_trial(
         self,

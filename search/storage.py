@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import re
 import time
 import warnings
@@ -15,6 +14,9 @@ from urllib.parse import quote
 import sqlalchemy
 from optuna.exceptions import ExperimentalWarning, StorageInternalError
 from optuna.storages import RDBStorage
+from optuna.storages._rdb.models import StudyModel, TrialModel
+from optuna.study import Study
+from optuna.trial import TrialState
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
@@ -23,6 +25,8 @@ from search.defaults import DEFAULT_URL
 
 BUSY_SECONDS = 90
 """How long to wait for another process's lock before giving up."""
+IDLE_SECONDS = 45
+"""After how long without a word PostgreSQL takes the lock from a worker."""
 
 
 class StorageError(UserError):
@@ -40,7 +44,11 @@ def open_storage(url: str, heartbeat: int | None = None) -> RDBStorage:
     """
     file = sqlite_file(url)
     if file is None:
-        return _connect(url, {"pool_pre_ping": True}, heartbeat_interval=heartbeat)
+        storage = _connect(url, {"pool_pre_ping": True}, heartbeat_interval=heartbeat)
+        if storage.engine.dialect.name == "postgresql":
+            sqlalchemy.event.listen(storage.engine, "connect", _prepare_postgresql)
+            storage.engine.dispose()
+        return storage
     if url == DEFAULT_URL:
         file.parent.mkdir(parents=True, exist_ok=True)
     if not file.parent.is_dir():
@@ -89,48 +97,56 @@ def shown(url: str) -> str:
     return parsed.update_query_dict(secrets).render_as_string(hide_password=True)
 
 
-@contextmanager
-def locked(storage: RDBStorage, study_id: int) -> Iterator[None]:
-    """Hold the lock of a study, which one worker at a time can have; a kill gives it back.
+def backend(study: Study) -> RDBStorage:
+    """The database that a study of ours is in, below Optuna's cache."""
+    storage: Any = study._storage
+    found: RDBStorage = storage._backend
+    return found
 
-    SQLite has it as a lock on a file beside the database, others as a lock on the study's preset.
-    Raises StorageError after BUSY_SECONDS.
+
+@contextmanager
+def transaction(study: Study) -> Iterator[None]:
+    """All that this thread asks of the study within the block is one transaction: a kill, or an
+    exception, at any point leaves nothing of it.
+
+    SQLite's has the whole database to itself (BEGIN IMMEDIATE).
     """
-    file = sqlite_file(storage.url)
-    with _file_locked(file) if file is not None else _row_locked(storage, study_id):
-        yield
+    storage = backend(study)
+    storage.remove_session()
+    try:
+        with storage.engine.begin() as connection:
+            # Optuna commits and closes its session after each step; the connection's transaction
+            # goes on.
+            storage.scoped_session(bind=connection, join_transaction_mode="rollback_only")
+            yield
+    except SQLAlchemyError as error:
+        raise StorageInternalError(str(error)) from error
+    finally:
+        storage.remove_session()
 
 
 @contextmanager
-def _file_locked(database: Path) -> Iterator[None]:
-    path = database.with_name(f"{database.name}.lock")
-    deadline = time.monotonic() + BUSY_SECONDS
-    with path.open("a") as file:
-        while True:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > deadline:
-                    raise StorageError(
-                        f"{path}: another worker has held this lock for {BUSY_SECONDS} s; if it "
-                        f"is suspended, let it go on or kill it"
-                    ) from None
-                time.sleep(0.005)
+def claiming(study: Study) -> Iterator[None]:
+    """A transaction that one worker at a time can have; a kill ends it.
+
+    Raises StorageInternalError where another does not end its own within BUSY_SECONDS, as one
+    that is suspended; PostgreSQL ends that one's after IDLE_SECONDS.
+    """
+    with transaction(study):
+        session = backend(study).scoped_session()
+        StudyModel.find_or_raise_by_id(study._study_id, session, for_update=True)
         yield
 
 
-@contextmanager
-def _row_locked(storage: RDBStorage, study_id: int) -> Iterator[None]:
-    study: sqlalchemy.ColumnClause[int] = sqlalchemy.column("study_id")
-    key: sqlalchemy.ColumnClause[str] = sqlalchemy.column("key")
-    rows = sqlalchemy.select(study).select_from(sqlalchemy.table("study_user_attributes"))
-    preset = rows.where(study == study_id, key == "preset").with_for_update()
-    with storage.engine.begin() as connection:
-        if connection.dialect.name == "postgresql":
-            connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{BUSY_SECONDS}s'")
-        connection.execute(preset)
-        yield
+def lock_trial(study: Study, trial_id: int) -> TrialState:
+    """Within a transaction, keep others from ending a trial; return how it stands.
+
+    To be done before anything of the trial is written: a row that two have written to cannot be
+    locked by either.
+    """
+    session = backend(study).scoped_session()
+    row: Any = TrialModel.find_or_raise_by_id(trial_id, session, for_update=True)
+    return TrialState(row.state)
 
 
 @contextmanager
@@ -141,6 +157,11 @@ def faults_explained(url: str) -> Iterator[None]:
     except (SQLAlchemyError, StorageInternalError) as error:
         cause = error.__cause__ if isinstance(error, StorageInternalError) else error
         fault = str(getattr(cause, "orig", None) or cause).strip().splitlines()[0]
+        if "locked" in fault or "lock timeout" in fault:
+            fault += (
+                f": another process has held its lock for {BUSY_SECONDS} s; if that one is "
+                f"suspended, let it go on or kill it"
+            )
         raise StorageError(f"{shown(url)}: the database cannot be used: {fault}") from error
 
 
@@ -176,6 +197,13 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
     connection.isolation_level = None  # the driver begins no transactions of its own
     connection.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
     connection.execute("PRAGMA journal_mode = WAL")
+
+
+def _prepare_postgresql(connection: Any, _record: Any) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(f"SET lock_timeout = '{BUSY_SECONDS}s'")
+        cursor.execute(f"SET idle_in_transaction_session_timeout = '{IDLE_SECONDS}s'")
+    connection.commit()
 
 
 def _begin_immediate(connection: Any) -> None:

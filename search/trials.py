@@ -17,13 +17,16 @@ FAIL_REASON = "fail_reason"
 RETRY_OF = "retry_of"
 ARM = "arm"
 ORDINAL = "ordinal"
-LOST_REASONS = ("killed", "interrupted")
+ERROR = "error"
+# Why a trial has failed, in Optuna's words. Of the first two it is lost, not at fault.
+KILLED, INTERRUPTED = "killed", "interrupted"
+RAISED, DEADLY = "exception", "deadly"
 
 
 def is_lost(trial: FrozenTrial) -> bool:
     """Was the trial ended by a kill or an interrupt, not by a fault of its own?"""
     failed = trial.state == TrialState.FAIL
-    return failed and trial.user_attrs.get(FAIL_REASON) in LOST_REASONS
+    return failed and trial.user_attrs.get(FAIL_REASON) in (KILLED, INTERRUPTED)
 
 
 def is_finished(trial: FrozenTrial) -> bool:
@@ -54,10 +57,14 @@ def lost_to_retry(trials: Sequence[FrozenTrial]) -> FrozenTrial | None:
 
 
 def failed_to_retry(trials: Sequence[FrozenTrial], last: int) -> FrozenTrial | None:
-    """The first failed trial, of ordinal `last` at most, that has not had its second chance."""
+    """The first failed trial, of ordinal `last` at most, that has not had its second chance.
+
+    One that has failed because its workers died has had it.
+    """
     retried = {trial.user_attrs.get(RETRY_OF) for trial in trials}
     ended = [trials[number] for number, place in ordinals(trials).items() if place <= last]
     failed = [t for t in ended if t.state == TrialState.FAIL and t.number not in retried]
+    failed = [t for t in failed if t.user_attrs.get(FAIL_REASON) != DEADLY]
     return next((trial for trial in failed if not _failed_before(trial, trials)), None)
 
 

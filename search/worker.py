@@ -8,28 +8,28 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-import optuna
 from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
-from optuna.storages import RDBStorage
 from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from fmnist_model.quiet import native_log_hidden
 from search.claims import Claims, Rest
-from search.objective import Interrupted, Objective, Trains, TrialFailedError, failure
+from search.objective import Interrupted, Objective, Outcome, Trains, failure
 from search.order import Order, SearchStoppedError
 from search.progress import Progress
 from search.sampling import make_sampler
+from search.storage import backend, lock_trial, transaction
 from search.study import check_data
-from search.trials import ending, is_lost
+from search.trials import FAIL_REASON, INTERRUPTED, ending, is_lost
 
 if TYPE_CHECKING:
     from fmnist_model.data import Images
 
 MAX_FAILURES = 3
 """So many failed trials in a row end the search."""
-POLL_SECONDS = 0.2
-"""How long a worker that waits for others rests before it looks again."""
+POLL_SECONDS, LONGEST_POLL_SECONDS = 0.2, 2.0
+"""How long a worker that waits for others rests before it looks again: at first, and at most. Each
+look takes the study's lock, and many may be waiting."""
 
 
 Load = Callable[[Order, Study, Progress], Trains]
@@ -67,11 +67,10 @@ class Worker:
         self,
         order: Order,
         study: Study,
-        storage: RDBStorage,
         progress: Progress,
         interrupted: Callable[[], bool],
     ) -> None:
-        self._order, self._study, self._storage = order, study, storage
+        self._order, self._study = order, study
         self._progress, self._interrupted = progress, interrupted
         self._failures = 0
 
@@ -84,33 +83,35 @@ class Worker:
         objective = Objective(
             order.preset, seed, engine, progress.start, progress.epoch, self._interrupted
         )
-        claims = Claims(self._study, self._storage, order.preset, order.trials)
+        claims = Claims(self._study, order.preset, order.trials, order.parent)
         progress.begin(self._study, order.trials)
+        rest = POLL_SECONDS
         while True:
             if self._interrupted():
                 raise Interrupted
             claimed = claims.next()
             if claimed is Rest.WAIT:
-                time.sleep(POLL_SECONDS)
+                time.sleep(rest)
+                rest = min(1.25 * rest, LONGEST_POLL_SECONDS)
             elif isinstance(claimed, Rest):
                 if claimed is Rest.EXHAUSTED:
                     progress.say("every point of the grid has been tried")
                 return
             else:
                 self._try(objective, claimed)
+                rest = POLL_SECONDS
 
     def _try(self, objective: Objective, trial: Trial) -> None:
-        state, value = TrialState.FAIL, None
         try:
-            with _heartbeat(self._storage, trial, self._order.preset.workers.heartbeat):
-                value = objective(trial)
-            state = TrialState.COMPLETE
-        except optuna.TrialPruned:
-            state = TrialState.PRUNED
-        except (TrialFailedError, UpdateFinishedTrialError):
-            pass
-        finally:
-            ended = _tell(self._study, trial, state, value)
+            with _heartbeat(trial, self._order.preset.workers.heartbeat):
+                outcome = objective(trial)
+        except UpdateFinishedTrialError:
+            outcome = Outcome(TrialState.FAIL)  # another has written how it ended
+        except (KeyboardInterrupt, StorageInternalError):
+            with suppress(StorageInternalError):
+                self._end(trial, Outcome(TrialState.FAIL, None, {FAIL_REASON: INTERRUPTED}))
+            raise
+        ended = self._end(trial, outcome)
         if is_lost(ended):
             self._progress.say(
                 f"trial {trial.number} was not heard of for too long and is tried again by another "
@@ -118,6 +119,15 @@ class Worker:
             )
         else:
             self._judge(ended)
+
+    def _end(self, trial: Trial, outcome: Outcome) -> FrozenTrial:
+        """Write how a trial ended, unless it was taken for lost before; return it as it stands."""
+        with transaction(self._study):
+            if lock_trial(self._study, trial._trial_id) == TrialState.RUNNING:
+                for name, value in outcome.attributes.items():
+                    trial.set_user_attr(name, value)
+                self._study.tell(trial, outcome.value, outcome.state)
+            return self._study._storage.get_trial(trial._trial_id)
 
     def _judge(self, trial: FrozenTrial) -> None:
         self._progress.end(self._study, trial)
@@ -130,22 +140,15 @@ class Worker:
             )
 
 
-def _tell(study: Study, trial: Trial, state: TrialState, value: float | None) -> FrozenTrial:
-    """Tell how a trial ended, unless it was taken for lost before; return it as it stands."""
-    with suppress(UpdateFinishedTrialError):
-        study.tell(trial, value, state, skip_if_finished=True)
-    return study._storage.get_trial(trial._trial_id)
-
-
 @contextmanager
-def _heartbeat(storage: RDBStorage, trial: Trial, interval: float) -> Iterator[None]:
+def _heartbeat(trial: Trial, interval: float) -> Iterator[None]:
     """Let the trial be heard of every `interval` seconds while the block runs."""
     ended = threading.Event()
 
     def beat() -> None:
         while not ended.wait(interval):
             with suppress(StorageInternalError):  # the trial meets the same fault and tells of it
-                storage.record_heartbeat(trial._trial_id)
+                backend(trial.study).record_heartbeat(trial._trial_id)
 
     thread = threading.Thread(target=beat, daemon=True)
     thread.start()

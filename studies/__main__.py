@@ -13,7 +13,9 @@ from search.defaults import DEFAULT_URL
 
 app = new_app("Look at what the searches found.")
 
-StorageOption = Annotated[str, typer.Option(help="The database, as a URL.")]
+StorageOption = Annotated[
+    str, typer.Option("--storage", envvar="STORAGE", help="The database, as a URL.")
+]
 
 
 def _say(line: str) -> None:

@@ -13,15 +13,18 @@ import psutil
 import pytest
 
 from search import pool
+from search.objective import WORKER
 from search.storage import StorageError, sqlite_file
 from search.trials import RETRY_OF, is_lost, tally
 from tests.faults.conftest import write_replay
 from tests.faults.replay import replay, replay_crew
+from tests.faults.test_workers import running
 from tests.search.conftest import load, table
 
 
 class Killer(threading.Thread):
-    """Kills a random worker, at random moments, but never two before another trial has finished."""
+    """Kills a random worker, at random moments, but never two before another trial has finished,
+    and none at a second try: a trial that is killed twice has failed."""
 
     def __init__(self, url: str, kills: int) -> None:
         super().__init__(daemon=True)
@@ -36,15 +39,24 @@ class Killer(threading.Thread):
                 now = tally(load("killed", self.url).trials).finished
                 children = psutil.Process(os.getpid()).children()
                 workers = [child for child in children if "benchmarks.replay" in child.cmdline()]
-                if workers and now > finished:
-                    self.random.choice(workers).kill()
+                if workers and now > finished and self.kill(self.random.choice(workers)):
                     self.done, finished = self.done + 1, now
+
+    def kill(self, worker: psutil.Process) -> bool:
+        """Stop it, look what it is at, and kill it or let it go on."""
+        worker.suspend()
+        for trial in running("killed", self.url):
+            if trial.user_attrs[WORKER]["pid"] == worker.pid and RETRY_OF in trial.user_attrs:
+                worker.resume()
+                return False
+        worker.kill()
+        return True
 
 
 @pytest.mark.slow
 def test_thirty_kills_over_sixty_trials(replayed, url, monkeypatch):
     """With a lag of 4 the study even equals one of a single worker that nobody killed."""
-    monkeypatch.setattr(pool, "MAX_DEATHS", 31)  # they are dealt out at random
+    monkeypatch.setattr(pool, "MAX_REPLACEMENTS", 30)  # they are dealt out at random
     write_replay("lag = 4")
     straight = table(replay("straight", 60, "sqlite:///straight.db"))
     killer = Killer(url, 30)

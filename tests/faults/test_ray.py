@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import subprocess
 import sys
 import threading
 
@@ -12,12 +14,13 @@ import pytest
 from search.cluster import ClusterError
 from search.pool import Crew
 from search.runner import run_search
-from search.trials import tally
-from tests.conftest import ROOT
+from search.trials import ending, tally
+from tests.conftest import DATA, ROOT
 from tests.faults.conftest import write_replay
 from tests.faults.replay import quiet, replay, replay_order
+from tests.faults.test_deadly import deadly_crew, with_deadly_arm
 from tests.faults.test_workers import running, wait_until
-from tests.search.conftest import load, table
+from tests.search.conftest import load, table, write_preset
 
 pytest.importorskip("ray", reason="Ray is not installed (the extra ray; CI installs it)")
 pytestmark = [
@@ -32,7 +35,7 @@ def cluster(replayed, monkeypatch):
     """Two nodes with two processors each besides a head that works on nothing."""
     from ray.cluster_utils import Cluster
 
-    write_replay("lag = 4\nheartbeat = 2")
+    write_replay("lag = 4\nheartbeat = 5")
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
     monkeypatch.setenv("RAY_ADDRESS", cluster.address)
     yield cluster
@@ -66,7 +69,7 @@ def test_a_lost_node_costs_nothing(cluster, postgres_url):
     def studied() -> bool:
         return bool(running("lost", postgres_url))
 
-    thread = threading.Thread(target=lambda: (wait_until(studied, 120), lose_a_node()))
+    thread = threading.Thread(target=lambda: (wait_until(studied), lose_a_node()))
     thread.start()
     found = run_search(
         replay_order("lost", 20, postgres_url), quiet(), crew("lost", 20, postgres_url, 0.5)
@@ -76,6 +79,35 @@ def test_a_lost_node_costs_nothing(cluster, postgres_url):
     assert (counts.finished, counts.running) == (20, 0)
     assert counts.lost >= 1
     assert table(found) == straight
+
+
+def test_a_worker_that_is_killed_is_started_again(cluster, postgres_url):
+    """By its trial, twice: that has failed, and the search goes on."""
+    cluster.add_node(num_cpus=2)
+    with_deadly_arm()
+    crew = deadly_crew("deadly", 6, postgres_url, launcher="ray")
+    found = run_search(replay_order("deadly", 6, postgres_url), quiet(), crew)
+    counts = tally(found.trials)
+    assert (counts.finished, counts.failed, counts.lost, counts.running) == (6, 1, 1, 0)
+    (failed,) = (trial for trial in found.trials if ending(trial) == "failed")
+    assert failed.user_attrs["error"].count("was killed by signal 9") == 2
+
+
+def test_real_training_gives_the_same_table_as_here(cluster, postgres_url):
+    for _ in range(2):
+        cluster.add_node(num_cpus=1)
+    write_preset(epochs=4, more="[workers]\nlag = 4\n")
+    command = [sys.executable, "-m", "search", "run", "--study", "tiny", "--trials", "8"]
+    command += ["--threads", "1", "--data", str(DATA)]
+    on_ray = ["--launcher", "ray", "--workers", "2"]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(
+        [*command, *on_ray],
+        env={**os.environ, "STORAGE": postgres_url},
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
+    assert table(load("tiny", postgres_url)) == table(load("tiny"))
 
 
 def test_several_nodes_need_a_database_that_all_reach(cluster):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -113,6 +114,34 @@ def test_workers_get_the_url_by_their_environment():
     url = "postgresql+psycopg://me:secret@h/d"
     order = Order(load_preset(str(ROOT / "studies/smoke.toml")), "smoke", url, 3, 1, DATA)
     assert "secret" not in " ".join(worker_command(order, "smoke"))
+
+
+def test_make_has_the_url_on_no_command_line():
+    """Nor does it print it; but it does arrive."""
+    url = "postgresql+psycopg://me:secret@h/d"
+    targets = re.findall(r"^([a-z]+):.*  ## ", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert {"search", "status", "export", "report", "paper", "dashboard"} <= set(targets)
+    dry = ["make", "--dry-run", "--old-file=.venv/installed", *targets]
+    shown = subprocess.run(
+        dry,
+        cwd=ROOT,
+        env={**os.environ, "STORAGE": url},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "-m search run" in shown.stdout
+    assert "secret" not in shown.stdout
+    for target in ("status", "report", "dashboard"):
+        done = subprocess.run(
+            ["make", "--old-file=.venv/installed", target],
+            cwd=ROOT,
+            env={**os.environ, "STORAGE": "sqlite:///no/such.db"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert "no/such.db: no such database" in done.stderr, target
 
 
 def test_the_dashboard_warns_where_others_can_reach_it(replayed):

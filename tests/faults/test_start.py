@@ -20,6 +20,6 @@ def test_six_workers_make_the_database_and_the_study_together(replayed, url):
         subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
         for _ in range(6)
     ]
-    assert [process.communicate(timeout=120)[1] for process in started] == [""] * 6
+    assert [process.communicate(timeout=300)[1] for process in started] == [""] * 6
     trials = load("together", url).trials
     assert (len(trials), tally(trials).finished) == (12, 12)

@@ -12,13 +12,17 @@ import threading
 import time
 from pathlib import Path
 
+import optuna
 import pytest
 
 from search import storage
 from search.storage import StorageError, open_storage
+from search.study import StudyMismatchError
 from search.trials import ending, tally
 from tests.conftest import DATA, ROOT
+from tests.faults.conftest import write_replay
 from tests.faults.replay import replay
+from tests.faults.test_workers import running, wait_until
 from tests.search.conftest import load
 
 URL = "sqlite:///studies/results/studies.db"
@@ -84,56 +88,76 @@ def test_a_directory_that_cannot_be_written(replayed):
     )
 
 
+LOCK = """
+import sqlite3, sys
+connection = sqlite3.connect(sys.argv[1])
+connection.execute("BEGIN IMMEDIATE")
+print("held", flush=True)
+sys.stdin.readline()
+"""
+
+
 @contextlib.contextmanager
-def held(seconds: float):
-    """Another connection's write lock on the database, for so long."""
-    connection = sqlite3.connect("studies/results/studies.db", check_same_thread=False)
-    connection.execute("BEGIN IMMEDIATE")
-    timer = threading.Timer(seconds, connection.rollback)
-    timer.start()
+def held():
+    """Another process's write lock on the database, until the block ends or it is told to go."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", LOCK, "studies/results/studies.db"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout.readline() == "held\n"
     try:
-        yield
+        yield process
     finally:
-        timer.join()
-        connection.close()
+        process.communicate()
+
+
+HELD_SECONDS = float(os.environ.get("HELD_SECONDS", "3"))
 
 
 def test_a_lock_that_goes_away_in_time_costs_only_time(replayed):
+    """The default is short; HELD_SECONDS=60 takes as long as that."""
     replay("locked", 1, URL)
     started = time.monotonic()
-    with held(3):
+    with held() as process:
+        timer = threading.Timer(HELD_SECONDS, process.stdin.close)
+        timer.start()
         assert tally(replay("locked", 2, URL).trials).finished == 2
-    assert time.monotonic() - started > 3
+        timer.join()
+    assert time.monotonic() - started > HELD_SECONDS
 
 
 def test_a_lock_that_stays_is_one_sentence(replayed, monkeypatch):
     replay("locked", 1, URL)
     with monkeypatch.context() as patched:
         patched.setattr(storage, "BUSY_SECONDS", 1)
-        with held(5), pytest.raises(StorageError, match="cannot be used: database is locked"):
+        with held(), pytest.raises(StorageError, match="cannot be used: database is locked"):
             replay("locked", 2, URL)
     assert tally(replay("locked", 2, URL).trials).finished == 2
 
 
-def test_a_worker_that_holds_the_lock_for_too_long_is_named(replayed, monkeypatch):
-    replay("held", 1, URL)
-    monkeypatch.setattr(storage, "BUSY_SECONDS", 1)
-    with (
-        storage.locked(open_storage(URL), 1),
-        pytest.raises(StorageError, match="another worker has held this lock for 1 s; if it is"),
-    ):
-        replay("held", 2, URL)
-
-
-def test_a_database_of_a_newer_version(replayed):
-    replay("new", 1, URL)
-    with contextlib.closing(sqlite3.connect("studies/results/studies.db")) as connection:
-        connection.execute("UPDATE alembic_version SET version_num = 'v99.0.0'")
-        connection.commit()
+def test_a_database_of_a_newer_version(replayed, url):
+    replay("new", 1, url)
+    with open_storage(url).engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = 'v99.0.0'")
     with pytest.raises(StorageError) as caught:
-        replay("new", 2, URL)
+        replay("new", 2, url)
     assert "\n" not in str(caught.value)
     assert "version" in str(caught.value)
+    assert "secret" not in str(caught.value)
+
+
+def test_another_study_is_refused(replayed, url):
+    """One with another question, and one that is not ours."""
+    replay("question", 1, url)
+    write_replay(epochs=4)
+    with pytest.raises(StudyMismatchError, match=r"train.epochs is 4, was 3; go back to them, or"):
+        replay("question", 2, url)
+    foreign = optuna.create_study(storage=open_storage(url), study_name="foreign")
+    foreign.add_trial(optuna.create_trial(value=1.0))
+    with pytest.raises(StudyMismatchError, match="was not made by this program"):
+        replay("foreign", 2, url)
 
 
 def test_a_clock_that_was_set_back_keeps_no_trial_from_being_tried_again(replayed):
@@ -151,12 +175,7 @@ def test_a_clock_that_was_set_back_keeps_no_trial_from_being_tried_again(replaye
         ],
         env={**os.environ, "STORAGE": URL, "PYTHONPATH": str(ROOT)},
     )
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        time.sleep(0.2)
-        with contextlib.suppress(StorageError, KeyError):
-            if tally(load("back").trials).running:
-                break
+    wait_until(lambda: running("back", URL))
     gone.kill()
     gone.wait()
     with contextlib.closing(sqlite3.connect("studies/results/studies.db")) as connection:

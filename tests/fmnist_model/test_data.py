@@ -146,3 +146,24 @@ def test_a_killed_download_leaves_nothing_half_made(project):
     assert "48,000 to train on and 12,000 to validate on" in done.stdout
     assert "not the original" not in done.stdout
     assert len(list(place.iterdir())) == 4
+
+
+FETCH = """
+import sys
+from fmnist_model import data, download
+download.KERAS_COPY = sys.argv[1]
+data.load_train(None, print)
+"""
+
+
+def test_two_that_begin_together_fetch_it_once(project):
+    """Both have it whole in the end, and one of them fetched it (here from files)."""
+    command = [sys.executable, "-c", FETCH, f"{DATA.resolve().as_uri()}/"]
+    pair = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    said = [process.communicate()[0] for process in pair]
+    assert [process.returncode for process in pair] == [0, 0]
+    assert sum("fetching Fashion-MNIST as Keras does" in words for words in said) == 1
+    assert not any("not the original" in words for words in said)
+    found = {path.name for path in Path("data").iterdir()}
+    assert found == {".fetching", "cache", "fashion-mnist"}
+    assert load_train().sha256 == load_train(DATA).sha256

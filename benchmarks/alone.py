@@ -1,0 +1,62 @@
+"""What all the care costs a single worker: python -m benchmarks.alone
+
+The same trials of a preset, trained by the same engine: as `make search WORKERS=1` runs them
+(claims, heartbeats, a database on disk), and by Optuna alone in memory. In turns; prints the ratio
+of their times as median and range over the rounds, and that of the epochs, which has to be 1.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+from typing import Annotated
+
+import optuna
+import typer
+
+from benchmarks.lag import found, plain
+from benchmarks.replay import quiet
+from fmnist_model.command_line import new_app, run
+from search.order import Order
+from search.preset import load_preset
+from search.runner import run_search
+
+app = new_app("Measure what all the care costs a single worker.")
+
+
+@app.command()
+def main(
+    study: Annotated[str, typer.Option(help="The preset.")] = "smoke",
+    trials: Annotated[int, typer.Option(help="Trials of a search.")] = 20,
+    rounds: Annotated[int, typer.Option(help="Searches of each kind.")] = 5,
+    data: Annotated[Path | None, typer.Option(help="The data.  [default: fetched]")] = None,
+) -> None:
+    """Print the time of our search beside that of Optuna alone."""
+    from fmnist_model.data import load_train, split
+    from fmnist_model.training import Engine
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    preset = load_preset(study)
+    engine = Engine(*split(load_train(data, print), preset.data.limit))
+    plain(preset, 0, trials, engine)  # compiles the programs
+    ratios = []
+    for seed in range(rounds):
+        with tempfile.TemporaryDirectory() as directory:
+            url = f"sqlite:///{directory}/studies.db"
+            started = time.perf_counter()
+            ours = run_search(
+                Order(preset, study, url, trials, seed), quiet(), load=lambda *_: engine
+            )
+            between = time.perf_counter()
+            alone = plain(preset, seed, trials, engine)
+            ended = time.perf_counter()
+        ratios.append((between - started) / (ended - between))
+        epochs = found(ours).epochs / found(alone).epochs
+        print(f"round {seed}: {ratios[-1]:.3f} ({epochs:.2f} of the epochs)", flush=True)
+    print(f"ours / Optuna alone: {median(ratios):.3f} ({min(ratios):.3f} to {max(ratios):.3f})")
+
+
+if __name__ == "__main__":
+    run(app)

@@ -1,0 +1,65 @@
+"""Which running trials have lost their worker. They are tried again; but a trial whose second
+worker was killed, too, has failed: it may be what kills them, as one that takes all memory does.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Sequence
+
+from optuna.study import Study
+from optuna.trial import FrozenTrial, TrialState
+
+from search.objective import WORKER, is_gone
+from search.storage import backend, claiming, lock_trial
+from search.trials import DEADLY, ERROR, FAIL_REASON, KILLED, RETRY_OF
+
+
+def mark_lost(study: Study, reason: str, pool: int | None = None) -> None:
+    """While `claiming`, fail the running trials whose process is gone or not heard of any more.
+
+    `reason` is KILLED, or INTERRUPTED where it counts for nothing. Processes that process `pool`
+    of this machine has started are left to it, for it knows how they ended (`mark_dead`).
+    """
+    stale = set(backend(study)._get_stale_trial_ids(study._study_id))
+    for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+        worker = trial.user_attrs.get(WORKER)
+        if trial._trial_id in stale:
+            _mark(study, trial, reason, "was not heard of any more")
+        elif is_gone(worker) and not (pool and worker and worker.get("parent") == pool):
+            _mark(study, trial, reason, "was killed")
+
+
+def mark_dead(study: Study, pid: int, how: str) -> None:
+    """Fail what process `pid` of this machine was running when it died, and say how that was."""
+    with claiming(study):
+        for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+            worker = trial.user_attrs.get(WORKER, {})
+            if (worker.get("host"), worker.get("pid")) == (socket.gethostname(), pid):
+                _mark(study, trial, KILLED, how)
+
+
+def _mark(study: Study, trial: FrozenTrial, reason: str, how: str) -> None:
+    """Fail a running trial for what became of its worker, unless it has ended meanwhile."""
+    if lock_trial(study, trial._trial_id) != TrialState.RUNNING:
+        return
+    attributes = {FAIL_REASON: reason}
+    if reason == KILLED:
+        attributes[ERROR] = f"its worker {how}"
+        before = _killed_before(trial, study.get_trials(deepcopy=False))
+        if before is not None:
+            first = before.user_attrs.get(ERROR, "its worker was killed")
+            attributes = {FAIL_REASON: DEADLY, ERROR: f"twice: {first}, and then {how}"}
+    for name, value in attributes.items():
+        study._storage.set_trial_user_attr(trial._trial_id, name, value)
+    study._storage.set_trial_state_values(trial._trial_id, TrialState.FAIL)
+
+
+def _killed_before(trial: FrozenTrial, trials: Sequence[FrozenTrial]) -> FrozenTrial | None:
+    """The earlier try of the same trial whose worker was killed."""
+    earlier = trial.user_attrs.get(RETRY_OF)
+    if earlier is None:
+        return None
+    before = trials[earlier]
+    killed = before.user_attrs.get(FAIL_REASON) == KILLED
+    return before if killed else _killed_before(before, trials)

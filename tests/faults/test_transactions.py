@@ -1,0 +1,124 @@
+"""What belongs together is written together: all of it, or nothing after a kill or an exception."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections import Counter
+
+import optuna
+import pytest
+import sqlalchemy
+
+from search.storage import StorageError, claiming, faults_explained, open_storage, transaction
+from tests.conftest import ROOT
+from tests.faults.conftest import write_replay
+from tests.faults.replay import replay
+from tests.search.conftest import load
+
+HOLD = """
+import sys, time, optuna
+from search import storage
+storage.IDLE_SECONDS = 1
+optuna.logging.set_verbosity(optuna.logging.ERROR)
+url, within = sys.argv[1:]
+opened = storage.open_storage(url)
+study = optuna.load_study(study_name="s", storage=opened)
+with getattr(storage, within)(study):
+    study._storage.set_trial_user_attr(1, "first", 1)
+    print("half", flush=True)
+    time.sleep(600)
+"""
+
+
+@pytest.fixture
+def study(url) -> optuna.Study:
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    study = optuna.create_study(storage=open_storage(url), study_name="s")
+    study.ask()
+    return study
+
+
+def half_way(url: str, within: str) -> subprocess.Popen[str]:
+    """Another process in the middle of a transaction."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLD, url, within],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "half\n"
+    return process
+
+
+def test_an_exception_leaves_nothing(url, study):
+
+    def fail_half_way() -> None:
+        with transaction(study):
+            study._storage.set_trial_user_attr(1, "first", 1)
+            assert study._storage.get_trial(1).user_attrs == {"first": 1}
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail_half_way()
+    assert load("s", url).trials[0].user_attrs == {}
+    with transaction(study):
+        study._storage.set_trial_user_attr(1, "second", 2)
+    assert load("s", url).trials[0].user_attrs == {"second": 2}
+
+
+@pytest.mark.parametrize("within", ["transaction", "claiming"])
+def test_a_kill_leaves_nothing_and_gives_the_lock_back(url, study, within):
+    process = half_way(url, within)
+    process.kill()
+    process.communicate()
+    with claiming(study):
+        assert study._storage.get_trial(1).user_attrs == {}
+
+
+def test_postgresql_takes_the_lock_from_a_worker_that_is_suspended(project, postgres_url):
+    study = optuna.create_study(storage=open_storage(postgres_url), study_name="s")
+    study.ask()
+    process = half_way(postgres_url, "claiming")
+    process.send_signal(signal.SIGSTOP)
+    with claiming(study):
+        assert study._storage.get_trial(1).user_attrs == {}
+    process.kill()
+    process.communicate()
+
+
+def test_one_that_keeps_the_lock_for_too_long_is_one_sentence(url, study, monkeypatch):
+    monkeypatch.setattr("search.storage.BUSY_SECONDS", 1)
+    said = r"cannot be used: .*: another process has held its lock for 1 s; if that one is suspend"
+    other = optuna.load_study(study_name="s", storage=open_storage(url))
+    with (
+        claiming(study),
+        pytest.raises(StorageError, match=said),
+        faults_explained(url),
+        claiming(other),
+    ):
+        pass
+
+
+def test_a_trial_makes_few_transactions(replayed, url):
+    """One to claim it, two to sample it, one an epoch, one to end it, and one look afterwards."""
+    write_replay(epochs=8)
+    counts: Counter[str] = Counter()
+
+    def count(connection: sqlalchemy.Connection) -> None:
+        counts["commits"] += 1
+
+    replay("few", 12, url)  # beyond the first ten, which are not modelled
+    sqlalchemy.event.listen(sqlalchemy.Engine, "commit", count)
+    try:
+        replay("few", 12, url)  # nothing to do: what opening costs
+        opening = counts.pop("commits")
+        replay("few", 22, url)
+    finally:
+        sqlalchemy.event.remove(sqlalchemy.Engine, "commit", count)
+    epochs = sum(trial.user_attrs["epochs_run"] for trial in load("few", url).trials[12:])
+    assert counts["commits"] <= opening + epochs + 5 * 10 + 10
