@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import socket
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from contextlib import suppress
 from dataclasses import asdict
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import optuna
 import psutil
@@ -35,6 +35,40 @@ class Trains(Protocol):
         self, model: ModelConfig, train: TrainConfig, report: Report | None = None
     ) -> RunResult:
         """Train one configuration; `report` is called after each epoch and may end the run."""
+
+
+@runtime_checkable
+class TrainsSideBySide(Protocol):
+    """An engine with so many slots: `fmnist_model.population.Population`, or any one with one."""
+
+    slots: int
+
+    def running(
+        self, model: ModelConfig, train: TrainConfig, report: Report | None = None
+    ) -> Generator[None, None, RunResult]:
+        """Train one configuration in a slot, a piece each time it is resumed."""
+
+    def advance(self) -> None:
+        """Train all slots on. To be called after each has been resumed."""
+
+
+class OneAtATime:
+    """An engine that trains one configuration from beginning to end, as one with a single slot."""
+
+    slots = 1
+
+    def __init__(self, engine: Trains) -> None:
+        self._engine = engine
+
+    def running(
+        self, model: ModelConfig, train: TrainConfig, report: Report | None = None
+    ) -> Generator[None, None, RunResult]:
+        """Train it all the first time it is resumed."""
+        yield from ()
+        return self._engine.run(model, train, report)
+
+    def advance(self) -> None:
+        """There is nothing left to do."""
 
 
 class Interrupted(KeyboardInterrupt):
@@ -69,7 +103,7 @@ def is_gone(worker: dict[str, Any] | None) -> bool:
 
 
 class Objective:
-    """Trains what a trial proposes; returns the validation accuracy after the last epoch.
+    """Trains what a trial proposes, a piece at a time; returns the last validation accuracy.
 
     Raises TrialPruned for pruned, stuck and diverged runs, whose `stop_reason` attribute says
     which, and TrialFailedError after any exception of the run, which is kept as `traceback`.
@@ -80,7 +114,7 @@ class Objective:
         self,
         preset: Preset,
         seed: int,
-        engine: Trains,
+        engine: TrainsSideBySide,
         on_start: OnStart,
         on_epoch: OnEpoch,
         interrupted: Callable[[], bool],
@@ -88,12 +122,12 @@ class Objective:
         self._preset, self._seed, self._engine = preset, seed, engine
         self._on_start, self._on_epoch, self._interrupted = on_start, on_epoch, interrupted
 
-    def __call__(self, trial: Trial) -> float:
+    def __call__(self, trial: Trial) -> Generator[None, None, float]:
         try:
-            return self._run(trial)
+            return (yield from self._run(trial))
         except (optuna.TrialPruned, UpdateFinishedTrialError):
             raise
-        except (KeyboardInterrupt, StorageInternalError):
+        except (KeyboardInterrupt, GeneratorExit, StorageInternalError):
             # The database's fault is none of the trial's: it is lost, it has not failed.
             with suppress(StorageInternalError, UpdateFinishedTrialError):
                 trial.set_user_attr(FAIL_REASON, "interrupted")
@@ -104,7 +138,7 @@ class Objective:
             trial.set_user_attr("traceback", traceback.format_exc())
             raise TrialFailedError from error
 
-    def _run(self, trial: Trial) -> float:
+    def _run(self, trial: Trial) -> Generator[None, None, float]:
         suggest(trial, self._preset)
         training_seed = trial_seeds(self._seed, trial.user_attrs[ORDINAL])[1]
         model, train = configurations(self._preset, trial.params, training_seed)
@@ -119,7 +153,7 @@ class Objective:
                 raise Interrupted
             return trial.should_prune()
 
-        result = self._engine.run(model, train, report)
+        result = yield from self._engine.running(model, train, report)
         for name, value in attributes(result).items():
             trial.set_user_attr(name, value)
         if result.stop_reason != "completed":

@@ -1,10 +1,13 @@
-"""One worker: claims a trial, trains it, tells how it went, until there is nothing left to do."""
+"""One worker: claims trials, trains them, tells how they went, until there is nothing left to do.
+
+It has as many in hand as its engine has slots, each a generator that is resumed in turn.
+"""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
@@ -16,7 +19,15 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from fmnist_model.quiet import native_log_hidden
 from search.claims import Claims, Rest
-from search.objective import Interrupted, Objective, Trains, TrialFailedError, failure
+from search.objective import (
+    Interrupted,
+    Objective,
+    OneAtATime,
+    Trains,
+    TrainsSideBySide,
+    TrialFailedError,
+    failure,
+)
 from search.order import Order, SearchStoppedError
 from search.progress import Progress
 from search.sampling import make_sampler
@@ -30,9 +41,13 @@ MAX_FAILURES = 3
 """So many failed trials in a row end the search."""
 POLL_SECONDS = 0.2
 """How long a worker that waits for others rests before it looks again."""
+BUSY_SECONDS = 5.0
+"""How long it does so while it has trials in hand and none of them has ended."""
 
 
-Load = Callable[[Order, Study, Progress], Trains]
+Engine = Trains | TrainsSideBySide
+Load = Callable[[Order, Study, Progress], Engine]
+Hand = Generator[None, None, None]
 
 
 def load_data(order: Order, study: Study, progress: Progress) -> tuple[Images, Images]:
@@ -44,15 +59,15 @@ def load_data(order: Order, study: Study, progress: Progress) -> tuple[Images, I
     return train, validation
 
 
-def load_engine(order: Order, study: Study, progress: Progress) -> Trains:
+def load_engine(order: Order, study: Study, progress: Progress) -> Engine:
     """Load data and TensorFlow; raise UserError where the data is wrong or not the study's."""
     started = time.perf_counter()
     progress.say("loading the data and TensorFlow")
     train, validation = load_data(order, study, progress)
     with native_log_hidden():
-        from fmnist_model.training import Engine
+        from fmnist_model import training
 
-        engine = Engine(train, validation)
+        engine = training.Engine(train, validation)
     progress.say(
         f"{len(train):,} training and {len(validation):,} validation images on "
         f"{engine.device}, ready after {time.perf_counter() - started:.0f} s"
@@ -74,36 +89,73 @@ class Worker:
         self._order, self._study, self._storage = order, study, storage
         self._progress, self._interrupted = progress, interrupted
         self._failures = 0
+        self._next_claim = 0.0
 
     def run(self, load: Load) -> None:
         """Run trials until the study has enough; raise Interrupted or SearchStoppedError."""
         order, progress = self._order, self._progress
         seed = int(self._study.user_attrs["seed"])
         make_sampler(order.preset, seed, 0)  # what it lacks shows before data is loaded
-        engine = load(order, self._study, progress)
+        engine = _side_by_side(load(order, self._study, progress))
         objective = Objective(
             order.preset, seed, engine, progress.start, progress.epoch, self._interrupted
         )
         claims = Claims(self._study, self._storage, order.preset, order.trials)
-        progress.begin(self._study, order.trials)
-        while True:
-            if self._interrupted():
-                raise Interrupted
-            claimed = claims.next()
-            if claimed is Rest.WAIT:
-                time.sleep(POLL_SECONDS)
-            elif isinstance(claimed, Rest):
-                if claimed is Rest.EXHAUSTED:
-                    progress.say("every point of the grid has been tried")
-                return
-            else:
-                self._try(objective, claimed)
+        progress.begin(self._study, order.trials, engine.slots)
+        hands: list[Hand] = []
+        try:
+            while True:
+                if self._interrupted():
+                    raise Interrupted
+                rest = self._fill(hands, engine.slots, claims, objective)
+                if hands:
+                    self._resume_all(hands)
+                    engine.advance()
+                elif rest is Rest.WAIT:
+                    time.sleep(POLL_SECONDS)
+                elif rest is not None:
+                    if rest is Rest.EXHAUSTED:
+                        progress.say("every point of the grid has been tried")
+                    return
+        finally:
+            for hand in hands:
+                hand.close()
 
-    def _try(self, objective: Objective, trial: Trial) -> None:
+    def _fill(
+        self, hands: list[Hand], slots: int, claims: Claims, objective: Objective
+    ) -> Rest | None:
+        """Take trials in hand while there are free slots; say why there are no more."""
+        if hands and time.monotonic() < self._next_claim:
+            return None
+        while len(hands) < slots:
+            claimed = claims.next()
+            if isinstance(claimed, Rest):
+                self._next_claim = time.monotonic() + BUSY_SECONDS
+                return claimed
+            hand = self._try(objective, claimed)
+            if self._goes_on(hand):
+                hands.append(hand)
+        return None
+
+    def _resume_all(self, hands: list[Hand]) -> None:
+        for hand in list(hands):
+            if not self._goes_on(hand):
+                hands.remove(hand)
+
+    def _goes_on(self, hand: Hand) -> bool:
+        """Resume a trial; is it still in hand then?"""
+        try:
+            next(hand)
+        except StopIteration:
+            self._next_claim = 0.0
+            return False
+        return True
+
+    def _try(self, objective: Objective, trial: Trial) -> Hand:
         state, value = TrialState.FAIL, None
         try:
             with _heartbeat(self._storage, trial, self._order.preset.workers.heartbeat):
-                value = objective(trial)
+                value = yield from objective(trial)
             state = TrialState.COMPLETE
         except optuna.TrialPruned:
             state = TrialState.PRUNED
@@ -128,6 +180,10 @@ class Worker:
                 f"{failure(trial)!r}; their tracebacks are kept as the trials' attribute "
                 f"traceback (make dashboard shows it)"
             )
+
+
+def _side_by_side(engine: Engine) -> TrainsSideBySide:
+    return engine if isinstance(engine, TrainsSideBySide) else OneAtATime(engine)
 
 
 def _tell(study: Study, trial: Trial, state: TrialState, value: float | None) -> FrozenTrial:
