@@ -105,8 +105,6 @@ class Worker:
         hands: list[Hand] = []
         try:
             while True:
-                if self._interrupted():
-                    raise Interrupted
                 rest = self._fill(hands, engine.slots, claims, objective)
                 if hands:
                     self._resume_all(hands)
@@ -125,9 +123,11 @@ class Worker:
         self, hands: list[Hand], slots: int, claims: Claims, objective: Objective
     ) -> Rest | None:
         """Take trials in hand while there are free slots; say why there are no more."""
+        self._check()
         if hands and time.monotonic() < self._next_claim:
             return None
         while len(hands) < slots:
+            self._check()
             claimed = claims.next()
             if isinstance(claimed, Rest):
                 self._next_claim = time.monotonic() + BUSY_SECONDS
@@ -136,6 +136,10 @@ class Worker:
             if self._goes_on(hand):
                 hands.append(hand)
         return None
+
+    def _check(self) -> None:
+        if self._interrupted():
+            raise Interrupted
 
     def _resume_all(self, hands: list[Hand]) -> None:
         for hand in list(hands):
