@@ -30,7 +30,7 @@ ARMS = [
     (ModelConfig(activation="relu", dropout=0.25, **SMALL), 0.2),
     (ModelConfig(activation="relu", output_activation="relu"), 0.2),
 ]
-SEEDS = 8
+SEEDS = 6
 
 needs_jax = pytest.mark.skipif(
     not backend.jax_is_installed(), reason="the extra jax is not installed"
@@ -63,7 +63,7 @@ def tensorflow_runs(everything, tmp_path_factory):
         records.append(record)
         np.savez(folder / f"{number}.npz", **weights)
     for model, rate in ARMS:
-        train = TrainConfig(batch_size=50, epochs=4, precision="float32", learning_rate=rate)
+        train = TrainConfig(batch_size=50, epochs=3, precision="float32", learning_rate=rate)
         results = [
             engine.run(model, train.model_copy(update={"seed": 1000 + seed}))
             for seed in range(SEEDS)
