@@ -45,7 +45,7 @@ def chosen_engine(wanted: str, preset: Preset, alone: bool) -> Name:
     asked = _lacking(preset)
     if wanted == "population" and fixed:
         raise UserError(
-            f"ENGINE=population: {' and '.join(f'space.{name}' for name in fixed)} would need a "
+            f"ENGINE=population: {', '.join(f'space.{name}' for name in fixed)} would need a "
             f"program for each choice; fix it in the preset, or take ENGINE=tensorflow"
         )
     if wanted == "population" and asked:
