@@ -97,7 +97,7 @@ def test_a_study_with_a_kill_equals_one_straight_through(project, command, every
 def test_what_cannot_be_is_refused_in_a_sentence(project, command):
     done = command("search", "run", "--study", "wide", "--engine", "population")
     assert done.returncode == 2
-    assert "space.filters, space.dense_units, " in done.stderr
+    assert "space.filters, space.batch_normalization, " in done.stderr
     done = command("search", "run", "--slots", "4", "--engine", "tensorflow")
     assert done.returncode == 2
     assert "SLOTS= is for ENGINE=population" in done.stderr
