@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -45,26 +46,39 @@ class TunableDropout(keras.layers.Layer):
         return ops.where(draw >= self.rate, scaled, ops.zeros_like(scaled))
 
 
+@dataclass(frozen=True)
+class Layers:
+    """The layers that an engine may replace by its own, called as Keras's are."""
+
+    activation: Callable[..., keras.layers.Layer] = keras.layers.Activation
+    convolution: Callable[..., keras.layers.Layer] = keras.layers.Conv2D
+    max_pooling: Callable[..., keras.layers.Layer] = keras.layers.MaxPooling2D
+    normalization: Callable[..., keras.layers.Layer] = keras.layers.BatchNormalization
+
+
 def build_network(
     config: ModelConfig,
     precision: str = "float32",
     dropout: keras.layers.Layer | None = None,
-    normalization: Callable[..., keras.layers.Layer] = keras.layers.BatchNormalization,
+    layers: Layers = Layers(),
 ) -> keras.Model:
     """Build the network: pixels of shape (n, 28, 28, 1) in 0-1 to outputs of shape (n, 10).
 
     Pre-activations are the outputs of the layers `conv1`, `conv2`, ..., `dense1`, ..., `output`,
     whose activations are layers of their own. With precision "bfloat16" all but the last layer
     compute in it; weights are float32 always. `dropout` replaces Keras's own dropout layer, and
-    `normalization` its BatchNormalization.
+    `layers` others of its layers.
     """
     policy = "mixed_bfloat16" if precision == "bfloat16" else "float32"
     if dropout is None:
         dropout = keras.layers.Dropout(config.dropout, name="dropout")
 
+    def activation(layer: str) -> keras.layers.Layer:
+        return layers.activation(config.activation, name=f"{layer}_activation", dtype=policy)
+
     x = inputs = keras.Input((IMAGE_SIDE, IMAGE_SIDE, 1), name="pixels")
     lenet = config.architecture == "lenet5"
-    pool = keras.layers.AveragePooling2D if lenet else keras.layers.MaxPooling2D
+    pool = keras.layers.AveragePooling2D if lenet else layers.max_pooling
     # The maximum of a rising function is the function of the maximum: pooling first gives the
     # same outputs and leaves the activation a quarter of the work.
     pool_first = not lenet and config.activation in RISING
@@ -72,11 +86,13 @@ def build_network(
     def normalize(x: Any, layer: str) -> Any:
         if not config.batch_normalization:
             return x
-        return normalization(momentum=REMEMBERED, name=f"{layer}_normalization", dtype=policy)(x)
+        return layers.normalization(
+            momentum=REMEMBERED, name=f"{layer}_normalization", dtype=policy
+        )(x)
 
     for number, filters in enumerate(config.filters, 1):
         padding = "same" if config.keeps_size(number - 1) else "valid"
-        x = keras.layers.Conv2D(
+        x = layers.convolution(
             filters,
             config.kernel_size,
             padding=padding,
@@ -84,7 +100,7 @@ def build_network(
             name=f"conv{number}",
             dtype=policy,
         )(x)
-        activate = _activation(config, f"conv{number}", policy)
+        activate = activation(f"conv{number}")
         reduce = pool(2, name=f"pool{number}", dtype=policy)
         if pool_first:
             x = activate(normalize(reduce(x), f"conv{number}"))
@@ -96,7 +112,7 @@ def build_network(
     for number, units in enumerate(config.dense_units, 1):
         biased = not config.batch_normalization
         x = keras.layers.Dense(units, use_bias=biased, name=f"dense{number}", dtype=policy)(x)
-        x = _activation(config, f"dense{number}", policy)(normalize(x, f"dense{number}"))
+        x = activation(f"dense{number}")(normalize(x, f"dense{number}"))
         if not config.filters and number == 1:
             x = dropout(x)
     x = keras.layers.Dense(CLASSES, name="output", dtype="float32")(x)
@@ -104,10 +120,6 @@ def build_network(
         config.output_activation, name="output_activation", dtype="float32"
     )(x)
     return keras.Model(inputs, outputs, name=config.architecture)
-
-
-def _activation(config: ModelConfig, layer: str, policy: str) -> keras.layers.Layer:
-    return keras.layers.Activation(config.activation, name=f"{layer}_activation", dtype=policy)
 
 
 def weighted_layers(network: keras.Model) -> list[str]:
@@ -152,7 +164,8 @@ def initialise(network: keras.Model, seed: int) -> None:
     """Set all weights anew, in place: Keras's default initialisers, from `seed` alone."""
     for number, variable in enumerate(state_variables(network)):
         if variable.name == "kernel":
-            initialiser = keras.initializers.GlorotUniform(seed=seed * 100 + number)
+            own = (seed * 100 + number) % 2**32  # which TensorFlow's backend does by itself
+            initialiser = keras.initializers.GlorotUniform(seed=own)
             variable.assign(initialiser(variable.shape, dtype=variable.dtype))
         elif variable.name in ("gamma", "moving_variance"):
             variable.assign(ops.ones(variable.shape, dtype=variable.dtype))
@@ -168,16 +181,22 @@ def cross_entropy(output_activation: str, logits: Any, labels: Any) -> Any:
     softmax does), while a ReLU output is clipped to [CLIP, 1 - CLIP] and its logarithm goes
     through softmax. `logits` are the pre-activations of the output layer, shape (n, 10).
     """
+    return cross_entropy_of(scores(output_activation, logits), labels)
+
+
+def cross_entropy_of(scores: Any, labels: Any) -> Any:
+    """Cross-entropy of each image, float32, shape (n,), from what goes through softmax."""
     picked = ops.one_hot(labels, CLASSES, dtype="float32")
-    return -ops.sum(picked * ops.log_softmax(_scores(output_activation, logits)), axis=-1)
+    return -ops.sum(picked * ops.log_softmax(scores), axis=-1)
 
 
 def probabilities(output_activation: str, logits: Any) -> Any:
     """The probabilities, shape (n, 10), of which `cross_entropy` takes the logarithm."""
-    return ops.softmax(_scores(output_activation, logits))
+    return ops.softmax(scores(output_activation, logits))
 
 
-def _scores(output_activation: str, logits: Any) -> Any:
+def scores(output_activation: str, logits: Any) -> Any:
+    """What goes through softmax in `cross_entropy` and `probabilities`, float32, shape (n, 10)."""
     logits = ops.cast(logits, "float32")
     if output_activation == "relu":
         return ops.log(ops.clip(ops.relu(logits), CLIP, 1 - CLIP))

@@ -6,8 +6,7 @@ weights are set anew in place, so that a program is traced once whatever the tri
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -16,18 +15,14 @@ import numpy as np
 import tensorflow as tf
 
 from fmnist_model import network
-from fmnist_model.census import Census
 from fmnist_model.config import IMAGE_SIDE, ModelConfig, TrainConfig
-from fmnist_model.counting import PINNED_BEYOND, Tally, count_layer, count_output
+from fmnist_model.counting import count_layer, count_output
 from fmnist_model.data import Images
+from fmnist_model.examination import CHUNK, Examined, Weights
 from fmnist_model.explain import WORST
-from fmnist_model.health import VitalSigns
 from fmnist_model.normalization import FusedBatchNormalization
+from fmnist_model.requests import Steps
 
-CHUNK = 1000
-"""Images in one forward pass outside training."""
-SAMPLE = 2 * CHUNK
-"""Images on which the vital signs are taken."""
 PIXELS = tf.TensorSpec((None, IMAGE_SIDE, IMAGE_SIDE), tf.uint8)
 LABELS = tf.TensorSpec((None,), tf.int32)
 """Any number of images: what is traced once serves a last, smaller chunk too."""
@@ -62,22 +57,7 @@ class DeviceImages(NamedTuple):
             )
 
 
-class Steps(NamedTuple):
-    """What a stretch of training steps returned.
-
-    `step` is the step reached. Up to it, the first layer's gradient was exactly zero in the last
-    `quiet` steps, and the loss greater than that of any clipped output in the last `absurd`.
-    """
-
-    step: int
-    quiet: int
-    absurd: int
-    loss_sum: float
-    correct: int
-    last_loss: float
-
-
-class Program:
+class Program(Examined):
     """One network with its compiled training loop; trials take turns on it."""
 
     def __init__(self, config: ModelConfig, precision: str, train: DeviceImages) -> None:
@@ -85,7 +65,10 @@ class Program:
         self._data = train
         self._dropout = network.TunableDropout(name="dropout")
         self.network = network.build_network(
-            config, precision, self._dropout, FusedBatchNormalization
+            config,
+            precision,
+            self._dropout,
+            network.Layers(normalization=FusedBatchNormalization),
         )
         self._logits_network = network.logits_network(self.network)
         self._probe = network.probe_network(self.network)
@@ -232,35 +215,24 @@ class Program:
         predicted = tf.argmax(outputs, axis=-1, output_type=tf.int32)
         return tf.reduce_sum(tf.cast(predicted == labels, tf.int32))
 
-    def non_finite(self, batch: slice) -> tuple[str, str | None]:
-        """What is not finite where a run diverged, and in which layer: weights, else outputs.
+    @property
+    def images(self) -> int:
+        """How many training images there are."""
+        return len(self._data)
 
-        `batch` says on which of the images shown it did.
-        """
-        for variable in self.state:
-            if not np.all(np.isfinite(variable.numpy())):
-                layer = variable.path.split("/")[-2]
-                return f"the {variable.name} of {layer} was made so by the step before", layer
-        seen = self._pre_activations(self._shown.pixels[batch])
-        for layer, values in zip(self.layers, seen, strict=True):
-            if not tf.reduce_all(tf.math.is_finite(tf.cast(values, tf.float32))):
-                return f"the pre-activations of {layer} overflow", layer
-        return "the loss overflows", "output"
+    def weights(self) -> list[Weights]:
+        """See `Examined`."""
+        return [Weights(v.path.split("/")[-2], v.name, v.numpy()) for v in self.state]
 
-    def census(self) -> Census:
-        """Count on all training images which units are active, without dropout.
-
-        Stops once nothing can be dead.
-        """
-        tally = self._tally()
+    def counts(self) -> Iterator[tuple[int, Sequence[Any]]]:
+        """See `Examined`."""
         for chunk in self._data.chunks():
-            tally.add(len(chunk), self._count(*chunk))
-            if tally.all_alive():
-                break
-        return tally.census(len(self._data))
+            yield len(chunk), self._count(*chunk)
 
-    def _tally(self) -> Tally:
-        return Tally(self.layers[:-1], self.config.output_activation == "relu")
+    def pre_activations(self, batch: slice) -> list[Any]:
+        """See `Examined`."""
+        seen = self._pre_activations(self._shown.pixels[batch])
+        return [tf.cast(values, tf.float32) for values in seen]
 
     @contextmanager
     def coasted(self, rate: float) -> Iterator[None]:
@@ -275,13 +247,6 @@ class Program:
         finally:
             for variable, weight in zip(self.variables, weights, strict=True):
                 variable.assign(weight)
-
-    def vital_signs(self) -> VitalSigns:
-        """Look at the hidden layers on the first SAMPLE training images, without dropout."""
-        tally = self._tally()
-        for chunk in itertools.islice(self._data.chunks(), SAMPLE // CHUNK):
-            tally.add(len(chunk), self._count(*chunk))
-        return tally.vital_signs(pinned=self.config.activation in PINNED_BEYOND)
 
     def _count_active(self, pixels: Any, labels: Any) -> Any:
         *hidden, logits = self._pre_activations(pixels)
