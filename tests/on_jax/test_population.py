@@ -106,6 +106,8 @@ def test_a_slot_is_the_trial_alone(alone, side_by_side, number):
     ):
         np.testing.assert_allclose(curve, other, atol=1e-4)
     assert own.result.steps_run == together.result.steps_run == 7 * own.result.epochs_run
+    drawn = [v for v in alone._lockstep.of(0).state if v.shape == (2,)]
+    np.testing.assert_array_equal(drawn, [[TRIALS[number][1].seed, own.result.steps_run]])
 
 
 def test_neighbours_change_nothing_to_the_last_bit(four):
@@ -239,7 +241,8 @@ def tensorflows() -> tuple[Path, dict]:
 
 
 def test_it_trains_as_the_tensorflow_engine_does(everything):
-    """From the same weights on the same batches: the same weights and curves, but for rounding."""
+    """From the same weights on the same batches: the same weights and curves, but for rounding,
+    which the slopes of ReLUs and of a clipped output magnify; so by the way that was travelled."""
     folder, runs = tensorflows()
     images = split(everything, runs["limit"])
     for number, run in enumerate(runs["same_weights"]):
@@ -249,8 +252,8 @@ def test_it_trains_as_the_tensorflow_engine_does(everything):
             start = [kept[f"start{i}"] for i in range(len(kept.files) // 2)]
             end = [kept[f"end{i}"] for i in range(len(kept.files) // 2)]
         (hand,) = train(population, [(model, settings)], start)
-        for ours, theirs in zip(hand.epochs[-1], end, strict=True):
-            np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-4)
+        for ours, theirs, first in zip(hand.epochs[-1], end, start, strict=True):
+            assert np.linalg.norm(ours - theirs) < 0.02 * np.linalg.norm(theirs - first)
         for name, curve in hand.result.curves().items():
             np.testing.assert_allclose(curve, run["curves"][name], atol=2e-3)
 
