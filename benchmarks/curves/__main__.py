@@ -8,7 +8,6 @@ Goes on where it was stopped; --pack writes the compressed file that is kept in 
 
 from __future__ import annotations
 
-import gzip
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -16,7 +15,7 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from benchmarks.curves.table import SCALES, STORED, runs
+from benchmarks.curves.table import SCALES, STORED, pack, runs
 from benchmarks.record import RESULTS, whole_lines
 from fmnist_model.command_line import new_app, run
 from fmnist_model.quiet import native_log_hidden
@@ -29,11 +28,11 @@ def main(
     preset: Annotated[Literal["paper", "wide"], typer.Option()] = "paper",
     count: Annotated[int, typer.Option("--runs", min=1, help="Random points.")] = 160,
     results: Annotated[Path | None, typer.Option(help="Where runs are kept.")] = None,
-    pack: Annotated[bool, typer.Option(help="Only compress what is there.")] = False,
+    packed: Annotated[bool, typer.Option("--pack", help="Only pack what is there.")] = False,
 ) -> None:
     """Train the runs that are not there yet."""
     path = results or RESULTS / f"curves-{preset}.jsonl"
-    if not pack:
+    if not packed:
         from fmnist_model.data import load_train
 
         images = load_train(None, print)
@@ -51,9 +50,9 @@ def main(
             )
         return
     lines = whole_lines(path)
-    packed = STORED / f"{preset}.jsonl.gz"
-    packed.write_bytes(gzip.compress("\n".join(lines).encode(), mtime=0))
-    print(f"{packed}: {len(lines)} runs, {packed.stat().st_size:,} bytes")
+    stored = STORED / f"{preset}.jsonl.gz"
+    stored.write_bytes(pack(lines, preset))
+    print(f"{stored}: {len(lines)} runs, {stored.stat().st_size:,} bytes")
 
 
 if __name__ == "__main__":

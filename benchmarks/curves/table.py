@@ -1,24 +1,31 @@
 """The table of learning curves: what is in it, and how it is read.
 
 One JSON line a run: the preset's parameters, the curves of every epoch, the seconds of each, and
-the diagnosis. No run was stopped: `recorded` says when ours would have stopped it.
+the diagnosis. No run was stopped: `recorded` says when ours would have stopped it. The first line
+of a packed table holds the space, so that it can be read when the preset has changed.
 """
 
 from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import optuna
+from optuna.distributions import (
+    BaseDistribution,
+    distribution_to_json,
+    json_to_distribution,
+)
 
 from fmnist_model.config import ModelConfig, TrainConfig
 from fmnist_model.data import SPLIT
 from search.preset import Preset, load_preset
 from search.space import configurations, distributions, stored
 
+Record = dict[str, Any]
 STORED = Path("benchmarks/curves")
 VALIDATION = 3000
 """Validation images of every run; the standard error of an accuracy of .85 is .0065."""
@@ -72,7 +79,16 @@ def _run(preset: Preset, key: str, params: dict[str, Any], seed: int, scale: Sca
     return Run(key, params, model, train.model_copy(update=changes))
 
 
-def read(path: Path) -> list[dict[str, Any]]:
-    """The records of a table, as `train` writes them or compressed with gzip."""
-    text = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    return [json.loads(line) for line in text.decode().splitlines()]
+def pack(lines: Sequence[str], name: str) -> bytes:
+    """A table as it is kept in git: the space that was sampled, and then a line a run."""
+    space = {n: distribution_to_json(d) for n, d in distributions(load_preset(name)).items()}
+    header = json.dumps({"space": space, "scale": SCALES[name]._asdict()})
+    return gzip.compress("\n".join([header, *lines]).encode(), mtime=0)
+
+
+def read(path: Path) -> tuple[dict[str, BaseDistribution], list[Record]]:
+    """The space and the records of a packed table."""
+    header, *lines = gzip.decompress(path.read_bytes()).decode().splitlines()
+    space = json.loads(header)["space"]
+    found = {name: json_to_distribution(text) for name, text in space.items()}
+    return found, [json.loads(line) for line in lines]
