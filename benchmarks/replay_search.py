@@ -9,6 +9,7 @@ completed, or before that the best so far). Searches that were replayed are kept
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -64,7 +65,9 @@ def make_sampler(name: str, seed: int) -> BaseSampler:
         case "random":
             return RandomSampler(seed=seed)
         case _:
-            return QMCSampler(scramble=True, seed=seed, warn_independent_sampling=False)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+                return QMCSampler(scramble=True, seed=seed, warn_independent_sampling=False)
 
 
 def make_pruner(name: str, epochs: int) -> BasePruner:
