@@ -86,8 +86,13 @@ report: .venv/installed  ## draw a study as one page, studies/results/<study>/re
 paper: .venv/installed  ## train the paper's arms with SEEDS=10 seeds and draw its figures; again to go on
 	@$(BIN)/python -m studies paper $(if $(filter command line environment,$(origin SEEDS)),--seeds $(SEEDS)) $(if $(DATA),--data "$(DATA)")
 
-bench: .venv/installed  ## measure the training speed beside Keras's fit
-	@$(BIN)/python -m benchmarks.training
+bench: .venv/installed  ## measure speed, a trial's cost and whole searches beside what people use, at a small setting
+	@$(BIN)/python -m benchmarks.training --rounds 3 --limit 4000
+	@$(BIN)/python -m benchmarks.trial_overhead --trials 20
+	@$(BIN)/python -m benchmarks.startup --repeats 2
+	@$(BIN)/python -m benchmarks.search --images 1000 --trials 4 --epochs 3 --seeds 1
+	@for table in $(wildcard benchmarks/curves/*.jsonl.gz); do \
+	  $(BIN)/python -m benchmarks.replay_search --curves $$table --seeds 4; done
 
 test: .venv/installed-dev lint  ## check style and types, then run all tests
 	@$(BIN)/pytest

@@ -1,0 +1,59 @@
+"""python -m benchmarks.curves: trains the table of learning curves that searches are replayed on.
+
+    python -m benchmarks.curves --preset paper --runs 160
+    python -m benchmarks.curves --preset wide --runs 160
+
+Goes on where it was stopped; --pack writes the compressed file that is kept in git.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+from rich.console import Console
+from rich.progress import Progress
+
+from benchmarks.curves.table import SCALES, STORED, pack, runs
+from benchmarks.record import RESULTS, whole_lines
+from fmnist_model.command_line import new_app, run
+from fmnist_model.quiet import native_log_hidden
+
+app = new_app("Train the table of learning curves.")
+
+
+@app.command()
+def main(
+    preset: Annotated[Literal["paper", "wide"], typer.Option()] = "paper",
+    count: Annotated[int, typer.Option("--runs", min=1, help="Random points.")] = 160,
+    results: Annotated[Path | None, typer.Option(help="Where runs are kept.")] = None,
+    packed: Annotated[bool, typer.Option("--pack", help="Only pack what is there.")] = False,
+) -> None:
+    """Train the runs that are not there yet."""
+    path = results or RESULTS / f"curves-{preset}.jsonl"
+    if not packed:
+        from fmnist_model.data import load_train
+
+        images = load_train(None, print)
+        with native_log_hidden():
+            from benchmarks.curves.training import train_all
+        wanted = runs(preset, count)
+        with Progress(console=Console()) as progress:
+            task = progress.add_task(preset, total=len(wanted))
+            train_all(
+                wanted,
+                images,
+                SCALES[preset],
+                path,
+                lambda done: progress.update(task, completed=done),
+            )
+        return
+    lines = whole_lines(path)
+    stored = STORED / f"{preset}.jsonl.gz"
+    stored.write_bytes(pack(lines, preset))
+    print(f"{stored}: {len(lines)} runs, {stored.stat().st_size:,} bytes")
+
+
+if __name__ == "__main__":
+    run(app)

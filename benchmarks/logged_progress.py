@@ -1,0 +1,30 @@
+"""Our search's progress, written to a benchmark's log instead of the terminal."""
+
+from __future__ import annotations
+
+import io
+
+from optuna.trial import Trial
+from rich.console import Console
+
+from benchmarks.question import Log
+from fmnist_model.results import EpochMetrics
+from search.progress import Progress
+
+
+class LoggedProgress(Progress):
+    """Progress that nobody sees, and that a log hears of."""
+
+    def __init__(self, log: Log) -> None:
+        super().__init__(Console(file=io.StringIO()))
+        self._log = log
+
+    def start(self, trial: Trial) -> None:
+        """A trial begins."""
+        self._log.begin()
+        super().start(trial)
+
+    def epoch(self, metrics: EpochMetrics) -> None:
+        """An epoch has ended."""
+        self._log.epoch(metrics.val_accuracy)
+        super().epoch(metrics)

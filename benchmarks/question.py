@@ -1,0 +1,87 @@
+"""What all arms of `benchmarks.search` are asked, and how they tell what they do."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+from fmnist_model.config import ModelConfig, TrainConfig
+from fmnist_model.data import Images, load_train, split
+from search.preset import Preset, load_preset
+from search.space import configurations
+
+
+class Question(NamedTuple):
+    """A preset, with so many training images, epochs and configurations."""
+
+    preset: str
+    images: int
+    batch_size: int
+    epochs: int
+    trials: int
+
+    def load(self) -> Preset:
+        """The preset as it is asked here: without the arms that ours would begin with."""
+        tree = load_preset(self.preset).model_dump(exclude_unset=True)
+        train = {**tree.get("train", {}), "epochs": self.epochs, "batch_size": self.batch_size}
+        data = {"limit": self.images}
+        return Preset.model_validate({**tree, "train": train, "data": data, "arms": []})
+
+    def data(self) -> tuple[Images, Images]:
+        """Training and validation images, the same for all."""
+        return split(load_train(), self.images)
+
+    def configurations(self, params: dict[str, Any], seed: int) -> tuple[ModelConfig, TrainConfig]:
+        """What parameters as Optuna stores them stand for."""
+        return configurations(self.load(), params, seed)
+
+
+class Log:
+    """What a search has seen so far: at each epoch's end the time, and the best accuracy."""
+
+    def __init__(self) -> None:
+        self._started = time.perf_counter()
+        self._paused = self.stuck = 0.0
+        self._trial = 0.0
+        self.curve: list[tuple[float, float]] = []
+        self.configurations = 0
+
+    def now(self) -> float:
+        """Seconds since the search began, pauses left out."""
+        return time.perf_counter() - self._started - self._paused
+
+    def begin(self, new: bool = True) -> None:
+        """A trial begins, of a `new` configuration or of one that goes on."""
+        self._trial = self.now()
+        self.configurations += new
+
+    def epoch(self, accuracy: float | None) -> None:
+        """An epoch has ended with this validation accuracy."""
+        best = self.curve[-1][1] if self.curve else 0.0
+        self.curve.append((round(self.now(), 3), max(best, accuracy or 0.0)))
+
+    def end(self, stuck: bool) -> None:
+        """A trial has ended."""
+        if stuck:
+            self.stuck += self.now() - self._trial
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """What happens in here is the benchmark's doing, and costs the search nothing."""
+        began = time.perf_counter()
+        yield
+        self._paused += time.perf_counter() - began
+
+    def row(self, best: float, params: dict[str, Any]) -> dict[str, Any]:
+        """What the search came to: what it calls its `best`, and with which parameters."""
+        return {
+            "seconds": self.now(),
+            "epochs": len(self.curve),
+            "configurations": self.configurations,
+            "stuck_share": self.stuck / self.now(),
+            "best": best,
+            "params": params,
+            "curve": self.curve,
+        }

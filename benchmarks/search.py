@@ -1,0 +1,200 @@
+"""Whole searches beside what people use: python -m benchmarks.search
+
+The same space, network, split, epochs, number of configurations and seeds for all arms, which are
+in `search_arms.py`; each search is in a process of its own, and the arms take turns. With fewer
+images than there are batches shrink alike, so that a run makes as many steps: what its network
+does is a matter of steps. What an arm found is trained anew with three seeds by one engine for
+all. `best` is what an arm itself calls so: the accuracy after the last epoch, KerasTuner's after
+its best. Searches that were made are kept: more seeds go on from there.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from importlib.util import find_spec
+from statistics import mean, median
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import Progress
+
+from benchmarks.isolated import Isolated
+from benchmarks.question import Question
+from benchmarks.record import RESULTS, load_rows, print_goal, save_rows, spread, table
+from benchmarks.search_arms import ARMS, retrained
+from fmnist_model.command_line import new_app, run
+from fmnist_model.config import TrainConfig
+
+OURS, PLAIN, *PEERS, TOP_FEW = ARMS
+LEVELS = (0.7, 0.75, 0.8, 0.82, 0.84, 0.86)
+RETRAINED = 3
+FULL = 48_000
+TIMES_PLAIN, TIMES_BEST = 10, 3
+
+app = new_app("Measure whole searches beside what people use.")
+Row = dict[str, Any]
+
+
+def available() -> list[str]:
+    """The arms whose libraries are installed."""
+    tuner = find_spec("keras_tuner") is not None
+    return [arm for arm in ARMS if tuner or "KerasTuner" not in arm]
+
+
+def measure(
+    rows: list[Row], question: Question, arms: list[str], seeds: int, say: Callable[[str], None]
+) -> Iterator[Row]:
+    """Yield each arm's search with each seed that is not among `rows`, in turns."""
+    done = {(row["arm"], row["seed"]) for row in rows}
+    for seed in range(seeds):
+        turn = seed % len(arms)
+        for arm in [*arms[turn:], *arms[:turn]]:
+            if (arm, seed) not in done:
+                say(f"seed {seed}, {arm}")
+                with Isolated() as process:
+                    row = process.call(ARMS[arm], question, seed)
+                with Isolated() as process:
+                    again = process.call(retrained, question, row["params"], range(RETRAINED))
+                yield {"arm": arm, "seed": seed, **row, "retrained": again}
+
+
+def of(rows: list[Row], arm: str) -> list[Row]:
+    """An arm's searches by their seeds."""
+    return sorted((row for row in rows if row["arm"] == arm), key=lambda row: row["seed"])
+
+
+def pairs(rows: list[Row], arm: str, other: str) -> list[tuple[Row, Row]]:
+    """The searches of two arms with the same seeds."""
+    theirs = {row["seed"]: row for row in of(rows, other)}
+    return [(row, theirs[row["seed"]]) for row in of(rows, arm) if row["seed"] in theirs]
+
+
+def time_to(row: Row, accuracy: float) -> float | None:
+    """Seconds until a search has seen this validation accuracy at the end of any epoch."""
+    return next((seconds for seconds, best in row["curve"] if best >= accuracy), None)
+
+
+def show(console: Console, rows: list[Row]) -> None:
+    """Every arm's figures, the times to fixed accuracies, and the goals."""
+    arms = [arm for arm in ARMS if of(rows, arm)]
+    made = table("median (quartiles) over the seeds", "", "n", "s", "epochs", "stuck", "configs")
+    for column in ("best", "trained anew"):
+        made.add_column(column, justify="right")
+    for arm in arms:
+        mine = of(rows, arm)
+        figures = [
+            spread([row["seconds"] for row in mine], ".0f"),
+            spread([float(row["epochs"]) for row in mine], ".0f"),
+            spread([row["stuck_share"] for row in mine], ".0%"),
+            spread([float(row["configurations"]) for row in mine], ".0f"),
+            spread([row["best"] for row in mine], ".4f"),
+            spread([mean(row["retrained"]) for row in mine], ".4f"),
+        ]
+        made.add_row(arm, str(len(mine)), *figures)
+    console.print(made)
+    made = table("seconds until an epoch ended with this validation accuracy: median", "")
+    for level in LEVELS:
+        made.add_column(f"{level:.2f}", justify="right")
+    for arm in arms:
+        made.add_row(arm, *(_reached(of(rows, arm), level) for level in LEVELS))
+    console.print(made)
+    _goals(console, rows)
+
+
+def _reached(rows: list[Row], level: float) -> str:
+    times = [seconds for row in rows if (seconds := time_to(row, level)) is not None]
+    if not times:
+        return "-"
+    everyone = len(times) == len(rows)
+    return f"{median(times):.0f}" + ("" if everyone else f" ({len(times)} of {len(rows)})")
+
+
+def _goals(console: Console, rows: list[Row]) -> None:
+    slower = [plain["seconds"] / mine["seconds"] for mine, plain in pairs(rows, OURS, PLAIN)]
+    if slower:
+        text = f"of {TIMES_PLAIN} times less than {PLAIN}"
+        print_goal(console, text, spread(slower, ".1f"), median(slower) >= TIMES_PLAIN)
+    rivals = {
+        peer: [b["seconds"] / a["seconds"] for a, b in pairs(rows, OURS, peer)] for peer in PEERS
+    }
+    rivals = {peer: ratios for peer, ratios in rivals.items() if ratios}
+    if rivals:
+        best = min(rivals, key=lambda peer: median(rivals[peer]))
+        text = f"of {TIMES_BEST} times less than the fastest of (c) to (f), {best}"
+        found = rivals[best]
+        print_goal(console, text, spread(found, ".1f"), median(found) >= TIMES_BEST)
+    for peer in [PLAIN, *rivals]:
+        _accuracy_goal(console, rows, peer)
+    reached = [
+        (time_to(mine, other["curve"][-1][1]), time_to(other, other["curve"][-1][1]))
+        for mine, other in pairs(rows, OURS, TOP_FEW)
+    ]
+    if reached:
+        sooner = [a is not None and b is not None and a <= b for a, b in reached]
+        text = f"of reaching the best of {TOP_FEW} no later than it does"
+        print_goal(console, text, f"with {sum(sooner)} of {len(sooner)} seeds", all(sooner))
+
+
+def _accuracy_goal(console: Console, rows: list[Row], peer: str) -> None:
+    """Not worse beyond noise: the interval of the mean paired difference reaches zero."""
+    from scipy.stats import t
+
+    gains = [mean(a["retrained"]) - mean(b["retrained"]) for a, b in pairs(rows, OURS, peer)]
+    text = f"of an accuracy not below {peer} beyond noise"
+    if len(gains) < 3:
+        console.print(f"goal {text}: {spread(gains, '+.4f')}; a test needs three seeds")
+        return
+    middle, error = mean(gains), _standard_error(gains)
+    width = float(t.ppf(0.975, len(gains) - 1)) * error
+    measured = f"{middle:+.4f} (95 % interval {middle - width:+.4f} to {middle + width:+.4f})"
+    print_goal(console, text, measured, middle + width >= 0)
+
+
+def _standard_error(values: list[float]) -> float:
+    from statistics import stdev
+
+    return stdev(values) / math.sqrt(len(values))
+
+
+@app.command()
+def main(
+    preset: Annotated[
+        str, typer.Option(help="The space; its pruner and sampler are ours.")
+    ] = "paper",
+    images: Annotated[int, typer.Option(min=500, max=FULL, help="Training images.")] = 12_000,
+    trials: Annotated[int, typer.Option(min=2, help="Configurations of each arm.")] = 50,
+    epochs: Annotated[int, typer.Option(min=2, help="Of a run in full.")] = 10,
+    seeds: Annotated[int, typer.Option(min=1, help="Searches of each arm.")] = 5,
+    arms: Annotated[str, typer.Option(help="Letters of the arms that take part.")] = "abcdefg",
+) -> None:
+    """Measure whole searches beside what people use."""
+    from benchmarks.search_figure import draw
+    from search.preset import load_preset
+
+    console = Console(width=130)
+    usual = TrainConfig(**load_preset(preset).train).batch_size
+    question = Question(preset, images, max(1, round(usual * images / FULL)), epochs, trials)
+    question.data()  # fetched and decoded once, here
+    chosen = [arm for arm in available() if arm[1] in arms]
+    for arm in ARMS:
+        if arm not in available() and arm[1] in arms:
+            console.print(f"{arm} is left out: .venv/bin/pip install -e '.[bench]' adds KerasTuner")
+    path = RESULTS / f"search-{preset}-{images}-{trials}-{epochs}.json"
+    settings = question._asdict()
+    rows = load_rows(path, settings)
+    with Progress(console=console) as progress:
+        task = progress.add_task("searches", total=seeds * len(chosen))
+        progress.update(task, completed=sum(r["arm"] in chosen and r["seed"] < seeds for r in rows))
+        for row in measure(rows.copy(), question, chosen, seeds, progress.console.print):
+            rows.append(row)
+            save_rows(path, settings, rows)
+            progress.advance(task)
+    show(console, rows)
+    picture = draw(rows, path.with_suffix(".svg"), console.print)
+    console.print(f"written: {path}" + (f", {picture}" if picture else ""))
+
+
+if __name__ == "__main__":
+    run(app)

@@ -1,0 +1,61 @@
+"""One search for one trial, which writes down what it does when:
+
+    python -m benchmarks.startup_phases PRESET OUT.json
+
+The database is new, so that there is a trial to make.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+
+def main(preset: str, out: str) -> None:
+    """Search for one trial; write the seconds of each phase to the file `out`."""
+    marks = {"": psutil.Process().create_time()}
+    mark = partial(_mark, marks)
+
+    from benchmarks.replay import quiet
+    from fmnist_model.quiet import native_log_hidden
+    from search.order import Order
+    from search.preset import load_preset
+    from search.runner import run_search
+    from search.worker import load_data
+
+    mark("imports")
+
+    def load(order: Order, study: Any, progress: Any) -> Any:
+        images = load_data(order, study, progress)
+        mark("data")
+        with native_log_hidden():
+            from fmnist_model.training import Engine
+
+            engine = Engine(*images)
+        mark("TensorFlow")
+        return engine
+
+    Path("studies/results").mkdir(parents=True, exist_ok=True)
+    url = "sqlite:///studies/results/phases.db"
+    run_search(Order(load_preset(preset), "phases", url, 1), quiet(), load=load)
+    mark("first trial")
+    ends = list(marks.values())
+    taken = {
+        name: end - start
+        for name, start, end in zip(list(marks)[1:], ends[:-1], ends[1:], strict=True)
+    }
+    Path(out).write_text(json.dumps(taken))
+
+
+def _mark(marks: dict[str, float], name: str) -> None:
+    marks[name] = time.time()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
