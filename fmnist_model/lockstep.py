@@ -68,9 +68,7 @@ class Lockstep:
         self.pre_activations = jax.jit(self._pre_activations)
 
     def _build(self, model: ModelConfig, precision: str, convolution: Convolution) -> None:
-        # Pooling may come first only where all of the activations rise.
-        falls = next((a for a in self.activations if a not in network.RISING), self.activations[0])
-        template = model.model_copy(update={"activation": falls, "output_activation": "softmax"})
+        template = model.model_copy(update={"output_activation": "softmax"})
         layers = network.Layers(
             partial(ChosenActivation, names=self.activations),
             MatrixConvolution if convolution == "matrix" else keras.layers.Conv2D,

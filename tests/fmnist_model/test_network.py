@@ -63,7 +63,9 @@ def test_a_dead_relu_output_has_the_closed_loss_and_no_gradient():
     assert not np.any(tape.gradient(loss, logits))
 
 
-@pytest.mark.parametrize("activation", sorted(network.RISING))
+@pytest.mark.parametrize(
+    "activation", ["sigmoid", "relu", "tanh", "elu", "selu", "leaky_relu", "softplus"]
+)
 def test_pooling_before_a_rising_activation_changes_nothing(activation, few):
     config = ModelConfig(activation=activation)
     pixels = few[0].pixels[:32, ..., None].astype("float32") / 255
