@@ -12,6 +12,8 @@ SEED ?=
 DATA ?=
 TRIAL ?=
 WORKERS ?= 1
+ENGINE ?= auto
+SLOTS ?=
 THREADS ?=
 LAUNCHER ?=
 CPUS_PER_WORKER ?= 1
@@ -37,6 +39,7 @@ help:  ## list the targets and their variables
 	@echo "  in the environment a password in it is hidden from other users of the machine"
 	@echo "DATA: a directory with Fashion-MNIST as IDX or CSV files, fetched by default"
 	@echo "WORKERS: so many processes search at once; THREADS: of TensorFlow in each, by default the cores shared out"
+	@echo "ENGINE: tensorflow, or population (JAX) for SLOTS trials at once, by default as many as pay; auto takes it on GPUs"
 	@echo "LAUNCHER: ray runs them on the cluster of RAY_ADDRESS, with CPUS_PER_WORKER=1 and GPUS_PER_WORKER=0 each"
 	@echo "PYTHON: the interpreter that .venv is made with, 3.11 to 3.13"
 
@@ -61,9 +64,9 @@ data: .venv/installed  ## fetch Fashion-MNIST and check it (DATA=)
 	@$(BIN)/python -m fmnist_model data $(if $(DATA),--data "$(DATA)")
 
 search: .venv/installed  ## search until TRIALS=50 have finished; again to go on (WORKERS=1 STUDY= NAME= SEED= STORAGE= DATA=)
-	@$(BIN)/python -m search run $(study_options) --trials $(TRIALS) --workers $(WORKERS) \
+	@$(BIN)/python -m search run $(study_options) --trials $(TRIALS) --workers $(WORKERS) --engine $(ENGINE) \
 	  $(if $(LAUNCHER),--launcher $(LAUNCHER) --cpus $(CPUS_PER_WORKER) --gpus $(GPUS_PER_WORKER)) \
-	  $(if $(THREADS),--threads $(THREADS)) $(if $(SEED),--seed $(SEED)) $(if $(DATA),--data "$(DATA)")
+	  $(if $(SLOTS),--slots $(SLOTS)) $(if $(THREADS),--threads $(THREADS)) $(if $(SEED),--seed $(SEED)) $(if $(DATA),--data "$(DATA)")
 
 status: .venv/installed  ## say how a study stands (STUDY= NAME= STORAGE=)
 	@$(BIN)/python -m search status $(study_options)

@@ -23,6 +23,7 @@ Architecture = Literal["cnn", "lenet5", "mlp"]
 Precision = Literal["auto", "float32", "bfloat16"]
 Padding = Literal["valid", "same"]
 OnStuck = Literal["stop", "record"]
+Schedule = Literal["constant", "cosine", "one_cycle"]
 Units = Annotated[int, Field(ge=1)]
 
 IMAGE_SIDE = 28
@@ -46,7 +47,8 @@ class ModelConfig(Frozen):
 
     `filters`, `kernel_size` and `dense_units` default to those of the architecture; a single
     number of dense units means one dense layer. With `padding` "same" convolutions keep the size
-    of what they see, as the first of lenet5 always does.
+    of what they see, as the first of lenet5 always does. With `batch_normalization` every hidden
+    layer's pre-activations are normalised.
     """
 
     architecture: Architecture = "cnn"
@@ -56,6 +58,7 @@ class ModelConfig(Frozen):
     filters: tuple[Units, ...] = ()
     kernel_size: int | None = Field(None, ge=1)
     padding: Padding = "valid"
+    batch_normalization: bool = False
     dense_units: tuple[Units, ...] = Field((), min_length=1)
 
     @model_validator(mode="before")
@@ -99,6 +102,9 @@ class ModelConfig(Frozen):
 class TrainConfig(Frozen):
     """How a network is trained: stochastic gradient descent for a fixed number of epochs.
 
+    `learning_rate` is the greatest that `schedule` comes to. `weight_decay` shrinks kernels by
+    learning rate x weight decay at each step, as Keras's SGD does. With `flip` half of an epoch's
+    images are mirrored, left for right; each is shifted by up to `shift` pixels either way.
     With `on_stuck` "record" a run that is stuck or has exploded goes on all the same, so that it
     can be seen whether it would have recovered. `saturated_patience` is the number of epochs in a
     row that a run may be saturated before it is pruned; None prunes none.
@@ -108,6 +114,10 @@ class TrainConfig(Frozen):
     epochs: int = Field(10, ge=1)
     learning_rate: float = Field(0.2, gt=0, allow_inf_nan=False)
     momentum: float = Field(0.0, ge=0, lt=1)
+    schedule: Schedule = "constant"
+    weight_decay: float = Field(0.0, ge=0, allow_inf_nan=False)
+    flip: bool = False
+    shift: int = Field(0, ge=0, lt=IMAGE_SIDE)
     seed: int = Field(0, ge=0, lt=2**31)
     precision: Precision = "auto"
     on_stuck: OnStuck = "stop"

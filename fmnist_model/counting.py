@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import keras
 import numpy as np
-import tensorflow as tf
+from keras import ops
 
 from fmnist_model.census import Census, LayerCensus, OutputCensus
 from fmnist_model.config import CLASSES
@@ -51,34 +51,49 @@ class OutputCount(NamedTuple):
 def count_layer(values: Any, activation: str) -> LayerCount:
     """Look at the pre-activations of a hidden layer, shape (n, ..., u)."""
     axes = tuple(range(len(values.shape) - 1))
-    low, high = tf.reduce_min(values, axes), tf.reduce_max(values, axes)
-    scale = tf.maximum(tf.abs(low), tf.abs(high))
-    highest, pinned = high, tf.zeros(())
+    low, high = ops.min(values, axes), ops.max(values, axes)
+    scale = ops.maximum(ops.abs(low), ops.abs(high))
+    highest, pinned = high, ops.zeros(())
     if activation == "relu":  # it rises, so that its extremes are those of the pre-activations
-        moving, low, high = high > 0, tf.nn.relu(low), tf.nn.relu(high)
+        moving, low, high = high > 0, ops.relu(low), ops.relu(high)
     else:
-        with tf.GradientTape() as tape:
-            tape.watch(values)
-            outputs = keras.activations.get(activation)(values)
-        moving = tf.reduce_any(tape.gradient(outputs, values) != 0, axes)
-        low, high = tf.reduce_min(outputs, axes), tf.reduce_max(outputs, axes)
+        outputs, slope = _with_slope(activation, values)
+        moving = ops.any(slope != 0, axes)
+        low, high = ops.min(outputs, axes), ops.max(outputs, axes)
     if activation in PINNED_BEYOND:
-        beyond = tf.abs(values) > tf.cast(PINNED_BEYOND[activation], values.dtype)
-        pinned = tf.reduce_mean(tf.cast(beyond, tf.float32))
+        beyond = ops.abs(values) > ops.cast(PINNED_BEYOND[activation], values.dtype)
+        pinned = ops.mean(_float(beyond))
     return LayerCount(moving, _float(low), _float(high), _float(highest), _float(scale), pinned)
+
+
+def _with_slope(activation: str, values: Any) -> tuple[Any, Any]:
+    """The activation's outputs, and its derivative at each pre-activation."""
+    function = keras.activations.get(activation)
+    if keras.config.backend() == "jax":
+        import jax
+
+        outputs, pull_back = jax.vjp(function, values)
+        return outputs, pull_back(ops.ones_like(outputs))[0]
+    import tensorflow as tf
+
+    with tf.GradientTape() as tape:
+        tape.watch(values)
+        outputs = function(values)
+    return outputs, tape.gradient(outputs, values)
 
 
 def count_output(logits: Any, labels: Any) -> OutputCount:
     """Look at the pre-activations of the output layer, float32 (n, 10), and int labels (n,)."""
     above = logits > 1 - CLIP
     opened = (logits >= CLIP) & ~above
-    saturated = tf.math.count_nonzero(above, axis=-1, dtype=tf.int32)
+    saturated = ops.count_nonzero(above, axis=-1)
+    histogram = ops.one_hot(saturated, CLASSES + 1, dtype="int32")
     return OutputCount(
-        tf.math.count_nonzero(opened),
-        tf.math.bincount(saturated, minlength=CLASSES + 1),
-        tf.math.count_nonzero(tf.gather(above, labels, axis=1, batch_dims=1)),
-        tf.reduce_min(tf.where(above, logits - 1, -logits), axis=0),
-        tf.reduce_max(tf.abs(logits), axis=0),
+        ops.count_nonzero(opened),
+        ops.sum(histogram, axis=0),
+        ops.count_nonzero(ops.take_along_axis(above, labels[:, None], axis=1)),
+        ops.min(ops.where(above, logits - 1, -logits), axis=0),
+        ops.max(ops.abs(logits), axis=0),
     )
 
 
@@ -94,7 +109,7 @@ class Tally:
     def add(self, images: int, counts: Sequence[Any]) -> None:
         """Add a chunk: a LayerCount for each hidden layer, then an OutputCount."""
         *layers, output = [
-            type(count)._make(figure.numpy() for figure in count) for count in counts
+            type(count)._make(np.asarray(figure) for figure in count) for count in counts
         ]
         if self._output is None:
             self._layers, self._output = layers, output
@@ -156,11 +171,7 @@ class Tally:
 
 
 def _float(figure: Any) -> Any:
-    return tf.cast(figure, tf.float32)
-
-
-def _fetched(count: Any) -> Any:
-    return type(count)._make(figure.numpy() for figure in count)
+    return ops.cast(figure, "float32")
 
 
 def _active(layer: LayerCount) -> Any:

@@ -68,8 +68,9 @@ class Evidence:
     `census` was taken without dropout, `coasted` with the weights where momentum alone will carry
     them (None without momentum). In training, with masks, `quiet_images` images in a row let no
     gradient through. No dropout lies below the layers `before_dropout` (None: there is none at
-    all). Margins under `rounding` do not count as proof. `entropy` is that of the training labels,
-    the loss of a network that only knows how frequent they are.
+    all); `other_ways_out` names what else might revive any layer. Margins under `rounding` do not
+    count as proof. `entropy` is that of the training labels, the loss of a network that only knows
+    how frequent they are.
     """
 
     census: Census
@@ -80,6 +81,7 @@ class Evidence:
     before_dropout: frozenset[str] | None
     rounding: float
     entropy: float
+    other_ways_out: tuple[str, ...] = ()
 
     def ways_out_of(self, layer: str, margin: float) -> list[str]:
         """Why a death of this layer is not proved; empty if it is."""
@@ -90,7 +92,7 @@ class Evidence:
             ways.append("momentum")
         if margin < self.rounding:
             ways.append("rounding")
-        return ways
+        return [*ways, *self.other_ways_out]
 
     def to_dict(self) -> dict[str, Any]:
         """The evidence as plain values, ready for JSON."""

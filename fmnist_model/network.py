@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -12,6 +13,10 @@ from fmnist_model.config import CLASSES, IMAGE_SIDE, ModelConfig
 
 CLIP = 1e-7
 """Keras clips probabilities to [CLIP, 1 - CLIP] before the logarithm (keras.config.epsilon())."""
+
+REMEMBERED = 0.9
+"""What batch normalisation's averages keep at each step. Keras's .99 would still be two thirds
+initial value after the 48 steps of an epoch in batches of 1000, when the pruner first looks."""
 
 RISING = {"sigmoid", "relu", "tanh", "elu", "selu", "leaky_relu", "softplus"}
 """Activations that never fall, so that they may change places with max pooling."""
@@ -41,39 +46,73 @@ class TunableDropout(keras.layers.Layer):
         return ops.where(draw >= self.rate, scaled, ops.zeros_like(scaled))
 
 
+@dataclass(frozen=True)
+class Layers:
+    """The layers that an engine may replace by its own, called as Keras's are."""
+
+    activation: Callable[..., keras.layers.Layer] = keras.layers.Activation
+    convolution: Callable[..., keras.layers.Layer] = keras.layers.Conv2D
+    max_pooling: Callable[..., keras.layers.Layer] = keras.layers.MaxPooling2D
+    normalization: Callable[..., keras.layers.Layer] = keras.layers.BatchNormalization
+
+
 def build_network(
-    config: ModelConfig, precision: str = "float32", dropout: keras.layers.Layer | None = None
+    config: ModelConfig,
+    precision: str = "float32",
+    dropout: keras.layers.Layer | None = None,
+    layers: Layers = Layers(),
 ) -> keras.Model:
     """Build the network: pixels of shape (n, 28, 28, 1) in 0-1 to outputs of shape (n, 10).
 
     Pre-activations are the outputs of the layers `conv1`, `conv2`, ..., `dense1`, ..., `output`,
     whose activations are layers of their own. With precision "bfloat16" all but the last layer
-    compute in it; weights are float32 always. `dropout` replaces Keras's own dropout layer.
+    compute in it; weights are float32 always. `dropout` replaces Keras's own dropout layer, and
+    `layers` others of its layers.
     """
     policy = "mixed_bfloat16" if precision == "bfloat16" else "float32"
     if dropout is None:
         dropout = keras.layers.Dropout(config.dropout, name="dropout")
 
+    def activation(layer: str) -> keras.layers.Layer:
+        return layers.activation(config.activation, name=f"{layer}_activation", dtype=policy)
+
     x = inputs = keras.Input((IMAGE_SIDE, IMAGE_SIDE, 1), name="pixels")
     lenet = config.architecture == "lenet5"
-    pool = keras.layers.AveragePooling2D if lenet else keras.layers.MaxPooling2D
+    pool = keras.layers.AveragePooling2D if lenet else layers.max_pooling
     # The maximum of a rising function is the function of the maximum: pooling first gives the
     # same outputs and leaves the activation a quarter of the work.
     pool_first = not lenet and config.activation in RISING
+
+    def normalize(x: Any, layer: str) -> Any:
+        if not config.batch_normalization:
+            return x
+        return layers.normalization(
+            momentum=REMEMBERED, name=f"{layer}_normalization", dtype=policy
+        )(x)
+
     for number, filters in enumerate(config.filters, 1):
         padding = "same" if config.keeps_size(number - 1) else "valid"
-        x = keras.layers.Conv2D(
-            filters, config.kernel_size, padding=padding, name=f"conv{number}", dtype=policy
+        x = layers.convolution(
+            filters,
+            config.kernel_size,
+            padding=padding,
+            use_bias=not config.batch_normalization,
+            name=f"conv{number}",
+            dtype=policy,
         )(x)
-        activate = _activation(config, f"conv{number}", policy)
+        activate = activation(f"conv{number}")
         reduce = pool(2, name=f"pool{number}", dtype=policy)
-        x = activate(reduce(x)) if pool_first else reduce(activate(x))
+        if pool_first:
+            x = activate(normalize(reduce(x), f"conv{number}"))
+        else:
+            x = reduce(activate(normalize(x, f"conv{number}")))
     x = keras.layers.Flatten(name="flatten", dtype=policy)(x)
     if config.filters:
         x = dropout(x)
     for number, units in enumerate(config.dense_units, 1):
-        x = keras.layers.Dense(units, name=f"dense{number}", dtype=policy)(x)
-        x = _activation(config, f"dense{number}", policy)(x)
+        biased = not config.batch_normalization
+        x = keras.layers.Dense(units, use_bias=biased, name=f"dense{number}", dtype=policy)(x)
+        x = activation(f"dense{number}")(normalize(x, f"dense{number}"))
         if not config.filters and number == 1:
             x = dropout(x)
     x = keras.layers.Dense(CLASSES, name="output", dtype="float32")(x)
@@ -83,17 +122,24 @@ def build_network(
     return keras.Model(inputs, outputs, name=config.architecture)
 
 
-def _activation(config: ModelConfig, layer: str, policy: str) -> keras.layers.Layer:
-    return keras.layers.Activation(config.activation, name=f"{layer}_activation", dtype=policy)
-
-
 def weighted_layers(network: keras.Model) -> list[str]:
-    """The names of the layers that have weights, in forward order; the last one is `output`."""
-    return [layer.name for layer in network.layers if layer.trainable_weights]
+    """The names of the layers that have kernels, in forward order; the last one is `output`."""
+    return [layer.name for layer in network.layers if hasattr(layer, "kernel")]
+
+
+def state_variables(network: keras.Model) -> list[Any]:
+    """All that training changes: the trainable variables, then batch normalisation's averages."""
+    averages = [
+        average
+        for layer in network.layers
+        if isinstance(layer, keras.layers.BatchNormalization)
+        for average in (layer.moving_mean, layer.moving_variance)
+    ]
+    return [*network.trainable_variables, *averages]
 
 
 def pre_activation(network: keras.Model, layer: str) -> Any:
-    """What the activation of a layer sees, after pooling where that comes first: symbolic."""
+    """What the activation of a layer sees, after pooling and normalisation: symbolic."""
     return network.get_layer(f"{layer}_activation").input
 
 
@@ -116,10 +162,13 @@ def layers_before_dropout(network: keras.Model) -> frozenset[str]:
 
 def initialise(network: keras.Model, seed: int) -> None:
     """Set all weights anew, in place: Keras's default initialisers, from `seed` alone."""
-    for number, variable in enumerate(network.trainable_variables):
+    for number, variable in enumerate(state_variables(network)):
         if variable.name == "kernel":
-            initialiser = keras.initializers.GlorotUniform(seed=seed * 100 + number)
+            own = (seed * 100 + number) % 2**32  # which TensorFlow's backend does by itself
+            initialiser = keras.initializers.GlorotUniform(seed=own)
             variable.assign(initialiser(variable.shape, dtype=variable.dtype))
+        elif variable.name in ("gamma", "moving_variance"):
+            variable.assign(ops.ones(variable.shape, dtype=variable.dtype))
         else:
             variable.assign(ops.zeros(variable.shape, dtype=variable.dtype))
 
@@ -132,16 +181,22 @@ def cross_entropy(output_activation: str, logits: Any, labels: Any) -> Any:
     softmax does), while a ReLU output is clipped to [CLIP, 1 - CLIP] and its logarithm goes
     through softmax. `logits` are the pre-activations of the output layer, shape (n, 10).
     """
+    return cross_entropy_of(scores(output_activation, logits), labels)
+
+
+def cross_entropy_of(scores: Any, labels: Any) -> Any:
+    """Cross-entropy of each image, float32, shape (n,), from what goes through softmax."""
     picked = ops.one_hot(labels, CLASSES, dtype="float32")
-    return -ops.sum(picked * ops.log_softmax(_scores(output_activation, logits)), axis=-1)
+    return -ops.sum(picked * ops.log_softmax(scores), axis=-1)
 
 
 def probabilities(output_activation: str, logits: Any) -> Any:
     """The probabilities, shape (n, 10), of which `cross_entropy` takes the logarithm."""
-    return ops.softmax(_scores(output_activation, logits))
+    return ops.softmax(scores(output_activation, logits))
 
 
-def _scores(output_activation: str, logits: Any) -> Any:
+def scores(output_activation: str, logits: Any) -> Any:
+    """What goes through softmax in `cross_entropy` and `probabilities`, float32, shape (n, 10)."""
     logits = ops.cast(logits, "float32")
     if output_activation == "relu":
         return ops.log(ops.clip(ops.relu(logits), CLIP, 1 - CLIP))
@@ -149,8 +204,8 @@ def _scores(output_activation: str, logits: Any) -> Any:
 
 
 def export_network(config: ModelConfig, weights: Sequence[Any]) -> keras.Model:
-    """A plain float32 model of Keras's own layers with the given trainable weights."""
+    """A plain float32 model of Keras's own layers with the given values of `state_variables`."""
     network = build_network(config)
-    for variable, value in zip(network.trainable_variables, weights, strict=True):
+    for variable, value in zip(state_variables(network), weights, strict=True):
         variable.assign(value)
     return network

@@ -1,13 +1,12 @@
 """One network with its compiled epoch, on data that lives on the device; trials take turns on it.
 
-Learning rate, momentum, dropout rate and batch size are inputs of the compiled loop, and weights
-are set anew in place, so that a program is traced once whatever the trials ask of it.
+Learning rates, momentum, dropout rate, batch size and the like are inputs of the compiled loop, and
+weights are set anew in place, so that a program is traced once whatever the trials ask of it.
 """
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -16,20 +15,22 @@ import numpy as np
 import tensorflow as tf
 
 from fmnist_model import network
-from fmnist_model.census import Census
 from fmnist_model.config import IMAGE_SIDE, ModelConfig, TrainConfig
-from fmnist_model.counting import PINNED_BEYOND, Tally, count_layer, count_output
+from fmnist_model.counting import count_layer, count_output
 from fmnist_model.data import Images
+from fmnist_model.examination import CHUNK, Examined, Weights
 from fmnist_model.explain import WORST
-from fmnist_model.health import VitalSigns
+from fmnist_model.normalization import FusedBatchNormalization
+from fmnist_model.requests import Steps
 
-CHUNK = 1000
-"""Images in one forward pass outside training."""
-SAMPLE = 2 * CHUNK
-"""Images on which the vital signs are taken."""
 PIXELS = tf.TensorSpec((None, IMAGE_SIDE, IMAGE_SIDE), tf.uint8)
 LABELS = tf.TensorSpec((None,), tf.int32)
 """Any number of images: what is traced once serves a last, smaller chunk too."""
+WHOLE, REAL = tf.TensorSpec((), tf.int32), tf.TensorSpec((), tf.float32)
+EPOCH = [tf.TensorSpec((None,), tf.float32), WHOLE, WHOLE, WHOLE, WHOLE, WHOLE]
+"""The learning rates of an epoch's steps, and the whole numbers that `Program.train` takes."""
+STEP = [REAL, WHOLE, WHOLE]
+"""The learning rate of a step, and the counts of quiet and absurd steps."""
 
 
 class DeviceImages(NamedTuple):
@@ -56,38 +57,38 @@ class DeviceImages(NamedTuple):
             )
 
 
-class Steps(NamedTuple):
-    """What a stretch of training steps returned.
-
-    `step` is the step reached. Up to it, the first layer's gradient was exactly zero in the last
-    `quiet` steps, and the loss greater than that of any clipped output in the last `absurd`.
-    """
-
-    step: int
-    quiet: int
-    absurd: int
-    loss_sum: float
-    correct: int
-    last_loss: float
-
-
-class Program:
+class Program(Examined):
     """One network with its compiled training loop; trials take turns on it."""
 
     def __init__(self, config: ModelConfig, precision: str, train: DeviceImages) -> None:
         self.config = config
         self._data = train
         self._dropout = network.TunableDropout(name="dropout")
-        self.network = network.build_network(config, precision, self._dropout)
+        self.network = network.build_network(
+            config,
+            precision,
+            self._dropout,
+            network.Layers(normalization=FusedBatchNormalization),
+        )
         self._logits_network = network.logits_network(self.network)
         self._probe = network.probe_network(self.network)
         self.layers = network.weighted_layers(self.network)
         self.before_dropout = network.layers_before_dropout(self.network)
         self.variables = self.network.trainable_variables
+        self.state = network.state_variables(self.network)
         self._velocity = [tf.Variable(tf.zeros_like(v.value)) for v in self.variables]
-        self._learning_rate = tf.Variable(0.0)
         self._momentum = tf.Variable(0.0)
-        self._steps = tf.function(self._train_steps)
+        self._weight_decay = tf.Variable(0.0)
+        self._shown = train
+        self._steps = tf.function(self._train_steps, input_signature=[PIXELS, LABELS, *EPOCH])
+        # Inlined into the loop, the gradient of max pooling would mostly miss oneDNN's kernel, for
+        # that is chosen in an order which a loop confuses: a step would take twice as long.
+        self._step = tf.function(
+            self._train_step,
+            input_signature=[PIXELS, LABELS, *STEP],
+            experimental_attributes={"_noinline": True},
+        )
+        self._augment = tf.function(augment)
         self._logits = tf.function(self._forward, input_signature=[PIXELS])
         self._gradients = tf.function(self._clean_gradients, input_signature=[LABELS])
         self._count = tf.function(self._count_active, input_signature=[PIXELS, LABELS])
@@ -97,50 +98,71 @@ class Program:
         network.initialise(self.network, train.seed)
         for velocity in self._velocity:
             velocity.assign(tf.zeros_like(velocity))
-        self._learning_rate.assign(train.learning_rate)
+        self._weight_decay.assign(train.weight_decay)
         self._momentum.assign(train.momentum)
         self._dropout.rate.assign(dropout)
         self._dropout.seed_generator.state.assign([train.seed, 0])
 
-    def train(
-        self,
-        order: np.ndarray,
-        first: int,
-        batch_size: int,
-        quiet: int,
-        absurd: int,
-        patience: int,
-    ) -> Steps:
-        """Train on the images in `order` from step `first` (0-based) to the end of the epoch.
+    def show(self, epoch: int, train: TrainConfig) -> None:
+        """Shuffle and augment the images for an epoch, from the trial's seed and its number."""
+        order = np.random.default_rng([train.seed, epoch]).permutation(len(self._data))
+        pixels, labels = (tf.gather(part, order) for part in self._data)
+        if train.flip or train.shift:
+            pixels = self._augment(
+                pixels,
+                tf.constant([train.seed, epoch]),
+                tf.constant(train.flip),
+                tf.constant(float(train.shift)),
+            )
+        self._shown = DeviceImages(pixels, labels)
 
-        Stops early at a loss that is not finite, with the weights that gave it, or once the first
-        layer's gradient has been exactly zero for `patience` steps in a row: no signal reaches
-        that layer then. `quiet` and `absurd` are what the call before returned.
+    def train(
+        self, rates: np.ndarray, first: int, batch_size: int, quiet: int, absurd: int, patience: int
+    ) -> Steps:
+        """Train on the images shown from step `first` (0-based) to the end of the epoch.
+
+        `rates` are the learning rates of the epoch's steps. Stops early at a loss that is not
+        finite, with the weights that gave it, or once the first layer's gradient has been exactly
+        zero for `patience` steps in a row: no signal reaches that layer then. `quiet` and `absurd`
+        are what the call before returned.
         """
         numbers = (first, batch_size, quiet, absurd, patience)
         step, *counts, loss_sum, correct, last_loss = self._steps(
-            tf.constant(order, tf.int32), *(tf.constant(number, tf.int32) for number in numbers)
+            *self._shown,
+            tf.constant(rates, tf.float32),
+            *(tf.constant(number, tf.int32) for number in numbers),
         )
         quiet, absurd = map(int, counts)
         return Steps(int(step), quiet, absurd, float(loss_sum), int(correct), float(last_loss))
 
     def _train_steps(
-        self, order: Any, first: Any, batch: Any, quiet: Any, absurd: Any, patience: Any
+        self,
+        all_pixels: Any,
+        all_labels: Any,
+        rates: Any,
+        first: Any,
+        batch: Any,
+        quiet: Any,
+        absurd: Any,
+        patience: Any,
     ) -> Any:
-        steps = (tf.size(order) + batch - 1) // batch
         step, loss_sum, correct, last_loss = first, 0.0, 0, 0.0
-        while step < steps and tf.math.is_finite(last_loss) and quiet < patience:
-            chosen = order[step * batch : (step + 1) * batch]
-            labels = tf.gather(self._data.labels, chosen)
-            pixels = tf.gather(self._data.pixels, chosen)
-            gradients, last_loss, losses, logits = self._gradients_of(pixels, labels, True)
-            if tf.math.is_finite(last_loss):
-                self._update(gradients)
-            quiet, absurd = self._watch(quiet, absurd, gradients[0], last_loss)
-            loss_sum += tf.reduce_sum(losses)
-            correct += self._count_correct(logits, labels)
+        while step < tf.size(rates) and tf.math.is_finite(last_loss) and quiet < patience:
+            chosen = slice(step * batch, (step + 1) * batch)
+            last_loss, batch_sum, batch_correct, quiet, absurd = self._step(
+                all_pixels[chosen], all_labels[chosen], rates[step], quiet, absurd
+            )
+            loss_sum += batch_sum
+            correct += batch_correct
             step += 1
         return step, quiet, absurd, loss_sum, correct, last_loss
+
+    def _train_step(self, pixels: Any, labels: Any, rate: Any, quiet: Any, absurd: Any) -> Any:
+        gradients, loss, losses, logits = self._gradients_of(pixels, labels, True)
+        if tf.math.is_finite(loss):
+            self._update(gradients, rate)
+        quiet, absurd = self._watch(quiet, absurd, gradients[0], loss)
+        return loss, tf.reduce_sum(losses), self._count_correct(logits, labels), quiet, absurd
 
     def _gradients_of(self, pixels: Any, labels: Any, training: bool) -> Any:
         with tf.GradientTape() as tape:
@@ -157,12 +179,14 @@ class Program:
         pixels, labels = (tf.gather(part, chosen) for part in self._data)
         return self._gradients_of(pixels, labels, False)[0]
 
-    def _update(self, gradients: list[Any]) -> None:
+    def _update(self, gradients: list[Any], rate: Any) -> None:
+        shrunk = 1 - rate * self._weight_decay
         for variable, velocity, gradient in zip(
             self.variables, self._velocity, gradients, strict=True
         ):
             velocity.assign(self._momentum * velocity + gradient)
-            variable.assign(variable - self._learning_rate * velocity)
+            kept = shrunk * variable if variable.name == "kernel" else variable
+            variable.assign(kept - rate * velocity)
 
     def _watch(self, quiet: Any, absurd: Any, first_gradient: Any, loss: Any) -> Any:
         """No signal reaches the first layer if any layer behind it is dead: it stands for all."""
@@ -191,41 +215,31 @@ class Program:
         predicted = tf.argmax(outputs, axis=-1, output_type=tf.int32)
         return tf.reduce_sum(tf.cast(predicted == labels, tf.int32))
 
-    def non_finite(self, batch: np.ndarray) -> tuple[str, str | None]:
-        """What is not finite where a run diverged, and in which layer: weights, else outputs.
+    @property
+    def images(self) -> int:
+        """How many training images there are."""
+        return len(self._data)
 
-        `batch` holds the indices of the training images on which it did.
-        """
-        for variable in self.variables:
-            if not np.all(np.isfinite(variable.numpy())):
-                layer = variable.path.split("/")[-2]
-                return f"the {variable.name} of {layer} was made so by the step before", layer
-        seen = self._pre_activations(tf.gather(self._data.pixels, batch))
-        for layer, values in zip(self.layers, seen, strict=True):
-            if not tf.reduce_all(tf.math.is_finite(tf.cast(values, tf.float32))):
-                return f"the pre-activations of {layer} overflow", layer
-        return "the loss overflows", "output"
+    def weights(self) -> list[Weights]:
+        """See `Examined`."""
+        return [Weights(v.path.split("/")[-2], v.name, v.numpy()) for v in self.state]
 
-    def census(self) -> Census:
-        """Count on all training images which units are active, without dropout.
-
-        Stops once nothing can be dead.
-        """
-        tally = self._tally()
+    def counts(self) -> Iterator[tuple[int, Sequence[Any]]]:
+        """See `Examined`."""
         for chunk in self._data.chunks():
-            tally.add(len(chunk), self._count(*chunk))
-            if tally.all_alive():
-                break
-        return tally.census(len(self._data))
+            yield len(chunk), self._count(*chunk)
 
-    def _tally(self) -> Tally:
-        return Tally(self.layers[:-1], self.config.output_activation == "relu")
+    def pre_activations(self, batch: slice) -> list[Any]:
+        """See `Examined`."""
+        seen = self._pre_activations(self._shown.pixels[batch])
+        return [tf.cast(values, tf.float32) for values in seen]
 
     @contextmanager
-    def coasted(self) -> Iterator[None]:
-        """The weights where their velocity carries them if no gradient comes any more."""
+    def coasted(self, rate: float) -> Iterator[None]:
+        """The weights where their velocity carries them at this learning rate if no gradient comes
+        any more."""
         weights = [tf.identity(variable.value) for variable in self.variables]
-        way = self._learning_rate * self._momentum / (1 - self._momentum)
+        way = rate * self._momentum / (1 - self._momentum)
         for variable, velocity in zip(self.variables, self._velocity, strict=True):
             variable.assign(variable - way * velocity)
         try:
@@ -233,13 +247,6 @@ class Program:
         finally:
             for variable, weight in zip(self.variables, weights, strict=True):
                 variable.assign(weight)
-
-    def vital_signs(self) -> VitalSigns:
-        """Look at the hidden layers on the first SAMPLE training images, without dropout."""
-        tally = self._tally()
-        for chunk in itertools.islice(self._data.chunks(), SAMPLE // CHUNK):
-            tally.add(len(chunk), self._count(*chunk))
-        return tally.vital_signs(pinned=self.config.activation in PINNED_BEYOND)
 
     def _count_active(self, pixels: Any, labels: Any) -> Any:
         *hidden, logits = self._pre_activations(pixels)
@@ -251,6 +258,32 @@ class Program:
 
     def _pre_activations(self, pixels: Any) -> list[Any]:
         return list(self._probe(_scaled(pixels), training=False))
+
+
+def augment(pixels: Any, seed: Any, flip: Any, shift: Any) -> Any:
+    """Mirror half of the images if `flip`, and shift each by up to `shift` pixels either way.
+
+    Pixels are uint8 (n, 28, 28), `seed` int32 (2,), `flip` a truth value, `shift` a whole float32.
+    What is shifted in is background, 0.
+    """
+    count = tf.shape(pixels)[0]
+    draws = tf.random.stateless_uniform((3, count), seed)
+    mirrored = (draws[0] < 0.5) & flip
+    down, right = tf.unstack(tf.floor(draws[1:] * (2 * shift + 1)) - shift)
+    side, zero, one = IMAGE_SIDE - 1.0, tf.zeros(count), tf.ones(count)
+    # Where the pixel at (row, column) comes from: (column * a + b, row + c).
+    across = tf.where(mirrored, -one, one)
+    start = tf.where(mirrored, side + right, right)
+    transforms = tf.stack([across, zero, start, zero, one, down, zero, zero], axis=1)
+    moved = tf.raw_ops.ImageProjectiveTransformV3(
+        images=pixels[..., tf.newaxis],
+        transforms=transforms,
+        output_shape=[IMAGE_SIDE, IMAGE_SIDE],
+        fill_value=0.0,
+        interpolation="NEAREST",
+        fill_mode="CONSTANT",
+    )
+    return moved[..., 0]
 
 
 def _scaled(pixels: Any) -> Any:

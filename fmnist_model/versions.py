@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 from importlib.metadata import PackageNotFoundError, version
 
-PACKAGES = ("tensorflow", "keras", "optuna", "numpy", "scikit-learn")
+PACKAGES = ("tensorflow", "keras", "jax", "optuna", "numpy", "scikit-learn")
 
 
 def versions() -> dict[str, str]:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from search.order import Order
     from search.pool import Crew
     from search.progress import Progress
+    from search.worker import Load
 
 app = new_app("Search hyperparameters, look at how a study stands, export its best configuration.")
 
@@ -51,6 +52,15 @@ DataOption = Annotated[
     typer.Option("--data", help="Directory of the IDX or CSV files.  [default: fetched]"),
 ]
 
+EngineOption = Annotated[
+    Literal["auto", "tensorflow", "population"],
+    typer.Option("--engine", help="Who trains; auto: the population where JAX sees a GPU."),
+]
+SlotsOption = Annotated[
+    int | None,
+    typer.Option("--slots", min=1, help="Of the population.  [default: as many as pay]"),
+]
+
 
 @app.command(name="run")
 def run_command(
@@ -60,6 +70,8 @@ def run_command(
     seed: SeedOption = None,
     name: NameOption = None,
     data: DataOption = None,
+    engine: EngineOption = "auto",
+    slots: SlotsOption = None,
     workers: Annotated[int, typer.Option(min=1, help="How many processes train.")] = 1,
     threads: Annotated[
         int | None,
@@ -72,23 +84,26 @@ def run_command(
     gpus: Annotated[float, typer.Option(min=0, help="GPUs of each worker on Ray.")] = 0,
 ) -> None:
     """Search until the study has enough finished trials; run again to go on."""
+    from search.engines import chosen_engine, loader
     from search.order import Order
     from search.pool import Crew, thread_settings, threads_each, worker_command
     from search.preset import load_preset, study_name
     from search.progress import Progress, closing, next_steps
 
     order = Order(load_preset(study), study_name(study, name), storage, trials, seed, data)
+    chosen = chosen_engine(engine, order.preset, alone=workers == 1 and launcher == "local")
+    load = loader(chosen, slots)
     crew = None
     if workers > 1 or launcher == "ray":
         each = max(1, int(cpus)) if launcher == "ray" else threads_each(workers)
         settings = thread_settings(threads or each) | {"STORAGE": storage}
-        command = worker_command(order, study)
+        command = worker_command(order, study, chosen, slots)
         crew = Crew(command, workers, settings, launcher, cpus, gpus)
     elif threads is not None:
         os.environ.update(thread_settings(threads))
     progress = Progress()
     started = time.monotonic()
-    found = _searched(order, progress, crew)
+    found = _searched(order, progress, crew, load)
     closing(progress.console, found, time.monotonic() - started)
     next_steps(progress.console, found, _variables(study, name, storage, data))
 
@@ -101,24 +116,28 @@ def worker(
     seed: SeedOption = None,
     name: NameOption = None,
     data: DataOption = None,
+    engine: EngineOption = "tensorflow",
+    slots: SlotsOption = None,
     parent: Annotated[int | None, typer.Option(hidden=True)] = None,
 ) -> None:
     """Work on a study beside other workers, here or elsewhere, until it has enough trials."""
+    from search.engines import chosen_engine, loader
     from search.order import Order
     from search.preset import load_preset, study_name
     from search.progress import Progress
 
     preset = load_preset(study)
     order = Order(preset, study_name(study, name), storage, trials, seed, data, True, parent)
-    _searched(order, Progress(), None)
+    chosen = chosen_engine(engine, preset, alone=True)
+    _searched(order, Progress(), None, loader(chosen, slots))
 
 
-def _searched(order: Order, progress: Progress, crew: Crew | None) -> Study:
+def _searched(order: Order, progress: Progress, crew: Crew | None, load: Load) -> Study:
     """Search; an interrupt is told of in a line and is the exit code 130."""
     from search.runner import run_search
 
     try:
-        return run_search(order, progress, crew)
+        return run_search(order, progress, crew, load)
     except KeyboardInterrupt:
         progress.close()
         progress.say("interrupted; nothing is lost: run the same command again to go on")

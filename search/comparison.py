@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,7 +31,7 @@ from fmnist_model.results import RunResult
 from fmnist_model.versions import versions
 from search.export import RESULTS
 from search.objective import attributes
-from search.storage import faults_explained, open_storage
+from search.storage import faults_explained, open_read_only, open_storage
 from search.study import check_data
 
 if TYPE_CHECKING:
@@ -99,22 +100,31 @@ def train_runs(
     data: Path | None,
     say: Say,
     on_run: OnRun,
+    keep_weights: bool = True,
 ) -> Study:
-    """Train those of `runs` that the study lacks, in their order, and keep weights of all.
+    """Train those of `runs` that the study lacks, in their order, and keep weights if told to.
 
-    A stuck run whose arm has dropout goes on to its last epoch: that it stays so is not proved.
-    Raises UserError where the study was begun with other arms, epochs or data.
+    A run whose weights are to be kept and are gone is trained again. A stuck run whose arm has
+    dropout goes on to its last epoch: that it stays so is not proved. Raises UserError where the
+    study was begun with other arms, epochs or data.
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     with faults_explained(url):
         study = _open(comparison, url)
         done = {run_of(trial) for trial in study.get_trials(deepcopy=False)}
-        missing = [run for run in runs if run not in done or not comparison.weights(run).exists()]
+
+        def lacks(run: Run) -> bool:
+            return run not in done or (keep_weights and not comparison.weights(run).exists())
+
+        missing = [run for run in runs if lacks(run)]
         if not missing:
             return study
         engine = _engine(comparison, study, data, say)
         for run in missing:
-            result = _train(comparison, engine, run)
+            result = engine.run(comparison.arms[run.arm], comparison.settings(run))
+            if keep_weights:
+                with whole(comparison.weights(run)) as scratch:
+                    np.savez(scratch, *engine.weights())
             if run not in done:
                 study.add_trial(_trial(comparison, run, result))
             on_run(run, result)
@@ -154,6 +164,21 @@ def read_judged(comparison: Comparison) -> list[dict[str, Any]]:
     return found
 
 
+def leaky_of(comparison: Comparison) -> Comparison:
+    """The comparison whose study `train_leaky` fills."""
+    return replace(comparison, name=f"{comparison.name}-leaky")
+
+
+def has_all(comparison: Comparison, runs: Sequence[Run], url: str) -> bool:
+    """Has the comparison's study all of these runs? The database is not written to."""
+    with suppress(UserError):
+        storage = open_read_only(url)
+        if comparison.name in optuna.get_all_study_names(storage):
+            study = optuna.load_study(study_name=comparison.name, storage=storage)
+            return {run_of(trial) for trial in study.get_trials(deepcopy=False)} >= set(runs)
+    return False
+
+
 def train_leaky(
     comparison: Comparison,
     runs: Sequence[Run],
@@ -166,7 +191,7 @@ def train_leaky(
 
     That is the paper's protocol, not a sound one: see `fmnist_model.evaluation.train_on_test`.
     """
-    leaky = replace(comparison, name=f"{comparison.name}-leaky")
+    leaky = leaky_of(comparison)
     with faults_explained(url):
         study = _open(leaky, url)
         done = {run_of(trial) for trial in study.get_trials(deepcopy=False)}
@@ -232,13 +257,6 @@ def _engine(comparison: Comparison, study: Study, data: Path | None, say: Say) -
         from fmnist_model.training import Engine
 
         return Engine(train, validation)
-
-
-def _train(comparison: Comparison, engine: Engine, run: Run) -> RunResult:
-    result = engine.run(comparison.arms[run.arm], comparison.settings(run))
-    with whole(comparison.weights(run)) as scratch:
-        np.savez(scratch, *engine.weights())
-    return result
 
 
 def _trial(comparison: Comparison, run: Run, result: RunResult) -> FrozenTrial:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import socket
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import psutil
 from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
@@ -34,6 +34,40 @@ class Trains(Protocol):
         self, model: ModelConfig, train: TrainConfig, report: Report | None = None
     ) -> RunResult:
         """Train one configuration; `report` is called after each epoch and may end the run."""
+
+
+@runtime_checkable
+class TrainsSideBySide(Protocol):
+    """An engine with so many slots: `fmnist_model.population.Population`, or any one with one."""
+
+    slots: int
+
+    def running(
+        self, model: ModelConfig, train: TrainConfig, report: Report | None = None
+    ) -> Generator[None, None, RunResult]:
+        """Train one configuration in a slot, a piece each time it is resumed."""
+
+    def advance(self) -> None:
+        """Train all slots on. To be called after each has been resumed."""
+
+
+class OneAtATime:
+    """An engine that trains one configuration from beginning to end, as one with a single slot."""
+
+    slots = 1
+
+    def __init__(self, engine: Trains) -> None:
+        self._engine = engine
+
+    def running(
+        self, model: ModelConfig, train: TrainConfig, report: Report | None = None
+    ) -> Generator[None, None, RunResult]:
+        """Train it all the first time it is resumed."""
+        yield from ()
+        return self._engine.run(model, train, report)
+
+    def advance(self) -> None:
+        """There is nothing left to do."""
 
 
 class Interrupted(KeyboardInterrupt):
@@ -85,7 +119,7 @@ class Objective:
         self,
         preset: Preset,
         seed: int,
-        engine: Trains,
+        engine: TrainsSideBySide,
         on_start: OnStart,
         on_epoch: OnEpoch,
         interrupted: Callable[[], bool],
@@ -93,9 +127,10 @@ class Objective:
         self._preset, self._seed, self._engine = preset, seed, engine
         self._on_start, self._on_epoch, self._interrupted = on_start, on_epoch, interrupted
 
-    def __call__(self, trial: Trial) -> Outcome:
+    def __call__(self, trial: Trial) -> Generator[None, None, Outcome]:
+        """Train a trial, a piece each time that it is resumed."""
         try:
-            result = self._run(trial)
+            result = yield from self._run(trial)
         except (UpdateFinishedTrialError, StorageInternalError):
             raise  # none of the trial's fault
         except Exception as error:
@@ -106,7 +141,7 @@ class Objective:
             return Outcome(TrialState.COMPLETE, result.value, attributes(result))
         return Outcome(TrialState.PRUNED, None, attributes(result))
 
-    def _run(self, trial: Trial) -> RunResult:
+    def _run(self, trial: Trial) -> Generator[None, None, RunResult]:
         training_seed = trial_seeds(self._seed, trial.user_attrs[ORDINAL])[1]
         _ = trial.relative_params  # what takes long is sampled before the database is locked
         with transaction(trial.study):
@@ -125,7 +160,7 @@ class Objective:
             return prune
 
         model, train = configurations(self._preset, trial.params, training_seed)
-        return self._engine.run(model, train, report)
+        return (yield from self._engine.running(model, train, report))
 
 
 def attributes(result: RunResult) -> dict[str, Any]:

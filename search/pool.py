@@ -107,10 +107,11 @@ class Watch:
         self._progress.running([t for t in trials if t.state == TrialState.RUNNING])
 
 
-def worker_command(order: Order, study: str) -> list[str]:
+def worker_command(order: Order, study: str, engine: str, slots: int | None) -> list[str]:
     """The command of a worker; the storage, which may hold a password, goes by STORAGE."""
     command = [sys.executable, "-m", "search", "worker", "--study", study, "--name", order.name]
-    command += ["--trials", str(order.trials)]
+    command += ["--trials", str(order.trials), "--engine", engine]
+    command += ["--slots", str(slots)] if slots is not None else []
     command += ["--seed", str(order.seed)] if order.seed is not None else []
     return command + (["--data", str(order.data)] if order.data is not None else [])
 

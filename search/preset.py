@@ -21,8 +21,17 @@ STUDIES = Path("studies")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 Number = Annotated[float, AllowInfNan(False)]
-WHOLE_NUMBERS = {"batch_size", "kernel_size", "dense_units"}
-CHOICES_ONLY = {"architecture", "activation", "output_activation", "filters"}
+WHOLE_NUMBERS = {"batch_size", "kernel_size", "dense_units", "shift"}
+CHOICES_ONLY = {
+    "architecture",
+    "activation",
+    "output_activation",
+    "filters",
+    "padding",
+    "batch_normalization",
+    "schedule",
+    "flip",
+}
 
 
 class PresetError(UserError):
@@ -81,10 +90,16 @@ class Space(Frozen):
     dropout: Dimension | None = None
     filters: Dimension | None = None
     kernel_size: Dimension | None = None
+    padding: Dimension | None = None
+    batch_normalization: Dimension | None = None
     dense_units: Dimension | None = None
     batch_size: Dimension | None = None
     learning_rate: Dimension | None = None
     momentum: Dimension | None = None
+    schedule: Dimension | None = None
+    weight_decay: Dimension | None = None
+    flip: Dimension | None = None
+    shift: Dimension | None = None
 
     def dimensions(self) -> dict[str, Dimension]:
         """Those that are searched, by name, in the order above."""

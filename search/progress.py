@@ -60,7 +60,7 @@ class Progress:
         )
         self._target, self._already, self._started = 0, 0, time.monotonic()
         self._counts, self._best = Tally(), "none completed yet"
-        self._hand, self._speed = "", 0.0
+        self._hand, self._speed, self._slots = "", 0.0, 1
 
     @property
     def _terminal(self) -> bool:
@@ -70,8 +70,9 @@ class Progress:
         """Print a line."""
         self.console.print(Text(message), soft_wrap=not self._terminal)
 
-    def begin(self, study: Study, target: int) -> None:
-        """The data is there: trials follow until `target` have finished."""
+    def begin(self, study: Study, target: int, slots: int = 1) -> None:
+        """The data is there: trials follow until `target` have finished, in so many slots."""
+        self._slots = slots
         self._target, self._started = target, time.monotonic()
         self._count(study)
         self._already = self._counts.finished
@@ -83,11 +84,16 @@ class Progress:
     def start(self, trial: Trial) -> None:
         """A trial has its parameters and begins to train."""
         self._hand = f"trial {trial.number}: {describe(trial.params)}"
+        if self._slots > 1:
+            self._hand = f"{self._slots} slots side by side, the latest trial is {trial.number}"
         self._refresh()
 
     def epoch(self, metrics: EpochMetrics) -> None:
         """An epoch has ended."""
-        self._speed = metrics.images_per_second
+        self._speed = metrics.images_per_second * self._slots
+        if self._slots > 1:
+            self._refresh()
+            return
         loss = "not finite" if metrics.loss is None else f"{metrics.loss:.4f}"
         self._refresh(f"epoch {metrics.epoch}, loss {loss}, accuracy {metrics.val_accuracy:.4f}")
 

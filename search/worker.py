@@ -1,10 +1,13 @@
-"""One worker: claims a trial, trains it, tells how it went, until there is nothing left to do."""
+"""One worker: claims trials, trains them, tells how they went, until there is nothing left to do.
+
+It has as many in hand as its engine has slots, each a generator that is resumed in turn.
+"""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
@@ -14,7 +17,15 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from fmnist_model.quiet import native_log_hidden
 from search.claims import Claims, Rest
-from search.objective import Interrupted, Objective, Outcome, Trains, failure
+from search.objective import (
+    Interrupted,
+    Objective,
+    OneAtATime,
+    Outcome,
+    Trains,
+    TrainsSideBySide,
+    failure,
+)
 from search.order import Order, SearchStoppedError
 from search.progress import Progress
 from search.sampling import make_sampler
@@ -30,9 +41,13 @@ MAX_FAILURES = 3
 POLL_SECONDS, LONGEST_POLL_SECONDS = 0.2, 2.0
 """How long a worker that waits for others rests before it looks again: at first, and at most. Each
 look takes the study's lock, and many may be waiting."""
+BUSY_SECONDS = 5.0
+"""How long it does so while it has trials in hand and none of them has ended."""
 
 
-Load = Callable[[Order, Study, Progress], Trains]
+Engine = Trains | TrainsSideBySide
+Load = Callable[[Order, Study, Progress], Engine]
+Hand = Generator[None, None, None]
 
 
 def load_data(order: Order, study: Study, progress: Progress) -> tuple[Images, Images]:
@@ -44,15 +59,15 @@ def load_data(order: Order, study: Study, progress: Progress) -> tuple[Images, I
     return train, validation
 
 
-def load_engine(order: Order, study: Study, progress: Progress) -> Trains:
+def load_engine(order: Order, study: Study, progress: Progress) -> Engine:
     """Load data and TensorFlow; raise UserError where the data is wrong or not the study's."""
     started = time.perf_counter()
     progress.say("loading the data and TensorFlow")
     train, validation = load_data(order, study, progress)
     with native_log_hidden():
-        from fmnist_model.training import Engine
+        from fmnist_model import training
 
-        engine = Engine(train, validation)
+        engine = training.Engine(train, validation)
     progress.say(
         f"{len(train):,} training and {len(validation):,} validation images on "
         f"{engine.device}, ready after {time.perf_counter() - started:.0f} s"
@@ -73,41 +88,81 @@ class Worker:
         self._order, self._study = order, study
         self._progress, self._interrupted = progress, interrupted
         self._failures = 0
+        self._next_claim = 0.0
 
     def run(self, load: Load) -> None:
         """Run trials until the study has enough; raise Interrupted or SearchStoppedError."""
         order, progress = self._order, self._progress
         seed = int(self._study.user_attrs["seed"])
         make_sampler(order.preset, seed, 0)  # what it lacks shows before data is loaded
-        engine = load(order, self._study, progress)
+        engine = _side_by_side(load(order, self._study, progress))
         objective = Objective(
             order.preset, seed, engine, progress.start, progress.epoch, self._interrupted
         )
         claims = Claims(self._study, order.preset, order.trials, order.parent)
-        progress.begin(self._study, order.trials)
-        rest = POLL_SECONDS
-        while True:
-            if self._interrupted():
-                raise Interrupted
-            claimed = claims.next()
-            if claimed is Rest.WAIT:
-                time.sleep(rest)
-                rest = min(1.25 * rest, LONGEST_POLL_SECONDS)
-            elif isinstance(claimed, Rest):
-                if claimed is Rest.EXHAUSTED:
-                    progress.say("every point of the grid has been tried")
-                return
-            else:
-                self._try(objective, claimed)
-                rest = POLL_SECONDS
+        progress.begin(self._study, order.trials, engine.slots)
+        hands: list[Hand] = []
+        pause = POLL_SECONDS
+        try:
+            while True:
+                rest = self._fill(hands, engine.slots, claims, objective)
+                pause = min(1.25 * pause, LONGEST_POLL_SECONDS) if rest else POLL_SECONDS
+                if hands:
+                    self._resume_all(hands)
+                    engine.advance()
+                elif rest is Rest.WAIT:
+                    time.sleep(pause)
+                elif rest is not None:
+                    if rest is Rest.EXHAUSTED:
+                        progress.say("every point of the grid has been tried")
+                    return
+        finally:
+            for hand in hands:
+                hand.close()
 
-    def _try(self, objective: Objective, trial: Trial) -> None:
+    def _fill(
+        self, hands: list[Hand], slots: int, claims: Claims, objective: Objective
+    ) -> Rest | None:
+        """Take trials in hand while there are free slots; say why there are no more."""
+        self._check()
+        if hands and time.monotonic() < self._next_claim:
+            return None
+        while len(hands) < slots:
+            self._check()
+            claimed = claims.next()
+            if isinstance(claimed, Rest):
+                self._next_claim = time.monotonic() + BUSY_SECONDS
+                return claimed
+            hand = self._try(objective, claimed)
+            if self._goes_on(hand):
+                hands.append(hand)
+        return None
+
+    def _check(self) -> None:
+        if self._interrupted():
+            raise Interrupted
+
+    def _resume_all(self, hands: list[Hand]) -> None:
+        for hand in list(hands):
+            if not self._goes_on(hand):
+                hands.remove(hand)
+
+    def _goes_on(self, hand: Hand) -> bool:
+        """Resume a trial; is it still in hand then?"""
+        try:
+            next(hand)
+        except StopIteration:
+            self._next_claim = 0.0
+            return False
+        return True
+
+    def _try(self, objective: Objective, trial: Trial) -> Hand:
         try:
             with _heartbeat(trial, self._order.preset.workers.heartbeat):
-                outcome = objective(trial)
+                outcome = yield from objective(trial)
         except UpdateFinishedTrialError:
             outcome = Outcome(TrialState.FAIL)  # another has written how it ended
-        except (KeyboardInterrupt, StorageInternalError):
+        except (KeyboardInterrupt, GeneratorExit, StorageInternalError):
             with suppress(StorageInternalError):
                 self._end(trial, Outcome(TrialState.FAIL, None, {FAIL_REASON: INTERRUPTED}))
             raise
@@ -138,6 +193,10 @@ class Worker:
                 f"{failure(trial)!r}; their tracebacks are kept as the trials' attribute "
                 f"traceback (make dashboard shows it)"
             )
+
+
+def _side_by_side(engine: Engine) -> TrainsSideBySide:
+    return engine if isinstance(engine, TrainsSideBySide) else OneAtATime(engine)
 
 
 @contextmanager

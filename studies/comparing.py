@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from itertools import chain
 from pathlib import Path
+from statistics import mean
 
 from fmnist_model.results import RunResult
-from search.comparison import Run, judge_runs, train_leaky, train_runs
+from search.comparison import Run, has_all, judge_runs, leaky_of, train_leaky, train_runs
 from studies.arms import arm_runs, comparison, sweep_runs
 from studies.paper import write_paper
 
@@ -22,16 +25,18 @@ def compare(url: str, seeds: int, limit: int | None, data: Path | None, say: Say
     question = comparison(limit)
     arms, rates = arm_runs(range(seeds)), sweep_runs(range(seeds))
     say(f"{len(arms)} runs of {len(question.arms)} arms with {seeds} seeds each, then the test set")
-    train_runs(question, arms, url, data, say, _teller(say))
+    # Once all have been judged and trained on, nobody needs their weights any more.
+    needed = not has_all(leaky_of(question), arms, url)
+    train_runs(question, arms, url, data, say, _Teller(say, arms), needed)
     judge_runs(question, arms, data, say, _counted(say, "judged on the test set", len(arms)))
     say(
         "warning: now the paper's own protocol, `leaky`, which trains on the test set: its figures "
         "are there to be set beside the paper's and say nothing about new images"
     )
-    train_leaky(question, arms, url, data, say, _teller(say))
+    train_leaky(question, arms, url, data, say, _Teller(say, arms))
     write_paper(url, limit, say)
     say(f"{len(rates)} runs at other learning rates")
-    train_runs(question, rates, url, data, say, _teller(say))
+    train_runs(question, rates, url, data, say, _Teller(say, rates), keep_weights=False)
 
 
 def _counted(say: Say, what: str, total: int) -> Callable[[int], None]:
@@ -42,12 +47,24 @@ def _counted(say: Say, what: str, total: int) -> Callable[[int], None]:
     return done
 
 
-def _teller(say: Say) -> Callable[[Run, RunResult], None]:
-    def ended(run: Run, result: RunResult) -> None:
+class _Teller:
+    """Tells of each run of a stage as it ends, and about how long the rest will take."""
+
+    def __init__(self, say: Say, stage: Sequence[Run]) -> None:
+        self._say, self._stage = say, stage
+        self._seconds: dict[str, list[float]] = {}
+
+    def __call__(self, run: Run, result: RunResult) -> None:
         accuracy = "-" if result.value is None else f"{result.value:.4f}"
-        say(
+        self._seconds.setdefault(run.arm, []).append(result.train_seconds)
+        self._say(
             f"{run.arm:<22} rate {run.learning_rate:<4g} seed {run.seed}: {result.stop_reason:<9} "
             f"{accuracy} after {result.epochs_run:>2} epochs, {result.train_seconds:.0f} s"
+            f"{self._left(run)}"
         )
 
-    return ended
+    def _left(self, run: Run) -> str:
+        rest = self._stage[self._stage.index(run) + 1 :]
+        of_any = mean(chain(*self._seconds.values()))
+        seconds = sum(mean(self._seconds.get(other.arm, [of_any])) for other in rest)
+        return f"; {timedelta(seconds=round(seconds))} left for {len(rest)} more" if rest else ""

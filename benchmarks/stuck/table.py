@@ -22,7 +22,7 @@ from benchmarks.stuck.judging import (
 )
 from benchmarks.stuck.sampling import IMAGES
 from fmnist_model.health import SILENT_IMAGES
-from fmnist_model.training import EXPLODED_EPOCHS
+from fmnist_model.running import EXPLODED_EPOCHS
 
 CHOSEN = (SILENT_IMAGES, IMAGES)
 """What `fmnist_model.health.is_enough` asks for, with so many training images."""

@@ -17,7 +17,8 @@ import numpy as np
 
 from benchmarks.stuck.sampling import Run
 from fmnist_model.data import Images, split
-from fmnist_model.program import CHUNK, Program
+from fmnist_model.examination import CHUNK
+from fmnist_model.program import Program
 from fmnist_model.results import EpochMetrics
 from fmnist_model.training import Engine
 

@@ -94,11 +94,14 @@ def test_weights_come_from_the_seed_alone():
         np.testing.assert_array_equal(ours, theirs)
 
 
-def test_an_exported_model_loads_safely_and_predicts_the_same(tmp_path):
-    config = ModelConfig(dropout=0.3, filters=(4, 4), dense_units=8)
+@pytest.mark.parametrize("normalized", [False, True])
+def test_an_exported_model_loads_safely_and_predicts_the_same(tmp_path, normalized):
+    config = ModelConfig(dropout=0.3, filters=(4, 4), dense_units=8, batch_normalization=normalized)
     source = build_network(config)
     initialise(source, seed=5)
-    exported = export_network(config, [v.numpy() for v in source.trainable_variables])
+    for average in network.state_variables(source)[len(source.trainable_variables) :]:
+        average.assign(np.random.default_rng(1).uniform(0.5, 2, average.shape))
+    exported = export_network(config, [v.numpy() for v in network.state_variables(source)])
     exported.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras", safe_mode=True)
     pixels = np.random.default_rng(0).random((5, 28, 28, 1), dtype="float32")

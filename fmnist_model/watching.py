@@ -1,0 +1,66 @@
+"""When to look at a run that has fallen silent, and what becomes of one that is let go on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fmnist_model.examination import Weights
+from fmnist_model.health import Diagnosis, Moment
+from fmnist_model.results import Recorded
+
+if TYPE_CHECKING:
+    from fmnist_model.running import Run
+
+
+class Watch:
+    """Counts silent steps, and says when to look: after `patience` of them, then twice as many.
+
+    A stretch of silence that proves to be alive makes the whole run be looked at less often, so
+    that flicker costs little.
+    """
+
+    def __init__(self, patience: int) -> None:
+        self.quiet = 0
+        self.patience = self.next_look = patience
+
+    def after(self, steps: int, quiet: int) -> None:
+        """So many steps were made; the last `quiet` steps of the run were silent."""
+        if quiet < self.quiet + steps:  # a signal came through: a new stretch
+            self.next_look = self.patience
+        self.quiet = quiet
+
+    def due(self, last: bool) -> bool:
+        """Is it time to look, at the `last` step of a run whatever the patience?"""
+        return self.quiet >= (1 if last else self.next_look)
+
+    def looked(self, dead: bool) -> None:
+        """Remember what a look found."""
+        self.next_look = 2 * max(self.quiet, self.next_look)
+        if not dead:
+            self.patience = self.next_look
+
+
+class Verdict:
+    """Why and when a run would have been stopped, and its weights then."""
+
+    def __init__(self, run: Run, diagnosis: Diagnosis, now: Moment) -> None:
+        self.diagnosis, self.now = diagnosis, now
+        self.steps, self.quiet = run.steps, run.watch.quiet
+        self.weights = self._frozen(run)
+
+    def _frozen(self, run: Run) -> list[Weights]:
+        trained = [w for w in run.network.weights() if not w.name.startswith("moving_")]
+        if self.diagnosis.layer is None:
+            return trained
+        layers = run.network.layers
+        frozen = layers[: layers.index(self.diagnosis.layer) + 1]
+        frozen += [f"{layer}_normalization" for layer in frozen]
+        return [weights for weights in trained if weights.layer in frozen]
+
+    def outcome(self, run: Run) -> Recorded:
+        pairs = zip(self.weights, self._frozen(run), strict=True)
+        moved = any(not np.array_equal(then.value, now.value) for then, now in pairs)
+        revived = run.watch.quiet < self.quiet + run.steps - self.steps
+        return Recorded(self.now.epoch, self.now.step, revived, moved)

@@ -1,0 +1,111 @@
+"""Which engine trains a search's trials: one after the other, or side by side."""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+from typing import TYPE_CHECKING, Literal
+
+from optuna.study import Study
+
+from fmnist_model import backend
+from fmnist_model.config import ModelConfig, TrainConfig
+from fmnist_model.errors import UserError
+from fmnist_model.quiet import native_log_hidden
+from search.order import Order
+from search.preset import Preset
+from search.progress import Progress
+from search.worker import Engine, Load, load_data, load_engine
+
+if TYPE_CHECKING:
+    from fmnist_model.lockstep import Convolution
+    from fmnist_model.population import Population
+
+Name = Literal["tensorflow", "population"]
+
+OF_A_SLOT = {
+    "activation",
+    "output_activation",
+    "dropout",
+    "learning_rate",
+    "momentum",
+    "schedule",
+    "weight_decay",
+}
+"""What may differ between the slots of a population; all else is part of its program."""
+
+
+def chosen_engine(wanted: str, preset: Preset, alone: bool) -> Name:
+    """The engine: the one that is wanted, or, for "auto", what suits the preset and the machine.
+
+    That is the population if the space allows it, JAX sees a GPU, and this process works `alone`.
+    Raises UserError where a population is wanted that cannot be.
+    """
+    fixed = [name for name in preset.space.dimensions() if name not in OF_A_SLOT]
+    asked = _lacking(preset)
+    if wanted == "population" and fixed:
+        raise UserError(
+            f"ENGINE=population: {', '.join(f'space.{name}' for name in fixed)} would need a "
+            f"program for each choice; fix it in the preset, or take ENGINE=tensorflow"
+        )
+    if wanted == "population" and asked:
+        raise UserError(
+            f"ENGINE=population does not know {' and '.join(asked)}; leave it out of the preset, "
+            f"or take ENGINE=tensorflow"
+        )
+    if wanted == "auto":
+        return (
+            "population" if not (fixed or asked) and alone and _jax_sees_a_gpu() else "tensorflow"
+        )
+    return "population" if wanted == "population" else "tensorflow"
+
+
+def _lacking(preset: Preset) -> list[str]:
+    """What the preset asks for that a population does not have."""
+    model, train = ModelConfig(**preset.model), TrainConfig(**preset.train)
+    asked = {
+        "model.batch_normalization": model.batch_normalization,
+        "train.flip": train.flip,
+        "train.shift": train.shift > 0,
+    }
+    return [name for name, is_asked in asked.items() if is_asked]
+
+
+def _jax_sees_a_gpu() -> bool:
+    with native_log_hidden():
+        return backend.jax_sees_a_gpu()
+
+
+def loader(engine: Name, slots: int | None) -> Load:
+    """What loads the engine. Raises UserError where it is not installed or has no slots."""
+    if engine == "population":
+        backend.use_jax()
+        return partial(load_population, slots=slots)
+    if slots is not None:
+        raise UserError(
+            "SLOTS= is for ENGINE=population; TensorFlow trains one trial after the other"
+        )
+    return load_engine
+
+
+def load_population(order: Order, study: Study, progress: Progress, slots: int | None) -> Engine:
+    """Load data and JAX, and compile; raise UserError where the data is wrong or too much."""
+    started = time.perf_counter()
+    progress.say("loading the data and JAX, and compiling")
+    train, validation = load_data(order, study, progress)
+    model, training = ModelConfig(**order.preset.model), TrainConfig(**order.preset.train)
+    searched = order.preset.space.activation
+    activations = [model.activation] if searched is None else searched.values()
+    with native_log_hidden():
+        from fmnist_model.population import Population
+        from fmnist_model.tuning import choose
+
+    def make(count: int, convolution: Convolution) -> Population:
+        return Population(model, training, train, validation, count, activations, convolution)
+
+    population = choose(make, slots, progress.say)
+    progress.say(
+        f"{len(train):,} training and {len(validation):,} validation images on "
+        f"{population.device}, ready after {time.perf_counter() - started:.0f} s"
+    )
+    return population

@@ -1,0 +1,284 @@
+"""Slots that share a program share nothing else: whatever the neighbours do, a trial is itself."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import jax
+import keras
+import numpy as np
+import pytest
+
+from fmnist_model.config import ModelConfig, TrainConfig
+from fmnist_model.data import split
+from tests.on_jax.conftest import MODEL, TRAIN, made
+
+RATES = {"learning_rate": 0.3, "momentum": 0.5}
+TRIALS = [
+    (MODEL.model_copy(update={"dropout": 0.25}), TRAIN.model_copy(update={"seed": 1})),
+    (
+        MODEL.model_copy(update={"activation": "sigmoid"}),
+        TRAIN.model_copy(update={"seed": 2, **RATES}),
+    ),
+    (
+        MODEL.model_copy(update={"activation": "gelu", "dropout": 0.4}),
+        TRAIN.model_copy(update={"seed": 3, "epochs": 3}),
+    ),
+    (
+        MODEL.model_copy(update={"activation": "elu", "output_activation": "sigmoid"}),
+        TRAIN.model_copy(update={"seed": 4, "learning_rate": 0.02, "epochs": 1}),
+    ),
+]
+EXPLODING = (
+    MODEL.model_copy(update={"activation": "elu"}),
+    TRAIN.model_copy(update={"learning_rate": 1e30, "seed": 5}),
+)
+DYING = (
+    MODEL.model_copy(update={"output_activation": "relu"}),
+    TRAIN.model_copy(update={"learning_rate": 2.0, "seed": 6}),
+)
+
+
+class Watched:
+    """A trial in a population, with its weights at each epoch's end."""
+
+    def __init__(self, population, trial, weights=None) -> None:
+        self._population, self.epochs = population, []
+        self.slot = min(population._free)
+        self._running = population.running(*trial, self._look, weights)
+        self.result = None
+        self.resume()
+
+    def _look(self, _metrics) -> bool:
+        self.epochs.append(self._population._lockstep.of(self.slot).trainable)
+        return False
+
+    def resume(self) -> bool:
+        """Has it ended?"""
+        try:
+            next(self._running)
+        except StopIteration as end:
+            self.result = end.value
+        return self.result is not None
+
+    def close(self) -> None:
+        self._running.close()
+
+
+def train(population, queue, weights=None):
+    """Train a queue of trials, a new one as soon as a slot is free; return them all."""
+    waiting, hands, ended = list(queue), [], []
+    while waiting or hands:
+        while waiting and population._free:
+            hand = Watched(population, waiting.pop(0), weights)
+            hands.append(hand)
+            ended.append(hand)
+        population.advance()
+        hands = [hand for hand in hands if not hand.resume()]
+    return ended
+
+
+def assert_same(one, other, exactly):
+    assert len(one.epochs) == len(other.epochs)
+    for ours, theirs in zip(one.epochs, other.epochs, strict=True):
+        for a, b in zip(ours, theirs, strict=True):
+            if exactly:
+                np.testing.assert_array_equal(a, b)
+            else:
+                np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
+
+
+@pytest.fixture(scope="module")
+def side_by_side(four):
+    return train(four, TRIALS)
+
+
+@pytest.mark.parametrize("number", range(4))
+def test_a_slot_is_the_trial_alone(alone, side_by_side, number):
+    (own,) = train(alone, [TRIALS[number]])
+    together = side_by_side[number]
+    assert together.slot == number
+    assert_same(own, together, exactly=False)
+    for curve, other in zip(
+        own.result.curves().values(), together.result.curves().values(), strict=True
+    ):
+        np.testing.assert_allclose(curve, other, atol=1e-4)
+    assert own.result.steps_run == together.result.steps_run == 7 * own.result.epochs_run
+    drawn = [v for v in alone._lockstep.of(0).state if v.shape == (2,)]
+    np.testing.assert_array_equal(drawn, [[TRIALS[number][1].seed, own.result.steps_run]])
+
+
+def test_neighbours_change_nothing_to_the_last_bit(four):
+    """Other ones, ones that end earlier, are replaced or explode, and a slot that was used."""
+    first, watched = TRIALS[0], TRIALS[2]
+    (_, expected, *_) = train(four, [first, watched, TRIALS[1], TRIALS[3]])
+    crowd = [EXPLODING, watched, DYING, TRIALS[3], EXPLODING, TRIALS[0], watched, DYING, watched]
+    ended = train(four, crowd)
+    (found,) = [hand for hand in ended[:4] if hand.slot == 1]
+    assert_same(expected, found, exactly=True)
+    assert found.result.curves() == expected.result.curves()
+    again = [hand for hand in ended[4:] if hand.result.seed == watched[1].seed]
+    assert len(again) == 2
+    for hand in again:
+        assert_same(expected, hand, exactly=hand.slot == 1)
+    assert {hand.result.stop_reason for hand in ended} >= {"completed", "diverged", "stuck"}
+
+
+def test_what_is_not_a_number_stays_in_its_slot(four):
+    """Weights that are none at all, in every other slot, from the beginning on."""
+    expected = train(four, [TRIALS[3], TRIALS[0]])[1]
+    lockstep = four._lockstep
+    broken = [np.full(v.shape, np.nan, np.float32) for v in lockstep.variables]
+    trials = [(EXPLODING, broken), (TRIALS[0], None), (EXPLODING, broken), (EXPLODING, broken)]
+    hands = [Watched(four, *each) for each in trials]
+    while hands[1].result is None:
+        four.advance()
+        for hand in hands:
+            hand.result or hand.resume()
+    for slot in (0, 2, 3):
+        assert np.isnan(lockstep.of(slot).trainable[0]).all()
+    assert_same(expected, hands[1], exactly=True)
+
+
+def test_refilling_never_compiles(four):
+    """Whatever the next trial is; looks at dead networks are compiled once for each activation."""
+    everyone = [*TRIALS, EXPLODING, DYING, (MODEL, TRAIN)]
+    train(four, everyone)
+    compiled = []
+
+    def listen(name, *_, **__):
+        if "backend_compile" in name:
+            compiled.append(name)
+
+    jax.monitoring.register_event_duration_secs_listener(listen)
+    other = [
+        (
+            model.model_copy(update={"dropout": 0.111, "output_activation": output}),
+            settings.model_copy(update={"learning_rate": 0.123, "seed": 77, "epochs": 2}),
+        )
+        for output in ("softmax", "relu")
+        for model, settings in everyone
+    ]
+    train(four, other)
+    assert compiled == []
+    jax.jit(lambda x: x * 3 + 1)(np.ones(3))
+    assert compiled, "the listener hears nothing"
+
+
+def test_grouped_convolutions_compute_the_same(images, alone):
+    grouped = made(images, 2, convolution="grouped")
+    (expected,) = train(alone, [TRIALS[0]])
+    found = train(grouped, [TRIALS[0], TRIALS[1]])[0]
+    assert_same(expected, found, exactly=False)
+
+
+def test_what_needs_another_program_is_refused(four):
+    with pytest.raises(ValueError, match="another program"):
+        next(four.running(MODEL, TRAIN.model_copy(update={"batch_size": 50})))
+    hands = [Watched(four, TRIALS[0]) for _ in range(4)]
+    with pytest.raises(ValueError, match="all of the 4 slots are taken"):
+        next(four.running(*TRIALS[0]))
+    for hand in hands:
+        hand.close()
+    assert four._free == [0, 1, 2, 3]
+
+
+def test_an_activation_that_overflows_spoils_no_other():
+    """Its slope would be infinite where it was not chosen, and 0 x infinity is not a number."""
+    from fmnist_model.layers import chosen_activation
+
+    names = ("relu", "mish", "softplus", "elu")
+    x = np.array([-1e30, -1e3, 0.0, 1e3, 1e30], np.float32)
+    for index, name in enumerate(names):
+        found = jax.vmap(jax.grad(lambda v, i=index: chosen_activation(names, i, v)))(x)
+        plain = jax.vmap(jax.grad(lambda v, n=name: keras.activations.get(n)(v)))(x)
+        np.testing.assert_array_equal(found, plain)
+
+
+def test_a_dead_layer_is_proved_at_the_first_look(four):
+    """A bias that no image overcomes, as in the TensorFlow engine's own test."""
+    lockstep = four._lockstep
+    lockstep.fill(0, *TRIALS[0])
+    weights = list(lockstep.of(0).trainable)
+    weights[5] = np.full_like(weights[5], -1e3)  # the bias of dense1
+    hand = train(four, [(MODEL, TRAIN)], weights)[0]
+    result = hand.result
+    assert (result.stop_reason, result.steps_run) == ("stuck", 5)
+    diagnosis = result.diagnosis
+    assert (diagnosis.kind, diagnosis.layer, diagnosis.certain) == ("dead_layer", "dense1", True)
+    recorded = train(four, [(MODEL, TRAIN.model_copy(update={"on_stuck": "record"}))], weights)[0]
+    assert recorded.result.epochs_run == 2
+    assert not recorded.result.recorded.moved
+
+
+def test_a_loss_that_is_not_finite_is_diverged_and_one_that_explodes_is_exploded(four):
+    exploded = (EXPLODING[0], TRAIN.model_copy(update={"learning_rate": 3.0, "epochs": 4}))
+    first, second = (hand.result for hand in train(four, [EXPLODING, exploded]))
+    assert (first.stop_reason, first.diagnosis.kind) == ("diverged", "non_finite")
+    assert first.value is None
+    assert first.diagnosis.layer is not None
+    assert second.stop_reason == "diverged"
+
+
+def test_velocity_is_taken_into_account(four):
+    """Dead where it is; the velocity of a dead layer is zero, so it is dead where it goes, too."""
+    four._lockstep.fill(0, *TRIALS[0])
+    weights = list(four._lockstep.of(0).trainable)
+    weights[5] = np.full_like(weights[5], -1e3)
+    moving = TRAIN.model_copy(update={"momentum": 0.9, "epochs": 8, "learning_rate": 0.01})
+    result = train(four, [(MODEL, moving)], weights)[0].result
+    assert (result.stop_reason, result.diagnosis.certain) == ("stuck", False)
+    assert result.diagnosis.evidence["ways_out"] == ["momentum"]
+
+
+def tensorflows() -> tuple[Path, dict]:
+    folder = os.environ.get("TENSORFLOW_RUNS")
+    if folder is None:
+        pytest.skip("TENSORFLOW_RUNS names no folder; test_population.py of fmnist_model makes it")
+    return Path(folder), json.loads((Path(folder) / "runs.json").read_text())
+
+
+def test_it_trains_as_the_tensorflow_engine_does(everything):
+    """From the same weights on the same batches: the same weights and curves, but for rounding,
+    which the slopes of ReLUs and of a clipped output magnify; so by the way that was travelled."""
+    folder, runs = tensorflows()
+    images = split(everything, runs["limit"])
+    for number, run in enumerate(runs["same_weights"]):
+        model, settings = ModelConfig(**run["model"]), TrainConfig(**run["train"])
+        population = made(images, 2, model, settings, [model.activation])
+        with np.load(folder / f"{number}.npz") as kept:
+            start = [kept[f"start{i}"] for i in range(len(kept.files) // 2)]
+            end = [kept[f"end{i}"] for i in range(len(kept.files) // 2)]
+        (hand,) = train(population, [(model, settings)], start)
+        for ours, theirs, first in zip(hand.epochs[-1], end, start, strict=True):
+            assert np.linalg.norm(ours - theirs) < 0.02 * np.linalg.norm(theirs - first)
+        for name, curve in hand.result.curves().items():
+            np.testing.assert_allclose(curve, run["curves"][name], atol=2e-3)
+
+
+def test_its_stuck_kinds_and_accuracies_are_the_tensorflow_engines(everything):
+    """The paper's arms, each engine with the weights that it draws itself, n seeds each."""
+    from scipy.stats import permutation_test
+
+    _, runs = tensorflows()
+    images = split(everything, runs["limit"])
+    for arm in runs["arms"]:
+        model, settings = ModelConfig(**arm["model"]), TrainConfig(**arm["train"])
+        population = made(images, 4, model, settings, [model.activation])
+        seeds = [settings.model_copy(update={"seed": s}) for s in range(len(arm["values"]))]
+        ended = [hand.result for hand in train(population, [(model, each) for each in seeds])]
+        kinds = [result.diagnosis.kind for result in ended]
+        print(model, kinds, arm["kinds"], [r.value for r in ended], arm["values"])
+        if "dead_output" in arm["kinds"]:
+            assert set(kinds) == set(arm["kinds"]) == {"dead_output"}
+            assert all(result.stop_reason == "stuck" for result in ended)
+            continue
+        assert set(kinds) == set(arm["kinds"])
+        test = permutation_test(
+            ([result.value for result in ended], arm["values"]),
+            lambda a, b: np.mean(a) - np.mean(b),
+            rng=np.random.default_rng(0),
+        )
+        assert test.pvalue > 0.01

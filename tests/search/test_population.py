@@ -1,0 +1,127 @@
+"""A search that trains trials side by side: as good as one after the other, kills included."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from fmnist_model import backend
+from fmnist_model.errors import UserError
+from fmnist_model.evaluation import read_configuration
+from search.engines import chosen_engine, loader
+from search.preset import load_preset
+from search.trials import tally
+from tests.conftest import DATA
+from tests.search.conftest import load, table, write_preset
+
+SLOTS = 3
+TRIALS = 8
+
+needs_jax = pytest.mark.skipif(
+    not backend.jax_is_installed(), reason="the extra jax is not installed"
+)
+
+
+def launch(name: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "search", "run", "--study", "tiny", "--name", name]
+    command += ["--trials", str(TRIALS), "--data", str(DATA)]
+    command += ["--engine", "population", "--slots", str(SLOTS)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def finish(process: subprocess.Popen[str]) -> str:
+    try:
+        output, _ = process.communicate(timeout=600)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        raise
+    assert process.returncode == 0, output
+    return output
+
+
+def kill_while_three_run(process: subprocess.Popen[str], name: str) -> None:
+    for _ in range(6000):
+        time.sleep(0.02)
+        if not Path("studies/results/studies.db").exists():
+            continue
+        process.send_signal(signal.SIGSTOP)
+        try:
+            counts = tally(load(name).trials)
+        except KeyError:  # the study is not there yet
+            counts = tally([])
+        if counts.running == SLOTS and counts.finished:
+            process.send_signal(signal.SIGKILL)
+            process.communicate()
+            return
+        process.send_signal(signal.SIGCONT)
+    raise AssertionError("three trials were never seen running")
+
+
+@needs_jax
+def test_a_study_with_a_kill_equals_one_straight_through(project, command, everything):
+    """A lag as long as there are slots, and a SIGKILL while all slots are at work; then the best
+    configuration trains again on TensorFlow."""
+    write_preset(
+        epochs=4,
+        more=f'activation = ["relu", "elu"]\noutput_activation = ["softmax", "relu"]\n'
+        f"[workers]\nlag = {SLOTS}",
+    )
+    output = finish(launch("straight"))
+    assert f"{SLOTS} slots on " in output
+    straight = load("straight")
+    process = launch("killed")
+    kill_while_three_run(process, "killed")
+    assert "was killed; it will be tried again" in finish(launch("killed"))
+    killed = load("killed")
+    assert tally(killed.trials).lost == SLOTS
+    assert tally(killed.trials).finished == TRIALS
+    assert table(killed) == table(straight)
+    assert {trial.user_attrs.get("engine") for trial in straight.trials} == {"population"}
+    assert tally(straight.trials).completed
+
+    from fmnist_model.data import split
+    from fmnist_model.training import Engine
+
+    done = command("search", "export", "--study", "tiny", "--name", "straight")
+    assert done.returncode == 0, done.stderr
+    best = read_configuration(Path("studies/results/straight/best.toml"))
+    engine = Engine(*split(everything, 1000))
+    again = [
+        engine.run(best.model, best.train.model_copy(update={"seed": seed})).value
+        for seed in range(5)
+    ]
+    assert min(again) - 0.15 < straight.best_value < max(again) + 0.15
+
+
+def test_what_cannot_be_is_refused_in_a_sentence(project, command):
+    done = command("search", "run", "--study", "wide", "--engine", "population")
+    assert done.returncode == 2
+    assert "space.filters, space.batch_normalization, " in done.stderr
+    done = command("search", "run", "--slots", "4", "--engine", "tensorflow")
+    assert done.returncode == 2
+    assert "SLOTS= is for ENGINE=population" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_auto_takes_the_population_on_a_gpu_alone_and_where_the_space_allows_it(
+    project, monkeypatch
+):
+    paper, wide = load_preset("paper"), load_preset("wide")
+    monkeypatch.setattr(backend, "jax_sees_a_gpu", lambda: True)
+    assert chosen_engine("auto", paper, alone=True) == "population"
+    assert chosen_engine("auto", paper, alone=False) == "tensorflow"
+    assert chosen_engine("auto", wide, alone=True) == "tensorflow"
+    monkeypatch.setattr(backend, "jax_sees_a_gpu", lambda: False)
+    assert chosen_engine("auto", paper, alone=True) == "tensorflow"
+
+
+def test_without_jax_auto_is_tensorflow_and_population_an_error(project, monkeypatch):
+    monkeypatch.setattr(backend, "find_spec", lambda _name: None)
+    assert chosen_engine("auto", load_preset("paper"), alone=True) == "tensorflow"
+    with pytest.raises(UserError, match="needs JAX, which is not installed"):
+        loader("population", None)
