@@ -6,7 +6,8 @@ worker is a thread with a storage and connections of its own, up to 32 in a proc
 number of workers the trials a second beside those that sleeping alone would allow, what a trial
 takes of the processors and the database, and how long workers wait for a report and between two
 trials. Then, with --grow 100,1000,10000, the milliseconds of each step in a study of so many
-trials, one worker. Studies' names are new each time.
+trials, one worker, and with --ask 100,1000,10000 what of that is the sampler's. Studies' names are
+new each time.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ from fmnist_model.command_line import new_app, run
 from search.claims import Claims, Rest
 from search.preset import Preset, load_preset
 from search.pruning import make_pruner
+from search.sampling import make_sampler
 from search.space import distributions, suggest
 from search.storage import open_storage, shown, transaction
 from search.study import open_study
@@ -158,6 +160,22 @@ def costs(preset: Preset, study: Study, count: int) -> dict[str, float]:
     return {what: 1000 * median(seconds) for what, seconds in taken.items()}
 
 
+def asking(preset: Preset, count: int) -> float:
+    """Median milliseconds of processor time that a proposal takes, in memory."""
+    study = optuna.create_study(direction="maximize")
+    study.add_trials([_completed(number, preset) for number in range(count)])
+    taken = []
+    for place in range(count, count + REPEATS):
+        queued = create_trial(state=TrialState.RUNNING, user_attrs={ORDINAL: place})
+        study.sampler = make_sampler(preset, 0, place)
+        started = time.process_time()
+        trial = optuna.Trial(study, study._storage.create_new_trial(study._study_id, queued))
+        suggest(trial, preset)
+        taken.append(time.process_time() - started)
+        study.tell(trial, 0.5)
+    return 1000 * median(taken)
+
+
 def _report(trial: optuna.Trial) -> None:
     with transaction(trial.study):
         trial.report(0.5, 1)
@@ -169,6 +187,7 @@ def main(
     storage: Annotated[str, typer.Option(envvar="STORAGE", help="A database for the studies.")],
     workers: Annotated[str, typer.Option(help="Numbers of workers, with commas.")] = "1,4,16",
     grow: Annotated[str, typer.Option(help="Sizes of a study, with commas.")] = "100,1000",
+    ask: Annotated[str, typer.Option(help="Sizes of a study in memory.")] = "",
     trials: Annotated[int, typer.Option(help="Trials of each; 0: three a worker.")] = 0,
     sampler: Annotated[str, typer.Option(help="The workers' sampler.")] = "tpe",
     samplers: Annotated[str, typer.Option(help="Samplers to time.")] = "tpe,random,qmc",
@@ -188,6 +207,10 @@ def main(
             _print(*columns, "commits", "report ms", "between ms", "load")
         for count in _numbers(workers):
             _print(*throughput(storage, count, trials or max(12, 3 * count)))
+        for count in _numbers(ask):
+            for each in samplers.split(","):
+                ms = asking(_write(each, "none", 0), count)
+                _print(f"{count:,}", each, f"{ms:,.0f}", "ms of the processor to sample")
         _print("trials", "sampler", "claim ms", "propose", "report", "end")
         for count in _numbers(grow):
             study = filled(storage, _write("tpe", "successive_halving", 0), count)

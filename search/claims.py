@@ -18,7 +18,7 @@ from search.objective import WORKER, this_process
 from search.preset import Arm, Preset
 from search.sampling import make_sampler
 from search.space import grid_size, stored
-from search.storage import backend, claiming
+from search.storage import backend, claiming, transaction
 from search.trials import (
     ARM,
     KILLED,
@@ -66,14 +66,19 @@ class Claims:
         The trial runs then; it is this process's until it ends or loses it to another.
         """
         with claiming(self.study):
-            mark_lost(self.study, KILLED, self._pool)
-            trials = self.study.get_trials(deepcopy=False)
+            if mark_lost(self.study, trials := self._trials(), KILLED, self._pool):
+                trials = self._trials()
             chosen = self._choose(trials)
             if isinstance(chosen, Rest):
                 return chosen
             place = chosen.user_attrs.get(ORDINAL, _next_place(trials))
-            self.study.sampler = make_sampler(self._preset, self._seed, place)
-            return Trial(self.study, self._begin(chosen, place))
+            trial_id = self._begin(chosen, place)
+        self.study.sampler = make_sampler(self._preset, self._seed, place)
+        with transaction(self.study):  # the sampler looks at the study while others claim
+            return Trial(self.study, trial_id)
+
+    def _trials(self) -> list[FrozenTrial]:
+        return self.study.get_trials(deepcopy=False)
 
     def _choose(self, trials: Sequence[FrozenTrial]) -> FrozenTrial | Rest:
         finished = sum(is_finished(trial) for trial in trials)

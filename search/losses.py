@@ -15,19 +15,28 @@ from search.storage import backend, claiming, lock_trial
 from search.trials import DEADLY, ERROR, FAIL_REASON, KILLED, RETRY_OF
 
 
-def mark_lost(study: Study, reason: str, pool: int | None = None) -> None:
-    """While `claiming`, fail the running trials whose process is gone or not heard of any more.
+def mark_lost(
+    study: Study, trials: Sequence[FrozenTrial], reason: str, pool: int | None = None
+) -> bool:
+    """While `claiming`, fail those running trials whose process is gone or not heard of any more;
+    were there any?
 
     `reason` is KILLED, or INTERRUPTED where it counts for nothing. Processes that process `pool`
     of this machine has started are left to it, for it knows how they ended (`mark_dead`).
     """
     stale = set(backend(study)._get_stale_trial_ids(study._study_id))
-    for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+    lost = {}
+    for trial in trials:
         worker = trial.user_attrs.get(WORKER)
+        if trial.state != TrialState.RUNNING:
+            continue
         if trial._trial_id in stale:
-            _mark(study, trial, reason, "was not heard of any more")
+            lost[trial.number] = "was not heard of any more"
         elif is_gone(worker) and not (pool and worker and worker.get("parent") == pool):
-            _mark(study, trial, reason, "was killed")
+            lost[trial.number] = "was killed"
+    for number, how in lost.items():
+        _mark(study, trials[number], reason, how)
+    return bool(lost)
 
 
 def mark_dead(study: Study, pid: int, how: str) -> None:

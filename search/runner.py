@@ -54,7 +54,7 @@ def _tell_of_the_running(study: Study, progress: Progress) -> None:
     """
     running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
     with claiming(study):
-        mark_lost(study, INTERRUPTED)
+        mark_lost(study, study.get_trials(deepcopy=False), INTERRUPTED)
     for trial in running:
         if is_lost(study.trials[trial.number]):
             progress.say(f"trial {trial.number} was killed; it will be tried again")

@@ -26,7 +26,9 @@ from search.defaults import DEFAULT_URL
 BUSY_SECONDS = 90
 """How long to wait for another process's lock before giving up."""
 IDLE_SECONDS = 45
-"""After how long without a word PostgreSQL takes the lock from a worker."""
+"""After how long without a word PostgreSQL takes a lock from a worker."""
+QUEUE_SECONDS = 900
+"""How long a worker waits for its turn there: nobody before it is idle for longer than that."""
 
 
 class StorageError(UserError):
@@ -129,8 +131,8 @@ def transaction(study: Study) -> Iterator[None]:
 def claiming(study: Study) -> Iterator[None]:
     """A transaction that one worker at a time can have; a kill ends it.
 
-    Raises StorageInternalError where another does not end its own within BUSY_SECONDS, as one
-    that is suspended; PostgreSQL ends that one's after IDLE_SECONDS.
+    Raises StorageInternalError where SQLite's lock is not to be had for BUSY_SECONDS, because one
+    that has it is suspended. PostgreSQL ends that one's transaction after IDLE_SECONDS.
     """
     with transaction(study):
         session = backend(study).scoped_session()
@@ -158,9 +160,10 @@ def faults_explained(url: str) -> Iterator[None]:
         cause = error.__cause__ if isinstance(error, StorageInternalError) else error
         fault = str(getattr(cause, "orig", None) or cause).strip().splitlines()[0]
         if "locked" in fault or "lock timeout" in fault:
+            seconds = QUEUE_SECONDS if "timeout" in fault else BUSY_SECONDS
             fault += (
-                f": another process has held its lock for {BUSY_SECONDS} s; if that one is "
-                f"suspended, let it go on or kill it"
+                f": other processes have held its lock for {seconds} s; if one is suspended, let "
+                f"it go on or kill it"
             )
         raise StorageError(f"{shown(url)}: the database cannot be used: {fault}") from error
 
@@ -201,7 +204,7 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
 
 def _prepare_postgresql(connection: Any, _record: Any) -> None:
     with connection.cursor() as cursor:
-        cursor.execute(f"SET lock_timeout = '{BUSY_SECONDS}s'")
+        cursor.execute(f"SET lock_timeout = '{QUEUE_SECONDS}s'")
         cursor.execute(f"SET idle_in_transaction_session_timeout = '{IDLE_SECONDS}s'")
     connection.commit()
 

@@ -43,7 +43,7 @@ def test_its_trial_is_not_taken_for_lost(replayed, postgres_url, yesterday):
 
 def test_it_sees_that_another_is_not_heard_of(replayed, postgres_url, yesterday):
     write_replay("heartbeat = 3")
-    late = start("late", 2, postgres_url, 1)
+    late = start("late", 2, postgres_url, 5)
     wait_until(lambda: at_work(late, "late", postgres_url))
     suspend_between_transactions(late, postgres_url)
     back = start("late", 2, postgres_url, 0, **yesterday)

@@ -121,7 +121,7 @@ def test_a_lock_that_goes_away_in_time_costs_only_time(replayed):
     replay("locked", 1, URL)
     started = time.monotonic()
     with held() as process:
-        timer = threading.Timer(HELD_SECONDS, process.stdin.close)
+        timer = threading.Timer(HELD_SECONDS, lambda: print(file=process.stdin, flush=True))
         timer.start()
         assert tally(replay("locked", 2, URL).trials).finished == 2
         timer.join()

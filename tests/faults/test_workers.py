@@ -73,7 +73,7 @@ def test_a_late_result_does_not_overwrite_the_second_try(replayed, url, monkeypa
     on, it notices, drops the result, and works on."""
     monkeypatch.setattr("search.storage.BUSY_SECONDS", 1)
     write_replay("heartbeat = 3")
-    late = start("late", 3, url, seconds=1)
+    late = start("late", 3, url, seconds=5)  # long enough to be caught within an epoch
     wait_until(lambda: any(t.intermediate_values for t in running("late", url)))
     suspend_between_transactions(late, url)
     other = start("late", 3, url, seconds=0)
