@@ -155,6 +155,8 @@ def _tuner(question: Question, seed: int, make: Callable[..., Any]) -> Row:
             verbose=0,
         )
         best = tuner.oracle.get_best_trials(1)[0]
+        if best.score is None:  # KerasTuner goes on where every trial has failed
+            raise RuntimeError(f"no trial of KerasTuner's has completed: {best.message}")
         row = log.row(best.score, _ask(question, best.hyperparameters))
         tried = tuner.oracle.trials.values()
         fresh = [trial for trial in tried if "tuner/trial_id" not in trial.hyperparameters.values]

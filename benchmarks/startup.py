@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -57,9 +58,9 @@ def project() -> Iterator[Path]:
         yield folder
 
 
-def seconds(folder: Path, arguments: list[str]) -> float:
-    """Wall time of one command in a project directory."""
-    started = time.perf_counter()
+def timed(folder: Path, arguments: list[str]) -> Row:
+    """Wall and processor time of one command in a project directory."""
+    started, before = time.perf_counter(), _processor()
     subprocess.run(
         [sys.executable, *arguments],
         cwd=folder,
@@ -67,25 +68,32 @@ def seconds(folder: Path, arguments: list[str]) -> float:
         check=True,
         capture_output=True,
     )
-    return time.perf_counter() - started
+    return {"seconds": time.perf_counter() - started, "processor": _processor() - before}
+
+
+def _processor() -> float:
+    """Of all processes that were started here and have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def phases(folder: Path, preset: str) -> Row:
     """Wall time of a search for one trial, in a new process, by what it goes into."""
     out = folder / "phases.json"
-    whole = seconds(folder, ["-m", "benchmarks.startup_phases", preset, str(out)])
+    whole = timed(folder, ["-m", "benchmarks.startup_phases", preset, str(out)])
     taken = json.loads(out.read_text())
-    return {"command": SEARCH, "seconds": whole, **taken, "the end": whole - sum(taken.values())}
+    end = whole["seconds"] - sum(taken.values())
+    return {"command": SEARCH, **whole, **taken, "the end": end}
 
 
 def measure(rows: list[Row], repeats: int, preset: str) -> Iterator[Row]:
     """Yield a row for each command and repeat that is not among `rows`."""
     with project() as folder:
-        seconds(folder, ["-m", "search", "run", "--study", "smoke", "--trials", "2"])
+        timed(folder, ["-m", "search", "run", "--study", "smoke", "--trials", "2"])
         for number in range(repeats):
             for name, arguments in COMMANDS.items():
                 if not _has(rows, name, number):
-                    yield {"command": name, "repeat": number, "seconds": seconds(folder, arguments)}
+                    yield {"command": name, "repeat": number, **timed(folder, arguments)}
             if not _has(rows, SEARCH, number):
                 for database in (folder / "studies" / "results").glob("phases*"):
                     database.unlink()
@@ -98,10 +106,11 @@ def _has(rows: list[Row], name: str, number: int) -> bool:
 
 def show(console: Console, rows: list[Row]) -> None:
     """Each command, the phases of a search, and the goal."""
-    made = table("seconds: median (quartiles)", "command", "n", "s")
+    made = table("seconds: median (quartiles)", "command", "n", "s", "of a processor")
     for name in (*COMMANDS, SEARCH):
-        taken = [row["seconds"] for row in rows if row["command"] == name]
-        made.add_row(name, str(len(taken)), spread(taken))
+        mine = [row for row in rows if row["command"] == name]
+        taken, used = ([row[what] for row in mine] for what in ("seconds", "processor"))
+        made.add_row(name, str(len(mine)), spread(taken), spread(used))
     console.print(made)
     searches = [row for row in rows if row["command"] == SEARCH]
     made = table(f"where the seconds of {SEARCH} go", "", "s")
