@@ -12,7 +12,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from search.objective import WORKER, is_gone
 from search.storage import backend, claiming, lock_trial
-from search.trials import DEADLY, ERROR, FAIL_REASON, KILLED, RETRY_OF
+from search.trials import DEADLY, ERROR, FAIL_REASON, INTERRUPTED, KILLED, RETRY_OF
 
 
 def mark_lost(
@@ -34,18 +34,26 @@ def mark_lost(
             lost[trial.number] = "was not heard of any more"
         elif is_gone(worker) and not (pool and worker and worker.get("parent") == pool):
             lost[trial.number] = "was killed"
-    for number, how in lost.items():
-        _mark(study, trials[number], reason, how)
+    workers = [trials[number].user_attrs.get(WORKER) for number in lost]
+    for (number, how), worker in zip(lost.items(), workers, strict=True):
+        _mark(study, trials[number], _blame(reason, workers.count(worker)), how)
     return bool(lost)
 
 
 def mark_dead(study: Study, pid: int, how: str) -> None:
     """Fail what process `pid` of this machine was running when it died, and say how that was."""
     with claiming(study):
-        for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-            worker = trial.user_attrs.get(WORKER, {})
-            if (worker.get("host"), worker.get("pid")) == (socket.gethostname(), pid):
-                _mark(study, trial, KILLED, how)
+        running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+        workers = [(trial, trial.user_attrs.get(WORKER, {})) for trial in running]
+        here = (socket.gethostname(), pid)
+        its = [trial for trial, of in workers if (of.get("host"), of.get("pid")) == here]
+        for trial in its:
+            _mark(study, trial, _blame(KILLED, len(its)), how)
+
+
+def _blame(reason: str, in_hand: int) -> str:
+    """Of several trials that a worker had in hand none can be told to be what killed it."""
+    return reason if in_hand == 1 else INTERRUPTED
 
 
 def _mark(study: Study, trial: FrozenTrial, reason: str, how: str) -> None:

@@ -7,10 +7,17 @@ import subprocess
 import sys
 from pathlib import Path
 
-from search.objective import WORKER
+import pytest
+from optuna.trial import TrialState, create_trial
+
+from search.losses import mark_lost
+from search.objective import WORKER, this_process
 from search.pool import Crew
+from search.preset import load_preset
 from search.runner import run_search
-from search.trials import RETRY_OF, ending, tally
+from search.storage import claiming, open_storage
+from search.study import open_study
+from search.trials import FAIL_REASON, INTERRUPTED, KILLED, RETRY_OF, ending, tally
 from tests.conftest import ROOT
 from tests.faults.conftest import write_replay
 from tests.faults.replay import quiet, replay, replay_order
@@ -100,3 +107,17 @@ def test_deaths_count_without_a_pool_too(replayed):
     assert trials[killed[1]].user_attrs["error"] == (
         "twice: its worker was killed, and then was killed"
     )
+
+
+@pytest.mark.parametrize(("in_hand", "reason"), [(1, KILLED), (3, INTERRUPTED)])
+def test_of_several_trials_in_hand_none_is_blamed(replayed, url, in_hand, reason):
+    """A population's worker has many; the one that killed it cannot be told from the others."""
+    write_replay()
+    study = open_study(open_storage(url, 60), "several", load_preset("replay"), 0)
+    gone = this_process() | {"pid": 2**22 + 1}
+    running = create_trial(state=TrialState.RUNNING, user_attrs={WORKER: gone})
+    for _ in range(in_hand):
+        study._storage.create_new_trial(study._study_id, running)
+    with claiming(study):
+        assert mark_lost(study, study.get_trials(), KILLED)
+    assert {trial.user_attrs[FAIL_REASON] for trial in study.trials} == {reason}
