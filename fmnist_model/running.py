@@ -17,7 +17,7 @@ from fmnist_model.census import Census
 from fmnist_model.config import ModelConfig, TrainConfig
 from fmnist_model.examination import CHUNK, Examined
 from fmnist_model.explain import WORST
-from fmnist_model.health import Diagnosis, Evidence, Moment
+from fmnist_model.health import Diagnosis, Evidence, Moment, VitalSigns
 from fmnist_model.requests import Request, Score, Steps, Stretch
 from fmnist_model.results import (
     EpochMetrics,
@@ -90,6 +90,7 @@ class Run:
         self.looks: list[Look] = []
         self.absurd = self.exploded_epochs = self.saturated_epochs = 0
         self.verdict: Verdict | None = None
+        self._taken: tuple[int, VitalSigns] | None = None
 
     def train(self, report: Report | None) -> Running:
         """Train epoch by epoch until the end, or until there is a reason to stop."""
@@ -110,7 +111,7 @@ class Run:
             # Of weights that are not finite nothing can be said.
             dead_fraction={}
             if diagnosis.kind == "non_finite"
-            else self.network.vital_signs().dead_fraction,
+            else self._signs().dead_fraction,
             looks=tuple(self.looks),
             recorded=self.verdict.outcome(self) if self.verdict is not None else None,
         )
@@ -198,7 +199,7 @@ class Run:
             return None
         if now.loss > WORST:  # what died of an explosion is called exploded, not stuck
             onset = self._onset(now, max(self.absurd, 1))
-            diagnosis = health.exploded(onset, self.network.vital_signs(), diagnosis)
+            diagnosis = health.exploded(onset, self._signs(), diagnosis)
         return self._stop(diagnosis, now)
 
     def _stop(self, diagnosis: Diagnosis, now: Moment) -> Diagnosis | None:
@@ -245,7 +246,7 @@ class Run:
         if self.exploded_epochs < EXPLODED_EPOCHS:
             return None
         onset = self._onset(closing, max(self.absurd, 1))
-        return self._stop(health.exploded(onset, self.network.vital_signs()), closing)
+        return self._stop(health.exploded(onset, self._signs()), closing)
 
     def _saturated(self, metrics: EpochMetrics) -> bool:
         """Has the run been saturated for so many epochs that the configuration wants it pruned?"""
@@ -255,13 +256,19 @@ class Run:
         self.saturated_epochs = self.saturated_epochs + 1 if saturated else 0
         return self.saturated_epochs >= self.config.saturated_patience
 
+    def _signs(self) -> VitalSigns:
+        """The vital signs, taken once after the same steps."""
+        if self._taken is None or self._taken[0] != self.steps:
+            self._taken = (self.steps, self.network.vital_signs())
+        return self._taken[1]
+
     def _living(self, metrics: EpochMetrics) -> Diagnosis:
         if self.verdict is not None:
             return self.verdict.diagnosis
         # A mean beyond all floats, of losses within: JSON has no infinity.
         loss = metrics.loss if metrics.loss is not None else sys.float_info.max
         now = Moment(metrics.epoch, self.total, loss)
-        return health.living(now, self.entropy, self.network.vital_signs())
+        return health.living(now, self.entropy, self._signs())
 
 
 def _ways_out(model: ModelConfig, train: TrainConfig) -> tuple[str, ...]:
