@@ -109,9 +109,7 @@ class Run:
             device=self.origin.device,
             seed=self.config.seed,
             # Of weights that are not finite nothing can be said.
-            dead_fraction={}
-            if diagnosis.kind == "non_finite"
-            else self._signs().dead_fraction,
+            dead_fraction={} if diagnosis.kind == "non_finite" else self._signs().dead_fraction,
             looks=tuple(self.looks),
             recorded=self.verdict.outcome(self) if self.verdict is not None else None,
         )

@@ -90,7 +90,8 @@ def test_a_worker_that_is_killed_is_started_again(cluster, postgres_url):
     counts = tally(found.trials)
     assert (counts.finished, counts.failed, counts.lost, counts.running) == (6, 1, 1, 0)
     (failed,) = (trial for trial in found.trials if ending(trial) == "failed")
-    assert failed.user_attrs["error"].count("was killed by signal 9") == 2
+    # Whoever sees it first marks it, and only who started it knows the signal.
+    assert failed.user_attrs["error"].count("was killed") == 2
 
 
 def test_real_training_gives_the_same_table_as_here(cluster, postgres_url):
