@@ -64,7 +64,7 @@ def test_thirty_kills_over_sixty_trials(replayed, url, monkeypatch):
     straight = table(replay("straight", 60, "sqlite:///straight.db"))
     killer = Killer(url, 30)
     killer.start()
-    killed = replay_crew(4, "killed", 60, url, seconds=0.3)
+    killed = replay_crew(4, "killed", 60, url, seconds=0.6)
     assert killer.done == 30
     counts = tally(killed.trials)
     assert (counts.finished, counts.running, counts.waiting, counts.failed) == (60, 0, 0, 0)

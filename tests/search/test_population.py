@@ -6,18 +6,22 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
+import optuna
 import pytest
+from optuna.trial import FrozenTrial
 
 from fmnist_model import backend
 from fmnist_model.errors import UserError
 from fmnist_model.evaluation import read_configuration
 from search.engines import chosen_engine, loader
 from search.preset import load_preset
+from search.storage import open_read_only
 from search.trials import tally
 from tests.conftest import DATA
-from tests.search.conftest import load, table, write_preset
+from tests.search.conftest import URL, load, table, write_preset
 
 SLOTS = 3
 TRIALS = 8
@@ -44,16 +48,20 @@ def finish(process: subprocess.Popen[str]) -> str:
     return output
 
 
+def seen(name: str) -> list[FrozenTrial]:
+    """The trials of a study that a stopped process may hold the lock of."""
+    with suppress(KeyError, UserError):  # it is not there yet
+        return optuna.load_study(study_name=name, storage=open_read_only(URL)).trials
+    return []
+
+
 def kill_while_three_run(process: subprocess.Popen[str], name: str) -> None:
     for _ in range(6000):
         time.sleep(0.02)
         if not Path("studies/results/studies.db").exists():
             continue
         process.send_signal(signal.SIGSTOP)
-        try:
-            counts = tally(load(name).trials)
-        except KeyError:  # the study is not there yet
-            counts = tally([])
+        counts = tally(seen(name))
         if counts.running == SLOTS and counts.finished:
             process.send_signal(signal.SIGKILL)
             process.communicate()
