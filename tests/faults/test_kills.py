@@ -34,7 +34,7 @@ class Killer(threading.Thread):
     def run(self) -> None:
         finished = -1
         while self.done < self.kills:
-            time.sleep(self.random.uniform(0, 0.3))
+            time.sleep(self.random.uniform(0, 0.2))
             with contextlib.suppress(StorageError, KeyError, psutil.NoSuchProcess):
                 now = tally(load("killed", self.url).trials).finished
                 children = psutil.Process(os.getpid()).children()
@@ -64,7 +64,7 @@ def test_thirty_kills_over_sixty_trials(replayed, url, monkeypatch):
     straight = table(replay("straight", 60, "sqlite:///straight.db"))
     killer = Killer(url, 30)
     killer.start()
-    killed = replay_crew(4, "killed", 60, url, seconds=0.6)
+    killed = replay_crew(4, "killed", 60, url, seconds=1)
     assert killer.done == 30
     counts = tally(killed.trials)
     assert (counts.finished, counts.running, counts.waiting, counts.failed) == (60, 0, 0, 0)
