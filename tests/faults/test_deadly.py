@@ -41,7 +41,7 @@ class Deadly(replay.Replay):
 replay.Replay = Deadly
 sys.exit(replay.main())
 """
-ALONE = "import sys; from tests.faults.replay import replay; replay('alone', 1, sys.argv[1], 1)"
+ALONE = "import sys; from tests.faults.replay import replay; replay('alone', 1, sys.argv[1], 5)"
 
 
 def with_deadly_arm() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import random
 import sqlite3
 import threading
@@ -22,6 +21,12 @@ from tests.faults.test_workers import running
 from tests.search.conftest import load, table
 
 
+def is_worker(process: psutil.Process) -> bool:
+    with contextlib.suppress(psutil.NoSuchProcess):  # a zombie, too
+        return "benchmarks.replay" in process.cmdline()
+    return False
+
+
 class Killer(threading.Thread):
     """Kills a random worker, at random moments, but never two before another trial has finished,
     and none at a second try: a trial that is killed twice has failed."""
@@ -37,8 +42,7 @@ class Killer(threading.Thread):
             time.sleep(self.random.uniform(0, 0.2))
             with contextlib.suppress(StorageError, KeyError, psutil.NoSuchProcess):
                 now = tally(load("killed", self.url).trials).finished
-                children = psutil.Process(os.getpid()).children()
-                workers = [child for child in children if "benchmarks.replay" in child.cmdline()]
+                workers = [child for child in psutil.Process().children() if is_worker(child)]
                 if self.random.random() < 0.8:  # of five, four at work, one wherever it is
                     busy = {t.user_attrs[WORKER]["pid"] for t in running("killed", self.url)}
                     workers = [worker for worker in workers if worker.pid in busy]

@@ -123,12 +123,13 @@ def test_one_signal_ends_all_workers_cleanly(replayed, number):
         wait_until(lambda: len(running("stopped", url)) == 2)
         os.kill(os.getpid(), number)
 
+    others = psutil.Process().children()  # of tests before, such as multiprocessing's
     thread = threading.Thread(target=stop)
     thread.start()
     with pytest.raises(Interrupted):
         replay_crew(2, "stopped", 50, url, seconds=0.5)
     thread.join()
-    assert psutil.Process().children() == []
+    assert set(psutil.Process().children()) <= set(others)
     counts = tally(load("stopped").trials)
     assert (counts.running, counts.failed) == (0, 0)
     assert counts.lost <= 2  # fewer where one was between two trials
