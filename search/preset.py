@@ -22,16 +22,7 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 Number = Annotated[float, AllowInfNan(False)]
 WHOLE_NUMBERS = {"batch_size", "kernel_size", "dense_units", "shift"}
-CHOICES_ONLY = {
-    "architecture",
-    "activation",
-    "output_activation",
-    "filters",
-    "padding",
-    "batch_normalization",
-    "schedule",
-    "flip",
-}
+RANGES = WHOLE_NUMBERS | {"dropout", "learning_rate", "momentum", "weight_decay"}
 
 
 class PresetError(UserError):
@@ -113,7 +104,7 @@ def config_of(name: str) -> type[ModelConfig] | type[TrainConfig]:
 
 def _check_dimension(name: str, dimension: Dimension, fixed: dict[str, Any]) -> None:
     if dimension.choices is None:
-        if name in CHOICES_ONLY:
+        if name not in RANGES:
             raise ValueError(f"space.{name}: expected a list of choices, not a range")
         for value in (*dimension.values(), dimension.step or 1):
             if name in WHOLE_NUMBERS and value != int(value):
