@@ -159,8 +159,7 @@ class Program(Examined):
 
     def _train_step(self, pixels: Any, labels: Any, rate: Any, quiet: Any, absurd: Any) -> Any:
         gradients, loss, losses, logits = self._gradients_of(pixels, labels, True)
-        if tf.math.is_finite(loss):
-            self._update(gradients, rate)
+        self._update(gradients, rate, tf.math.is_finite(loss))
         quiet, absurd = self._watch(quiet, absurd, gradients[0], loss)
         return loss, tf.reduce_sum(losses), self._count_correct(logits, labels), quiet, absurd
 
@@ -179,14 +178,16 @@ class Program(Examined):
         pixels, labels = (tf.gather(part, chosen) for part in self._data)
         return self._gradients_of(pixels, labels, False)[0]
 
-    def _update(self, gradients: list[Any], rate: Any) -> None:
+    def _update(self, gradients: list[Any], rate: Any, finite: Any) -> None:
+        # Weights are selected, not guarded by a condition: TensorFlow would move gradients into its
+        # branch, apart from the others, and then sum those of biases in a slow kernel of its own.
         shrunk = 1 - rate * self._weight_decay
         for variable, velocity, gradient in zip(
             self.variables, self._velocity, gradients, strict=True
         ):
             velocity.assign(self._momentum * velocity + gradient)
             kept = shrunk * variable if variable.name == "kernel" else variable
-            variable.assign(kept - rate * velocity)
+            variable.assign(tf.where(finite, kept - rate * velocity, variable))
 
     def _watch(self, quiet: Any, absurd: Any, first_gradient: Any, loss: Any) -> Any:
         """No signal reaches the first layer if any layer behind it is dead: it stands for all."""
