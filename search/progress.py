@@ -16,7 +16,8 @@ from rich.table import Table
 from rich.text import Text
 
 from fmnist_model.results import EpochMetrics
-from search.objective import WORKER, failure, is_gone
+from search.objective import failure
+from search.processes import WORKER, is_gone
 from search.trials import Tally, best_trials, ending, is_finished, tally
 
 STYLES = {

@@ -7,7 +7,8 @@ import pwd
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+import uuid
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -30,8 +31,8 @@ def _as_somebody(command: list[str]) -> list[str]:
 
 
 @contextmanager
-def server(binaries: Path) -> Iterator[str]:
-    """Run a server; yields the directory of its socket."""
+def server(binaries: Path, environment: Mapping[str, str] | None = None) -> Iterator[str]:
+    """Run a server, in this environment besides one's own; yields the directory of its socket."""
     with tempfile.TemporaryDirectory(prefix="pg-", dir="/tmp") as directory:
         if os.geteuid() == 0:
             user = pwd.getpwnam("postgres")
@@ -41,17 +42,29 @@ def server(binaries: Path) -> Iterator[str]:
         control = [f"{binaries}/pg_ctl", "-D", data, "-w", "-l", log]
         settings = ["-o", f"{SETTINGS} -c unix_socket_directories={directory}"]
         _run(initdb)
-        _run([*control, *settings, "start"])
+        _run([*control, *settings, "start"], environment)
         try:
             yield directory
         finally:
             _run([*control, "-m", "immediate", "stop"])
 
 
-def _run(command: list[str]) -> None:
+def database(socket: str) -> str:
+    """The URL of a new and empty database of the server."""
+    import psycopg
+
+    name = f"d{uuid.uuid4().hex}"
+    where = f"host={socket} user=tester dbname=postgres"
+    with psycopg.connect(where, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    return f"postgresql+psycopg://tester:secret@/{name}?host={socket}"
+
+
+def _run(command: list[str], environment: Mapping[str, str] | None = None) -> None:
     done = subprocess.run(
         _as_somebody(command),
         cwd="/tmp",
+        env={**os.environ, **(environment or {})},
         stdout=subprocess.DEVNULL,  # a pipe would stay open as long as the server
         stderr=subprocess.DEVNULL,
         check=False,

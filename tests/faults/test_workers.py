@@ -13,9 +13,10 @@ import psutil
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from search.objective import WORKER, Interrupted
+from search.objective import Interrupted
 from search.order import SearchStoppedError
 from search.pool import Crew
+from search.processes import WORKER
 from search.runner import run_search
 from search.storage import open_storage
 from search.trials import RETRY_OF, ending, is_lost, ordinals, tally
