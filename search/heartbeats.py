@@ -41,7 +41,8 @@ class Listener:
     A heartbeat is a time by the clock of a database or, with SQLite, of the process that wrote it.
     Such clocks may be wrong or set meanwhile, so no two of them are compared: a trial is heard of
     when its heartbeat is another than at the last look. Time is this process's own, which nobody
-    sets; and between two looks no more than an interval counts, for it may have been suspended.
+    sets; and between two looks no more than half an interval counts, for this process may have
+    been suspended, and all others with it.
     """
 
     def __init__(self, study: Study) -> None:
@@ -52,7 +53,7 @@ class Listener:
         """Look, and return the ids of these trials."""
         interval = backend(self._study).get_heartbeat_interval() or 0
         now = time.monotonic()
-        passed, self._looked = min(now - self._looked, interval), now
+        passed, self._looked = min(now - self._looked, interval / 2), now
         self._heard = {
             trial: (beat, self._silence(trial, beat, passed))
             for trial, beat in _heartbeats(self._study).items()
