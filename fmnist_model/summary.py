@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
@@ -37,9 +38,19 @@ def print_evaluation(console: Console, found: Mapping[str, Any], directory: Path
         *faulty,
         f"this study has opened the test set {_times(found['test_set_opened'])}",
         f"written: {directory}/ evaluation.json, predictions.npz, model.keras",
-        "next: make report draws it",
+        f"next: make report{_variables(found['configuration']['provenance'], directory)} draws it",
     ]
     console.print("\n".join(lines), highlight=False, markup=False, soft_wrap=True)
+
+
+def _variables(provenance: Mapping[str, Any], directory: Path) -> str:
+    """What make needs to find the study again, where that is not the default."""
+    study, storage = provenance.get("study"), provenance.get("storage")
+    said = f" NAME={quote(str(study))}" if study not in (None, "paper") else ""
+    beside = f"sqlite:///{directory.parent}/studies.db"
+    if storage in (None, beside) or "***" in str(storage):  # one with a password goes unsaid
+        return said
+    return f"{said} STORAGE={quote(str(storage))}"
 
 
 def _ensemble_lines(found: Mapping[str, Any] | None, seeds: int) -> list[str]:

@@ -105,7 +105,13 @@ def run_command(
     started = time.monotonic()
     found = _searched(order, progress, crew, load)
     closing(progress.console, found, time.monotonic() - started)
-    next_steps(progress.console, found, _variables(study, name, storage, data))
+    given: dict[str, object] = {"STUDY": study, "NAME": name, "STORAGE": storage, "DATA": data}
+    given |= {"ENGINE": engine, "SLOTS": slots, "WORKERS": workers, "THREADS": threads}
+    given["LAUNCHER"] = launcher
+    if launcher == "ray":
+        given |= {"CPUS_PER_WORKER": cpus, "GPUS_PER_WORKER": gpus}
+        given |= {"RAY_ADDRESS": os.environ.get("RAY_ADDRESS")}
+    next_steps(progress.console, found, given)
 
 
 @app.command()
@@ -146,20 +152,6 @@ def _searched(order: Order, progress: Progress, crew: Crew | None, load: Load) -
         progress.close()
 
 
-def _variables(study: str, name: str | None, storage: str, data: Path | None = None) -> str:
-    """The make variables that say the same as these options, where they are not the default."""
-    from shlex import quote
-
-    from search.storage import shown
-
-    usual = {"STUDY": "paper", "NAME": None, "STORAGE": DEFAULT_URL, "DATA": None}
-    given = {"STUDY": study, "NAME": name, "STORAGE": storage, "DATA": data}
-    changed = {key: value for key, value in given.items() if value != usual[key]}
-    if "STORAGE" in changed:
-        changed["STORAGE"] = shown(storage)
-    return "".join(f" {key}={quote(str(value))}" for key, value in changed.items())
-
-
 @app.command()
 def status(
     study: StudyOption = "paper",
@@ -180,7 +172,7 @@ def status(
             return
         console = Console()
         print_status(console, found)
-        next_steps(console, found, _variables(study, name, storage))
+        next_steps(console, found, {"STUDY": study, "NAME": name, "STORAGE": storage})
 
 
 def _status(study: Any, trials: list[Any]) -> dict[str, Any]:
@@ -216,11 +208,12 @@ def export(
 ) -> None:
     """Write the best configuration to studies/results/<study>/best.toml."""
     from search.export import export as write
+    from search.hints import make
     from search.preset import study_name
 
     with _opened(study_name(study, name), storage) as found:
         path = write(found, storage, trial)
-    print(f"{path} written; next: make evaluate{_variables(study, name, DEFAULT_URL)}")
+    print(f"{path} written; next: {make('evaluate', {'STUDY': study, 'NAME': name})}")
 
 
 @app.command()
@@ -232,11 +225,13 @@ def copy(
 ) -> None:
     """Copy a study from one database to another, and verify it."""
     from search.copy import copy_study
+    from search.hints import make, unsaid
     from search.preset import study_name
 
     done = copy_study(source, target, study_name(study, name))
     print(f"{done.study}: {done.trials} trials copied to {done.target} and verified")
-    print(f"next: make search{_variables(study, name, target)}")
+    given = {"STUDY": study, "NAME": name, "STORAGE": target}
+    print(f"next{unsaid(given)}: {make('search', given)}")
 
 
 @contextmanager

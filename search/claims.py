@@ -13,9 +13,10 @@ from typing import Any
 from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
+from search.heartbeats import Listener
 from search.losses import mark_lost
-from search.objective import WORKER, this_process
 from search.preset import Arm, Preset
+from search.processes import WORKER, this_process
 from search.sampling import make_sampler
 from search.space import grid_size, stored
 from search.storage import backend, claiming, transaction
@@ -59,6 +60,7 @@ class Claims:
         self.study, self._preset = study, preset
         self._target, self._pool = target, pool
         self._seed = int(study.user_attrs["seed"])
+        self._listener = Listener(study)
 
     def next(self) -> Trial | Rest:
         """Claim a trial, with its sampler in place, or say why there is none.
@@ -66,7 +68,8 @@ class Claims:
         The trial runs then; it is this process's until it ends or loses it to another.
         """
         with claiming(self.study):
-            if mark_lost(self.study, trials := self._trials(), KILLED, self._pool):
+            trials, silent = self._trials(), self._listener.silent()
+            if mark_lost(self.study, trials, KILLED, silent, self._pool):
                 trials = self._trials()
             chosen = self._choose(trials)
             if isinstance(chosen, Rest):

@@ -5,35 +5,38 @@ worker was killed, too, has failed: it may be what kills them, as one that takes
 from __future__ import annotations
 
 import socket
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
-from search.objective import WORKER, is_gone
-from search.storage import backend, claiming, lock_trial
+from search.processes import WORKER, is_gone
+from search.storage import claiming, lock_trial
 from search.trials import DEADLY, ERROR, FAIL_REASON, INTERRUPTED, KILLED, RETRY_OF
 
 
 def mark_lost(
-    study: Study, trials: Sequence[FrozenTrial], reason: str, pool: int | None = None
+    study: Study,
+    trials: Sequence[FrozenTrial],
+    reason: str,
+    silent: Container[int],
+    pool: int | None = None,
 ) -> bool:
-    """While `claiming`, fail those running trials whose process is gone or not heard of any more;
-    were there any?
+    """While `claiming`, fail those running trials whose process is gone, or whose id is among the
+    `silent`; were there any?
 
     `reason` is KILLED, or INTERRUPTED where it counts for nothing. Processes that process `pool`
     of this machine has started are left to it, for it knows how they ended (`mark_dead`).
     """
-    stale = set(backend(study)._get_stale_trial_ids(study._study_id))
     lost = {}
     for trial in trials:
         worker = trial.user_attrs.get(WORKER)
         if trial.state != TrialState.RUNNING:
             continue
-        if trial._trial_id in stale:
-            lost[trial.number] = "was not heard of any more"
-        elif is_gone(worker) and not (pool and worker and worker.get("parent") == pool):
+        if is_gone(worker) and not (pool and worker and worker.get("parent") == pool):
             lost[trial.number] = "was killed"
+        elif trial._trial_id in silent:
+            lost[trial.number] = "was not heard of any more"
     workers = [trials[number].user_attrs.get(WORKER) for number in lost]
     for (number, how), worker in zip(lost.items(), workers, strict=True):
         _mark(study, trials[number], _blame(reason, workers.count(worker)), how)

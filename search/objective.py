@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import socket
 import traceback
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
-import psutil
 from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, Trial, TrialState
 
@@ -19,9 +17,6 @@ from search.sampling import trial_seeds
 from search.space import configurations, suggest
 from search.storage import transaction
 from search.trials import ERROR, FAIL_REASON, ORDINAL, RAISED
-
-WORKER = "worker"
-CLOCK_SECONDS = 5.0
 
 OnStart = Callable[[Trial], None]
 OnEpoch = Callable[[EpochMetrics], None]
@@ -72,30 +67,6 @@ class OneAtATime:
 
 class Interrupted(KeyboardInterrupt):
     """Raised between two epochs after Ctrl-C or SIGTERM, so that the trial is told of it."""
-
-
-def this_process() -> dict[str, Any]:
-    """Names this process so that another can tell later whether it still lives."""
-    process = psutil.Process()
-    return {
-        "host": socket.gethostname(),
-        "pid": process.pid,
-        "started": process.create_time(),
-        "parent": process.ppid(),
-    }
-
-
-def is_gone(worker: dict[str, Any] | None) -> bool:
-    """Has the process that ran a trial ended, as far as this machine can tell?"""
-    if worker is None or worker.get("host") != socket.gethostname():
-        return False
-    try:
-        process = psutil.Process(worker["pid"])
-        # The start is computed from the clock, which may have been set since.
-        another = abs(process.create_time() - worker["started"]) > CLOCK_SECONDS
-        return another or process.status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,9 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from search.losses import mark_dead
-from search.objective import WORKER, Interrupted
+from search.objective import Interrupted
 from search.order import Order, SearchStoppedError
+from search.processes import WORKER
 from search.progress import Progress
 from search.trials import is_finished
 

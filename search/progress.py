@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 from optuna.study import Study
@@ -16,7 +16,9 @@ from rich.table import Table
 from rich.text import Text
 
 from fmnist_model.results import EpochMetrics
-from search.objective import WORKER, failure, is_gone
+from search.hints import make, unsaid
+from search.objective import failure
+from search.processes import WORKER, is_gone
 from search.trials import Tally, best_trials, ending, is_finished, tally
 
 STYLES = {
@@ -209,17 +211,17 @@ def closing(console: Console, study: Study, seconds: float) -> None:
     console.print(f"this took {timedelta(seconds=round(seconds))}", highlight=False)
 
 
-def next_steps(console: Console, study: Study, variables: str) -> None:
-    """Print the commands that make sense now, with the make variables that they need."""
+def next_steps(console: Console, study: Study, given: Mapping[str, object]) -> None:
+    """Print the commands that make sense now, with those make variables that were given."""
     trials = study.get_trials(deepcopy=False)
-    steps = {f"make dashboard{variables}": "look at it in the browser"}
-    steps[f"make report{variables}"] = "draw it as one page"
+    steps = {"dashboard": "look at it in the browser", "report": "draw it as one page"}
     if best_trials(trials, 1):
-        steps[f"make export{variables}"] = "write the best configuration to best.toml"
-        steps[f"make evaluate{variables}"] = "then retrain that and open the test set once"
+        steps["export"] = "write the best configuration to best.toml"
+        steps["evaluate"] = "then retrain that and open the test set once"
+    steps["search"] = "search on"
     more = max(1, 2 * sum(map(is_finished, trials)))
-    steps[f"make search{variables} TRIALS={more}"] = "search on"
-    width = max(map(len, steps))
-    console.print("next:")
-    for command, purpose in steps.items():
-        console.print(Text(f"  {command:<{width}}   # {purpose}"), soft_wrap=True)
+    commands = {target: make(target, {**given, "TRIALS": more}) for target in steps}
+    width = max(map(len, commands.values()))
+    console.print(Text(f"next{unsaid(given)}:"), soft_wrap=True)
+    for target, purpose in steps.items():
+        console.print(Text(f"  {commands[target]:<{width}}   # {purpose}"), soft_wrap=True)

@@ -7,10 +7,11 @@ from optuna.study import Study
 from optuna.trial import TrialState
 
 from search.cluster import run_on_ray
+from search.heartbeats import overdue
 from search.losses import mark_lost
-from search.objective import WORKER
 from search.order import Order, interruptible
 from search.pool import Crew, Pool
+from search.processes import WORKER, is_elsewhere
 from search.progress import Progress
 from search.pruning import make_pruner
 from search.storage import claiming, faults_explained, open_storage
@@ -54,7 +55,9 @@ def _tell_of_the_running(study: Study, progress: Progress) -> None:
     """
     running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
     with claiming(study):
-        mark_lost(study, study.get_trials(deepcopy=False), INTERRUPTED)
+        elsewhere = {t._trial_id for t in running if is_elsewhere(t.user_attrs.get(WORKER))}
+        silent = elsewhere & overdue(study)
+        mark_lost(study, study.get_trials(deepcopy=False), INTERRUPTED, silent)
     for trial in running:
         if is_lost(study.trials[trial.number]):
             progress.say(f"trial {trial.number} was killed; it will be tried again")

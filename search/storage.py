@@ -92,6 +92,12 @@ def sqlite_file(url: str) -> Path | None:
     return Path(parsed.database)
 
 
+def has_password(url: str) -> bool:
+    """Is there anything in the URL that may not be printed?"""
+    parsed = make_url(url)
+    return parsed.password is not None or any("password" in key for key in parsed.query)
+
+
 def shown(url: str) -> str:
     """The URL as it may be printed and kept: without its passwords."""
     parsed = make_url(url)

@@ -5,10 +5,9 @@ It has as many in hand as its engine has slots, each a generator that is resumed
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Generator
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
@@ -17,6 +16,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from fmnist_model.quiet import native_log_hidden
 from search.claims import Claims, Rest
+from search.heartbeats import beating
 from search.objective import (
     Interrupted,
     Objective,
@@ -29,7 +29,7 @@ from search.objective import (
 from search.order import Order, SearchStoppedError
 from search.progress import Progress
 from search.sampling import make_sampler
-from search.storage import backend, lock_trial, transaction
+from search.storage import lock_trial, transaction
 from search.study import check_data
 from search.trials import FAIL_REASON, INTERRUPTED, ending, is_lost
 
@@ -158,7 +158,7 @@ class Worker:
 
     def _try(self, objective: Objective, trial: Trial) -> Hand:
         try:
-            with _heartbeat(trial, self._order.preset.workers.heartbeat):
+            with beating(trial, self._order.preset.workers.heartbeat):
                 outcome = yield from objective(trial)
         except UpdateFinishedTrialError:
             outcome = Outcome(TrialState.FAIL)  # another has written how it ended
@@ -197,22 +197,3 @@ class Worker:
 
 def _side_by_side(engine: Engine) -> TrainsSideBySide:
     return engine if isinstance(engine, TrainsSideBySide) else OneAtATime(engine)
-
-
-@contextmanager
-def _heartbeat(trial: Trial, interval: float) -> Iterator[None]:
-    """Let the trial be heard of every `interval` seconds while the block runs."""
-    ended = threading.Event()
-
-    def beat() -> None:
-        while not ended.wait(interval):
-            with suppress(StorageInternalError):  # the trial meets the same fault and tells of it
-                backend(trial.study).record_heartbeat(trial._trial_id)
-
-    thread = threading.Thread(target=beat, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        thread.join()

@@ -14,7 +14,7 @@ from optuna.trial import FrozenTrial
 from fmnist_model.config import TrainConfig
 from search.preset import Preset
 from search.trials import best_trials, ending
-from studies.table import last_value, tried
+from studies.table import last_value, tried, when
 
 TRAIN_IMAGES, VALIDATION_IMAGES = 48_000, 12_000
 """The paper's split; a preset's `data.limit` shrinks both alike."""
@@ -82,13 +82,9 @@ def answer(preset: Preset, trials: Sequence[FrozenTrial]) -> Answer:
 
 def _wall(ended: Sequence[FrozenTrial]) -> float:
     """Seconds in which at least one trial ran: pauses between two searches do not count."""
-    spans = sorted(
-        (trial.datetime_start.timestamp(), trial.datetime_complete.timestamp())
-        for trial in ended
-        if trial.datetime_start and trial.datetime_complete
-    )
+    spans = [span for trial in ended if (span := when(trial)) is not None]
     total, until = 0.0, -math.inf
-    for start, end in spans:
+    for start, end in sorted((start.timestamp(), end.timestamp()) for start, end in spans):
         total += max(0.0, end - max(start, until))
         until = max(until, end)
     return total

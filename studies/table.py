@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 import pandas as pd
@@ -60,6 +61,7 @@ def _row(trial: FrozenTrial) -> dict[str, Any]:
     attributes = trial.user_attrs
     diagnosis = attributes.get("diagnosis") or {}
     worker = attributes.get("worker") or {}
+    started, ended = when(trial) or (None, None)
     return {
         "trial": trial.number,
         **trial.params,
@@ -81,9 +83,22 @@ def _row(trial: FrozenTrial) -> dict[str, Any]:
         "training_seed": attributes.get("seed"),
         "arm": attributes.get(ARM),
         "worker": f"{worker['host']}:{worker['pid']}" if worker else None,
-        "started": _utc(trial.datetime_start),
-        "ended": _utc(trial.datetime_complete),
+        "started": _utc(started),
+        "ended": _utc(ended),
     }
+
+
+def when(trial: FrozenTrial) -> tuple[datetime, datetime] | None:
+    """When a trial began and ended, by the clock of its machine.
+
+    By one that was set back meanwhile, as local times are in autumn, it may have ended before it
+    began: then it is taken to have ended when it had trained for as long as it did.
+    """
+    started, ended = trial.datetime_start, trial.datetime_complete
+    if started is None or ended is None:
+        return None
+    trained = timedelta(seconds=trial.user_attrs.get("train_seconds", 0.0))
+    return started, ended if ended >= started else started + trained
 
 
 def _utc(time: Any) -> pd.Timestamp | None:

@@ -7,13 +7,12 @@ import shutil
 import struct
 import subprocess
 import sys
-import uuid
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.postgres import programs, server
+from benchmarks.postgres import CAREFREE, database, programs, server
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
@@ -53,20 +52,14 @@ def postgres():
     binaries = programs()
     if binaries is None:
         pytest.skip("no PostgreSQL server is installed (Debian's package is postgresql)")
-    with server(binaries) as socket:
+    with server(binaries, CAREFREE) as socket:
         yield socket
 
 
 @pytest.fixture
 def postgres_url(postgres) -> str:
     """The URL of an empty PostgreSQL database."""
-    import psycopg
-
-    name = f"d{uuid.uuid4().hex}"
-    where = f"host={postgres} user=tester dbname=postgres"
-    with psycopg.connect(where, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
-    return f"postgresql+psycopg://tester:secret@/{name}?host={postgres}"
+    return database(postgres)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -11,9 +11,9 @@ import pytest
 from optuna.trial import TrialState, create_trial
 
 from search.losses import mark_lost
-from search.objective import WORKER, this_process
 from search.pool import Crew
 from search.preset import load_preset
+from search.processes import WORKER, this_process
 from search.runner import run_search
 from search.storage import claiming, open_storage
 from search.study import open_study
@@ -119,5 +119,5 @@ def test_of_several_trials_in_hand_none_is_blamed(replayed, url, in_hand, reason
     for _ in range(in_hand):
         study._storage.create_new_trial(study._study_id, running)
     with claiming(study):
-        assert mark_lost(study, study.get_trials(), KILLED)
+        assert mark_lost(study, study.get_trials(), KILLED, silent=())
     assert {trial.user_attrs[FAIL_REASON] for trial in study.trials} == {reason}

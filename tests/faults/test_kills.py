@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from search import pool
-from search.objective import WORKER
+from search.processes import WORKER
 from search.storage import StorageError, sqlite_file
 from search.trials import RETRY_OF, is_lost, tally
 from tests.faults.conftest import write_replay

@@ -13,9 +13,10 @@ import psutil
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from search.objective import WORKER, Interrupted
+from search.objective import Interrupted
 from search.order import SearchStoppedError
 from search.pool import Crew
+from search.processes import WORKER
 from search.runner import run_search
 from search.storage import open_storage
 from search.trials import RETRY_OF, ending, is_lost, ordinals, tally
@@ -99,6 +100,25 @@ def test_a_worker_that_lives_keeps_its_trial_beyond_two_heartbeats(replayed, url
     other = start("slow", 2, url, seconds=0)
     assert slow.communicate(timeout=300)[1] == other.communicate(timeout=300)[1] == ""
     assert tally(load("slow", url).trials).lost == 0
+
+
+def test_workers_that_were_suspended_together_take_nothing_from_each_other(replayed, url):
+    """As with a laptop, or a container that is frozen: who wakes first has not listened either."""
+    write_replay("heartbeat = 6")
+    slow = start("asleep", 2, url, seconds=7)
+    wait_until(lambda: running("asleep", url))
+    other = start("asleep", 2, url, seconds=0)
+    wait_until(lambda: tally(load("asleep", url).trials).finished == 1)
+    for worker in (slow, other):
+        worker.send_signal(signal.SIGSTOP)
+    time.sleep(13)  # more than two heartbeats
+    other.send_signal(signal.SIGCONT)
+    time.sleep(2.5)  # it has looked by now
+    slow.send_signal(signal.SIGCONT)
+    for worker in (slow, other):
+        assert (worker.communicate(timeout=300)[1], worker.returncode) == ("", 0)
+    trials = load("asleep", url).trials
+    assert len(trials) == tally(trials).finished == 2
 
 
 def test_a_worker_that_dies_again_and_again_ends_the_search(replayed):

@@ -161,16 +161,6 @@ def test_mistakes_are_one_sentence(command, arguments, said):
     assert "secret" not in done.stdout + done.stderr
 
 
-def test_hints_hide_the_password_and_are_quoted():
-    from search.__main__ import _variables
-
-    url = "postgresql+psycopg://me:secret@db/x"
-    assert _variables("paper", None, url) == " STORAGE='postgresql+psycopg://me:***@db/x'"
-    assert _variables("smoke", "mine", "sqlite:///a b.db", Path("my data")) == (
-        " STUDY=smoke NAME=mine STORAGE='sqlite:///a b.db' DATA='my data'"
-    )
-
-
 def test_a_killed_trial_is_not_called_running(tiny, command):
     study = search(1)
     dead = {"host": socket.gethostname(), "pid": 2**22 + 1, "started": 0}

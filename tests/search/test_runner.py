@@ -14,7 +14,6 @@ import time
 import optuna
 import pytest
 
-from search.objective import is_gone, this_process
 from search.order import SearchStoppedError
 from search.progress import Progress
 from search.runner import run_search
@@ -308,13 +307,3 @@ def test_a_database_that_breaks_is_one_sentence(tiny):
         StorageError, match=r"the database cannot be used: no such table: main\.nowhere"
     ):
         search(2, progress=DestroyingProgress(quiet_progress().console))
-
-
-def test_this_process_is_not_gone():
-    mine = this_process()
-    assert not is_gone(mine)
-    assert is_gone(mine | {"started": mine["started"] - 10})
-    assert not is_gone(mine | {"host": "elsewhere", "pid": 2**22})
-    child = subprocess.Popen([sys.executable, "-c", "pass"])
-    child.wait()
-    assert is_gone(mine | {"pid": child.pid})

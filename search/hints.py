@@ -1,0 +1,50 @@
+"""The make commands that are printed to be copied, each with the variables that it needs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from shlex import quote
+
+from search.defaults import DEFAULT_URL
+from search.storage import has_password
+
+USUAL = {
+    "STUDY": "paper",
+    "STORAGE": DEFAULT_URL,
+    "ENGINE": "auto",
+    "WORKERS": "1",
+    "LAUNCHER": "local",
+    "CPUS_PER_WORKER": "1",
+    "GPUS_PER_WORKER": "0",
+}
+STUDY = ("STUDY", "NAME", "STORAGE")
+CREW = ("WORKERS", "THREADS", "LAUNCHER", "CPUS_PER_WORKER", "GPUS_PER_WORKER", "RAY_ADDRESS")
+TAKES = {
+    "dashboard": ("STORAGE",),
+    "report": STUDY,
+    "export": STUDY,
+    "evaluate": ("STUDY", "NAME", "DATA"),
+    "search": (*STUDY, "DATA", "ENGINE", "SLOTS", *CREW, "TRIALS"),
+}
+"""Which variables of the Makefile each of its targets takes."""
+
+
+def make(target: str, given: Mapping[str, object]) -> str:
+    """The command for this target with those variables that are given, not the default, and taken
+    by it. A storage with a password is left out: see `unsaid`."""
+    words = ["make", target]
+    for name in TAKES[target]:
+        if (value := given.get(name)) is None:
+            continue
+        text = f"{value:g}" if isinstance(value, float) else str(value)
+        if text != USUAL.get(name) and not (name == "STORAGE" and has_password(text)):
+            words.append(f"{name}={quote(text)}")
+    return " ".join(words)
+
+
+def unsaid(given: Mapping[str, object]) -> str:
+    """What a user has to do besides, as a parenthesis; nothing where the commands say it all."""
+    storage = given.get("STORAGE")
+    if storage is None or not has_password(str(storage)):
+        return ""
+    return " (STORAGE has a password and is not shown: have it in the environment)"
