@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from fmnist_model.command_line import new_app, run
-from search.defaults import DEFAULT_URL
+from search.defaults import DEFAULT_URL, make_variables
 
 if TYPE_CHECKING:
     from optuna.study import Study
@@ -105,7 +105,7 @@ def run_command(
     started = time.monotonic()
     found = _searched(order, progress, crew, load)
     closing(progress.console, found, time.monotonic() - started)
-    next_steps(progress.console, found, _variables(study, name, storage, data))
+    next_steps(progress.console, found, make_variables(study, name, storage, data))
 
 
 @app.command()
@@ -146,20 +146,6 @@ def _searched(order: Order, progress: Progress, crew: Crew | None, load: Load) -
         progress.close()
 
 
-def _variables(study: str, name: str | None, storage: str, data: Path | None = None) -> str:
-    """The make variables that say the same as these options, where they are not the default."""
-    from shlex import quote
-
-    from search.storage import shown
-
-    usual = {"STUDY": "paper", "NAME": None, "STORAGE": DEFAULT_URL, "DATA": None}
-    given = {"STUDY": study, "NAME": name, "STORAGE": storage, "DATA": data}
-    changed = {key: value for key, value in given.items() if value != usual[key]}
-    if "STORAGE" in changed:
-        changed["STORAGE"] = shown(storage)
-    return "".join(f" {key}={quote(str(value))}" for key, value in changed.items())
-
-
 @app.command()
 def status(
     study: StudyOption = "paper",
@@ -180,7 +166,7 @@ def status(
             return
         console = Console()
         print_status(console, found)
-        next_steps(console, found, _variables(study, name, storage))
+        next_steps(console, found, make_variables(study, name, storage))
 
 
 def _status(study: Any, trials: list[Any]) -> dict[str, Any]:
@@ -220,7 +206,7 @@ def export(
 
     with _opened(study_name(study, name), storage) as found:
         path = write(found, storage, trial)
-    print(f"{path} written; next: make evaluate{_variables(study, name, DEFAULT_URL)}")
+    print(f"{path} written; next: make evaluate{make_variables(study, name, DEFAULT_URL)}")
 
 
 @app.command()
@@ -236,7 +222,7 @@ def copy(
 
     done = copy_study(source, target, study_name(study, name))
     print(f"{done.study}: {done.trials} trials copied to {done.target} and verified")
-    print(f"next: make search{_variables(study, name, target)}")
+    print(f"next: make search{make_variables(study, name, target)}")
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from fmnist_model.command_line import new_app, run
-from search.defaults import DEFAULT_URL
+from search.defaults import DEFAULT_URL, make_variables
 
 app = new_app("Look at what the searches found.")
 
@@ -37,7 +37,8 @@ def report(
     from search.preset import study_name
     from studies.report import write_report
 
-    written = write_report(study_name(study, name), storage, _say, copies)
+    variables = make_variables(study, name, storage)
+    written = write_report(study_name(study, name), storage, _say, copies, variables)
     kept = [written.csv.name, written.parquet.name]
     if written.figures is not None:
         kept.append(f"{written.figures.name}/")

@@ -162,11 +162,11 @@ def test_mistakes_are_one_sentence(command, arguments, said):
 
 
 def test_hints_hide_the_password_and_are_quoted():
-    from search.__main__ import _variables
+    from search.defaults import make_variables
 
     url = "postgresql+psycopg://me:secret@db/x"
-    assert _variables("paper", None, url) == " STORAGE='postgresql+psycopg://me:***@db/x'"
-    assert _variables("smoke", "mine", "sqlite:///a b.db", Path("my data")) == (
+    assert make_variables("paper", None, url) == " STORAGE='postgresql+psycopg://me:***@db/x'"
+    assert make_variables("smoke", "mine", "sqlite:///a b.db", Path("my data")) == (
         " STUDY=smoke NAME=mine STORAGE='sqlite:///a b.db' DATA='my data'"
     )
 
