@@ -37,7 +37,8 @@ def report(
     from search.preset import study_name
     from studies.report import write_report
 
-    written = write_report(study_name(study, name), storage, _say, copies)
+    given = {"STUDY": study, "NAME": name, "STORAGE": storage}
+    written = write_report(study_name(study, name), storage, _say, copies, given)
     kept = [written.csv.name, written.parquet.name]
     if written.figures is not None:
         kept.append(f"{written.figures.name}/")

@@ -24,10 +24,12 @@ from fmnist_model.config import CLASSES
 from search.export import RESULTS
 from search.preset import parse_preset
 from search.trials import ending
-from studies import figures
-from studies.answer import answer
+from studies import course
+from studies.answer import answer, in_words
+from studies.marks import short
 from studies.page import HERE
 from studies.table import escaped, trial_table, tried
+from studies.theme import EITHER
 
 ARTIFACTS = RESULTS / "artifacts"
 SIGNED = "*Written by make dashboard; edit it and it is yours.*"
@@ -93,19 +95,25 @@ def _plain(text: object) -> str:
     return "".join(f"\\{c}" if c in "\\`*_{}[]<>#|!~" else c for c in str(text))
 
 
+def _coded(text: str) -> str:
+    """The same, but for what stands between backticks, which stays code."""
+    parts = text.split("`")
+    return "`".join(part if place % 2 else _plain(part) for place, part in enumerate(parts))
+
+
 def _study_note(study: Study, trials: Sequence[FrozenTrial]) -> str:
     preset = parse_preset(study.user_attrs["preset"], f"study {study.study_name}")
-    found = answer(preset, trials)
+    found = answer(preset, trials, {"STUDY": study.study_name})
     lines = [f"# {_plain(study.study_name)}"]
     if found.best is not None:
         lines.append(f"Best: **{found.best.value:.4f}**, trial {found.best.number}")
-        lines += [f"- {_plain(n)}: {_plain(v)}" for n, v in found.best.params.items()]
+        lines += [f"- {_plain(n)}: {_plain(short(v))}" for n, v in found.best.params.items()]
     lines.append("What the search suggests:")
-    lines += [f"- {_plain(sentence)}" for sentence in found.advice]
-    saved = sum(one.seconds for one in found.saved.values()) / 60
+    lines += [f"- {_coded(sentence)}" for sentence in found.advice]
+    saved = sum(one.seconds for one in found.saved.values())
     lines.append(
-        f"Training took {found.train_seconds / 60:.0f} minutes; stopping early saved about "
-        f"{saved:.0f}."
+        f"Training took {in_words(found.train_seconds)}; stopping early saved about "
+        f"{in_words(saved)}, estimated from the study's own steps."
     )
     return "\n\n".join(lines).replace("\n\n- ", "\n- ")
 
@@ -159,10 +167,12 @@ def _figures(study: Study, trials: Sequence[FrozenTrial]) -> None:
 
     safe = escaped(trial_table(trials))
     drawn = {
-        "history-by-ending": figures.draw_history(figures.history_data(safe)),
-        "training-curves": figures.draw_curves(figures.curves_data(trials)),
+        "History by ending": course.draw_history(course.history_data(safe)),
+        "Training curves": course.draw_curves(course.curves_data(trials)),
     }
-    for name, figure in drawn.items():
+    for title, figure in drawn.items():
+        figure.update_layout(template=EITHER, title=title, margin={"t": 90})
+        name = title.lower().replace(" ", "-")
         save_plotly_graph_object(study, figure, graph_object_id=name)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import Any, NamedTuple
 
@@ -12,18 +12,21 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 from optuna.trial import FrozenTrial
 
 from fmnist_model.config import TrainConfig
+from search.hints import make
 from search.preset import Preset
-from search.trials import best_trials, ending
+from search.trials import best_trials, ending, is_finished
 from studies.table import last_value, tried, when
 
 TRAIN_IMAGES, VALIDATION_IMAGES = 48_000, 12_000
 """The paper's split; a preset's `data.limit` shrinks both alike."""
 EDGE = 0.05
 """So near to the end of a range, as a share of it, a best value lies on the boundary."""
-ENOUGH = 3
+ENOUGH = 5
 """So many trials a choice has to have had before it is judged."""
 CLEARLY = 0.02
 """So much validation accuracy less is clearly worse."""
+FEW = 10
+"""Fewer trials say nothing of whether more would help."""
 FREE = ("learning_rate", "momentum", "dropout", "output_activation")
 """Hyperparameters that do not change how long a step takes."""
 DRAWS = 20_000
@@ -65,8 +68,10 @@ class Answer(NamedTuple):
     advice: list[str]
 
 
-def answer(preset: Preset, trials: Sequence[FrozenTrial]) -> Answer:
-    """Work the answer out from a study's trials."""
+def answer(
+    preset: Preset, trials: Sequence[FrozenTrial], given: Mapping[str, object] = {}
+) -> Answer:
+    """Work the answer out from a study's trials; for `given` see `advice`."""
     ended = tried(trials)
     best = best_trials(ended, 1)
     seconds = sum(trial.user_attrs.get("train_seconds", 0.0) for trial in ended)
@@ -76,7 +81,7 @@ def answer(preset: Preset, trials: Sequence[FrozenTrial]) -> Answer:
         wall_seconds=_wall(ended),
         saved=saved(preset, ended),
         optimism=optimism(preset, ended),
-        advice=advice(ended),
+        advice=advice(ended, given),
     )
 
 
@@ -154,13 +159,44 @@ def optimism(preset: Preset, ended: Sequence[FrozenTrial]) -> Optimism | None:
     return Optimism(float(gain.mean()), float(np.quantile(gain, 0.975)), len(values), images)
 
 
-def advice(ended: Sequence[FrozenTrial]) -> list[str]:
-    """What the search suggests doing next, a sentence each."""
+def in_words(seconds: float) -> str:
+    """A time as "1 h 5 min", "3 min 20 s" or "12 s"."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def advice(ended: Sequence[FrozenTrial], given: Mapping[str, object] = {}) -> list[str]:
+    """What the search suggests doing next, a sentence each; commands stand between backticks.
+
+    `given` are the variables of make that name the study, for `search.hints.make`.
+    """
     best = best_trials(ended, 1)
     if not best:
-        return ["No trial has completed: search on, or look at the stuck runs below."]
-    said = [*_boundaries(best[0]), *_choices(best[0], ended), *_progress(best[0], ended)]
-    return [*said, "Export the best configuration and judge it: make export, then make evaluate."]
+        return _without_any(ended, given)
+    return [
+        *_boundaries(best[0]),
+        *_choices(best[0], ended),
+        *_progress(best[0], ended, given),
+    ]
+
+
+def _without_any(ended: Sequence[FrozenTrial], given: Mapping[str, object]) -> list[str]:
+    said = [f"No trial has completed: search on (`{_search_on(ended, given)}`)."]
+    hopeless = {name: sum(ending(t) == name for t in ended) for name in ("stuck", "diverged")}
+    for name, cure in (
+        ("stuck", "the maps below show where; leave those choices out"),
+        ("diverged", "lower the range of learning_rate or momentum"),
+    ):
+        if hopeless[name] > len(ended) / 3:
+            said.append(f"{hopeless[name]} of {len(ended)} trials {name}: {cure}.")
+    return said
+
+
+def _search_on(ended: Sequence[FrozenTrial], given: Mapping[str, object]) -> str:
+    return make("search", {**given, "TRIALS": 2 * max(1, sum(map(is_finished, ended)))})
 
 
 def _boundaries(best: FrozenTrial) -> list[str]:
@@ -170,14 +206,18 @@ def _boundaries(best: FrozenTrial) -> list[str]:
             continue
         assert isinstance(distribution, FloatDistribution | IntDistribution)
         place = position(best.params[name], distribution)
-        if place <= EDGE or place >= 1 - EDGE:
-            end, limit = (
-                ("lower", distribution.low) if place <= EDGE else ("upper", distribution.high)
-            )
-            said.append(
-                f"{name} of the best trial, {best.params[name]:.3g}, lies at the {end} end of its "
-                f"range ({limit:g}): widen the range there."
-            )
+        if EDGE < place < 1 - EDGE:
+            continue
+        end, limit = ("lower", distribution.low) if place <= EDGE else ("upper", distribution.high)
+        cure = (
+            "try it without"
+            if limit == 0  # none of the hyperparameters may be negative
+            else "widen the range there"
+        )
+        said.append(
+            f"{name} of the best trial, {best.params[name]:.3g}, lies at the {end} end of its "
+            f"range ({limit:g}): {cure}."
+        )
     return said
 
 
@@ -190,15 +230,19 @@ def position(value: float, distribution: FloatDistribution | IntDistribution) ->
 
 
 def _choices(best: FrozenTrial, ended: Sequence[FrozenTrial]) -> list[str]:
+    """A sentence a hyperparameter of which some choices came nowhere near the best trial."""
     said = []
     for name, distribution in best.distributions.items():
         if not isinstance(distribution, CategoricalDistribution):
             continue
-        for choice in distribution.choices:
-            having = [trial for trial in ended if trial.params.get(name) == choice]
-            verdict = _verdict(having, best)
-            if choice != best.params[name] and verdict:
-                said.append(f"{name} = {choice}: {verdict}. Leave it out.")
+        tried = {c: [t for t in ended if t.params.get(name) == c] for c in distribution.choices}
+        poor = {c: _verdict(having, best) for c, having in tried.items() if c != best.params[name]}
+        listed = ", ".join(f"{choice} ({verdict})" for choice, verdict in poor.items() if verdict)
+        if listed:
+            said.append(
+                f"{name}: {listed} never came near {best.params[name]} ({best.value:.4f}); leave "
+                f"out what more epochs would not help."
+            )
     return said
 
 
@@ -206,27 +250,29 @@ def _verdict(having: Sequence[FrozenTrial], best: FrozenTrial) -> str | None:
     """What speaks against a choice, None where nothing does or it has hardly been tried."""
     if len(having) < ENOUGH or best.value is None:
         return None
-    stuck = sum(ending(trial) in ("stuck", "diverged") for trial in having)
-    if stuck == len(having):
-        return f"all {stuck} trials were stuck or diverged"
+    hopeless = sum(ending(trial) in ("stuck", "diverged") for trial in having)
+    if hopeless == len(having):
+        return f"all {hopeless} trials stuck or diverged"
     highest = max((value for t in having if (value := last_value(t)) is not None), default=0.0)
-    if highest < best.value - CLEARLY:
-        return f"never better than {highest:.4f} in {len(having)} trials"
-    return None
+    if highest >= best.value - CLEARLY:
+        return None
+    completed = sum(ending(trial) == "completed" for trial in having)
+    return f"at most {highest:.4f} in {len(having)} trials, {completed or 'none'} completed"
 
 
-def _progress(best: FrozenTrial, ended: Sequence[FrozenTrial]) -> list[str]:
+def _progress(
+    best: FrozenTrial, ended: Sequence[FrozenTrial], given: Mapping[str, object]
+) -> list[str]:
     since = sum(trial.number > best.number for trial in ended)
-    if since >= max(10, len(ended) // 3):
+    more = f"`{_search_on(ended, given)}`"
+    if len(ended) < FEW:
+        return [f"These are few trials: search on ({more})."]
+    if since >= max(FEW, len(ended) // 3):
         return [
-            f"The last {since} of {len(ended)} trials brought nothing better: more trials in this "
+            f"The last {since} of {len(ended)} trials brought nothing better: more of them in this "
             f"space will hardly help; change the space."
         ]
-    return (
-        [
-            f"The best trial came late, {since} trials ago: searching on may still help "
-            f"(make search TRIALS={2 * len(ended)})."
-        ]
-        if len(ended) >= 10
-        else ["These are few trials: search on."]
-    )
+    return [
+        f"The best trial came late, {since} trials before the last: searching on may still help "
+        f"({more})."
+    ]

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from fmnist_model.scores import interval
+from studies import arms
 from studies.arms import DROPOUT, RATE, RELU, SIGMOID, SOFTMAX, SWEPT
 
 LEVEL = 0.05
@@ -53,6 +54,12 @@ class Comparison:
         p = "-" if self.p is None else f"{self.p:.3f}" if self.p >= 0.001 else "< 0.001"
         return f"{mean:+.4f} ({low:+.4f} to {high:+.4f})", p
 
+    @property
+    def sentence(self) -> str:
+        """The same as a part of a sentence."""
+        difference, p = self.text()
+        return f"{difference}, p {'=' if p[0].isdigit() else ''} {p}".replace("  ", " ")
+
 
 @dataclass(frozen=True)
 class Claim:
@@ -80,7 +87,7 @@ def judge_claims(runs: pd.DataFrame) -> list[Claim]:
     rates = [
         _compare_rates(runs, arm, rate)
         for arm in SWEPT
-        for rate in sorted(set(runs.loc[runs["arm"] == arm, "learning_rate"]) - {RATE})
+        for rate in sorted(set(arms.RATES) - {RATE})
     ]
     corrected = _holm([*best, *second, *halves, *rates])
     best, second, halves, rates = ([c for c in corrected if c.claim == n] for n in (1, 2, 3, 4))
@@ -152,22 +159,38 @@ def _holm(comparisons: Sequence[Comparison]) -> list[Comparison]:
 
 
 def _all(comparisons: Sequence[Comparison]) -> tuple[Verdict, str]:
-    if not comparisons or any(c.p is None for c in comparisons):
-        return "not run yet", f"each comparison needs {FEWEST} seeds"
+    if any(c.p is None for c in comparisons):
+        return "not run yet", _missing(comparisons)
     if all(c.says == 1 for c in comparisons):
-        return "holds", "better than each of the others"
-    opposite = [c.worse for c in comparisons if c.says == -1]
-    if opposite:
-        return "does not hold", f"{' and '.join(opposite)} did better"
-    open_ = [c.worse for c in comparisons if c.says == 0]
+        nearest = min(comparisons, key=lambda c: float(np.mean(c.differences)))
+        return (
+            "holds",
+            f"better than each of the others, by {nearest.sentence} over {nearest.worse}",
+        )
+    if opposite := [c for c in comparisons if c.says == -1]:
+        return "does not hold", _better(opposite)
+    open_ = [f"{c.worse} ({c.sentence})" for c in comparisons if c.says == 0]
     return "not decided", f"too little to tell from {' and '.join(open_)}"
+
+
+def _missing(comparisons: Sequence[Comparison]) -> str:
+    lacking = sum(c.p is None for c in comparisons)
+    return (
+        f"{lacking} of {len(comparisons)} comparisons lack the {FEWEST} seeds that a test needs; "
+        f"`make paper` goes on"
+    )
+
+
+def _better(opposite: Sequence[Comparison]) -> str:
+    return "; ".join(f"{c.worse} did better ({c.sentence})" for c in opposite)
 
 
 def _second(best: Sequence[Comparison], second: Sequence[Comparison]) -> tuple[Verdict, str]:
     """Second means: behind the first, and before the rest."""
     verdict, because = _all([*second, *(c for c in best if c.worse == SIGMOID)])
     if verdict == "holds":
-        return verdict, "behind ReLU + softmax, and better than both arms with a ReLU output"
+        nearest = min(second, key=lambda c: float(np.mean(c.differences)))
+        return verdict, f"behind {SOFTMAX}, and by {nearest.sentence} over {nearest.worse}"
     return verdict, because
 
 
@@ -175,23 +198,26 @@ def _halved(
     runs: pd.DataFrame, less: Comparison, above_half: Comparison, loss: str
 ) -> tuple[Verdict, str]:
     if less.p is None or above_half.p is None:
-        return "not run yet", f"the comparison needs {FEWEST} seeds"
+        return "not run yet", _missing([less, above_half])
     without, with_dropout = (runs.loc[runs["arm"] == arm, loss].mean() for arm in (RELU, DROPOUT))
     ratio = (
         f"mean loss {without:.4f} without and {with_dropout:.4f} with dropout, "
         f"{with_dropout / without:.2f} times as much"
     )
     if above_half.says == 1:
-        return "does not hold", f"{ratio}, which is more than half"
+        return "does not hold", f"{ratio}, which is above half by {above_half.sentence}"
     if less.says == 1:
         return "holds", ratio
     return "not decided", ratio
 
 
 def _rate(rates: Sequence[Comparison]) -> tuple[Verdict, str]:
-    if not rates or any(c.p is None for c in rates):
-        return "not run yet", f"each comparison needs {FEWEST} seeds"
-    better = [c.worse for c in rates if c.says == -1]
-    if better:
-        return "does not hold", f"better: {', '.join(better)}"
-    return _all(rates)
+    """One better rate refutes it; that none is better needs all of them."""
+    said = []
+    for arm in SWEPT:
+        if better := [c for c in rates if c.says == -1 and c.better == f"{arm} at {RATE:g}"]:
+            most = min(better, key=lambda c: float(np.mean(c.differences)))
+            listed = ", ".join(c.worse.removeprefix(f"{arm} at ") for c in better)
+            at = most.worse.removeprefix(f"{arm} ")
+            said.append(f"{arm} did better at {listed} (at {RATE:g} less {at}: {most.sentence})")
+    return ("does not hold", "; ".join(said)) if said else _all(rates)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import plotly.graph_objects as go
 from jinja2 import Environment, FileSystemLoader
-from markupsafe import Markup
+from markupsafe import Markup, escape
 from plotly.offline import get_plotlyjs
 
 from fmnist_model.files import write_whole
@@ -21,12 +21,16 @@ HERE = Path(__file__).parent
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure with its heading, what to see in it, and how wide it is: "whole" or "part"."""
+    """A figure with its heading, what to see in it, and how wide it is: "whole", "half" or "part".
+
+    On a page with less than `least` pixels for it, it is scrolled sideways.
+    """
 
     title: str
     figure: go.Figure
     caption: str = ""
     width: str = "whole"
+    least: int = 0
 
     @property
     def id(self) -> str:
@@ -45,12 +49,16 @@ class Tile:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows under headings, all as text; `numbers` are the columns set flush right."""
+    """Rows under headings, all as text; `numbers` are the columns set flush right.
+
+    With `cards` a row becomes a card of its own where the page is narrow, for rows that hold prose.
+    """
 
     head: Sequence[str]
     rows: Sequence[Sequence[str]]
     numbers: Sequence[int] = ()
     caption: str = ""
+    cards: bool = False
 
 
 @dataclass(frozen=True)
@@ -64,13 +72,18 @@ class Picture:
 
 @dataclass(frozen=True)
 class Section:
-    """A part of the page; what it has is shown in the order of its fields."""
+    """A part of the page; what it has is shown in the order of its fields.
+
+    `heading` is that of `points`. In `lead`, `points` and `note`, what stands between backticks is
+    set as code.
+    """
 
     title: str
     lead: str = ""
     tiles: Sequence[Tile] = ()
-    points: Sequence[str] = ()
     tables: Sequence[Table] = ()
+    heading: str = ""
+    points: Sequence[str] = ()
     figures: Sequence[Figure] = ()
     pictures: Sequence[Picture] = ()
     note: str = ""
@@ -85,6 +98,7 @@ def write_page(path: Path, title: str, subtitle: str, sections: Sequence[Section
     environment = Environment(
         loader=FileSystemLoader(HERE), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
+    environment.filters["coded"] = _coded
     text = environment.get_template("page.html").render(
         title=title,
         subtitle=subtitle,
@@ -94,3 +108,7 @@ def write_page(path: Path, title: str, subtitle: str, sections: Sequence[Section
         figure_json=lambda figure: Markup(figure.to_json()),
     )
     write_whole(path, text)
+
+
+def _coded(text: str) -> Markup:
+    return Markup(re.sub(r"`([^`]*)`", r"<code>\1</code>", str(escape(text))))

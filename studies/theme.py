@@ -16,28 +16,31 @@ BLUE, ORANGE, GREEN, RED, PURPLE, SKY, GREY = (
     "#8C959F",
 )
 """The palette of Okabe and Ito, but for its yellow and black, which one scheme would swallow."""
-ON_DARK = {BLUE: "#3D9BDB"}
-"""What a colour becomes on a dark page where it would be too dim."""
 PALETTE = (BLUE, ORANGE, GREEN, PURPLE, SKY, RED, GREY)
-SCALE = [[0.0, "#F3EBDD"], [0.5, SKY], [1.0, "#003F66"]]
+LITTLE, MUCH = "#F3EBDD", "#003F66"
+SCALE = [[0.0, LITTLE], [0.5, SKY], [1.0, MUCH]]
 """From little to much; lightness falls all the way, so it needs no sense of hue."""
+ON_DARK = {BLUE: "#3D9BDB", LITTLE: "#20272F", MUCH: "#E6F4FD"}
+"""What a colour becomes on a dark page, where it would be too dim, or the scale upside down."""
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif"
 
 
 class Mark(NamedTuple):
-    """How trials that ended in one way are drawn: colour and shape both tell."""
+    """How trials that ended in one way are drawn: colour and shape both tell, `pattern` in bars."""
 
     colour: str
     symbol: str
+    pattern: str = ""
 
 
 MARKS = {
     "completed": Mark(BLUE, "circle"),
     "pruned": Mark(GREY, "circle-open"),
     "stuck": Mark(ORANGE, "square"),
-    "diverged": Mark(PURPLE, "diamond"),
-    "failed": Mark(RED, "x"),
+    "diverged": Mark(PURPLE, "diamond", "/"),
+    "failed": Mark(RED, "x", "x"),
 }
+MARKS_EXPLAINED = "dots completed, rings pruned, squares stuck, diamonds diverged, crosses failed"
 
 
 def _template(text: str, grid: str, surface: str) -> dict[str, Any]:
@@ -46,6 +49,7 @@ def _template(text: str, grid: str, surface: str) -> dict[str, Any]:
         "linecolor": grid,
         "zerolinecolor": grid,
         "automargin": True,
+        "exponentformat": "power",
         "title": {"standoff": 8},
     }
     return {
@@ -67,6 +71,8 @@ TEMPLATES = {
     "light": _template("#1F2328", "#E3E6EA", "#FFFFFF"),
     "dark": _template("#E6E8EB", "#363C45", "#1B2027"),
 }
+EITHER = _template("#7B838D", "rgba(128, 128, 128, 0.3)", "#FFFFFF")
+"""For optuna-dashboard, which shows a figure as it is on light and on dark."""
 
 
 def styled(figure: go.Figure, height: int = 360, legend: bool = True) -> go.Figure:
@@ -80,3 +86,9 @@ def styled(figure: go.Figure, height: int = 360, legend: bool = True) -> go.Figu
         paper_bgcolor=None,
         plot_bgcolor=None,
     )
+
+
+def epoch_axis(figure: go.Figure, epochs: float) -> go.Figure:
+    """Name the horizontal axes "epoch", with ticks at whole epochs only."""
+    step = next((step for step in (1, 2, 5, 10, 20, 50) if epochs / step <= 10), 100)
+    return figure.update_xaxes(title="epoch", tick0=0 if step > 1 else 1, dtick=step)

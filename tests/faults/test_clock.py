@@ -22,7 +22,7 @@ from search.preset import load_preset
 from search.storage import sqlite_file
 from search.trials import RETRY_OF, ending, is_lost, tally
 from studies.answer import answer
-from studies.figures import timeline_data
+from studies.course import timeline_data
 from studies.table import trial_table, tried
 from tests.conftest import DATA
 from tests.faults.conftest import write_replay

@@ -1,25 +1,18 @@
-"""Studies that were never trained, for pages to be drawn of; and a browser to look at them."""
+"""Studies that were never trained, for pages to be drawn of."""
 
 from __future__ import annotations
 
 import random
-import shutil
 from datetime import datetime, timedelta
-from pathlib import Path
 
 import optuna
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution
 from optuna.trial import FrozenTrial, TrialState, create_trial
-from selenium import webdriver
 
 from search.preset import load_preset
 from search.storage import open_storage
-
-CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-FLAGS = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
-FLAGS += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
-FLAGS += ["--window-size=1280,1000"]
+from tests.studies.looking import start_browser
 
 URL = "sqlite:///studies/results/studies.db"
 AXES = {
@@ -28,6 +21,7 @@ AXES = {
     "dropout": FloatDistribution(0.0, 0.5),
     "learning_rate": FloatDistribution(0.15, 0.45),
 }
+RISING = [0.5, 0.6, 0.7, 0.75, 0.8, 0.81, 0.82, 0.83, 0.84, 0.85]
 BEGAN = datetime(2026, 11, 1, 12)
 
 
@@ -74,6 +68,17 @@ def failed(number: int) -> FrozenTrial:
     return made
 
 
+def one_of_each() -> list[FrozenTrial]:
+    """Five trials, each with another ending."""
+    return [
+        trial("completed", RISING, 0),
+        trial("stuck", [0.1], 1, output_activation="relu"),
+        trial("pruned", [0.4, 0.5], 2, learning_rate=0.3),
+        trial("diverged", [0.1], 3, learning_rate=0.45),
+        failed(4),
+    ]
+
+
 def many(count: int) -> list[FrozenTrial]:
     """So many trials of all endings, the same at every call."""
     draw = random.Random(0)
@@ -105,35 +110,7 @@ def store(trials: list[FrozenTrial], name: str = "paper", memory: bool = False) 
 
 @pytest.fixture
 def browser(tmp_path):
-    if not (CHROMIUM and DRIVER):
-        pytest.skip(
-            "chromium and chromedriver are not installed (Debian: chromium chromium-driver)"
-        )
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM
-    for flag in [*FLAGS, f"--user-data-dir={tmp_path / 'browser'}"]:
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
+    """A browser without a window."""
+    driver = start_browser(tmp_path / "browser")
     yield driver
     driver.quit()
-
-
-def show(browser, path: Path, width: int = 1280, scheme: str = "light") -> None:
-    """Open a page of ours and wait until all of its figures are drawn."""
-    from selenium.webdriver.support.ui import WebDriverWait
-
-    features = [{"name": "prefers-color-scheme", "value": scheme}]
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
-    size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-    browser.get(path.resolve().as_uri())
-    WebDriverWait(browser, 60).until(
-        lambda b: b.execute_script("return document.body.dataset.drawn") == "all"
-    )
-
-
-def faults(browser) -> list[str]:
-    """What the browser complained of since the last call."""
-    log = browser.get_log("browser")
-    return [entry["message"] for entry in log if entry["level"] in ("SEVERE", "WARNING")]

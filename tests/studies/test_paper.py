@@ -5,18 +5,25 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import optuna
+import pandas as pd
 import pytest
+from scipy import stats
 
 from fmnist_model.errors import UserError
 from search.comparison import _with_new_defaults, run_of
 from search.storage import open_read_only
 from studies.arms import ARMS, RELU, arm_runs, comparison, sweep_runs
 from studies.comparing import compare
-from studies.paper import curve_table, write_paper
-from studies.paper_figures import frozen_levels
+from studies.paper import write_paper
+from studies.paper_curves import arm_data
+from studies.paper_figures import frozen_levels, levels_data, rates_data
+from studies.paper_tables import curve_table
 from studies.published import PUBLISHED
-from tests.studies.conftest import URL, faults, show
+from tests.studies.compared import store_all
+from tests.studies.conftest import URL
+from tests.studies.looking import check_figures, show
 
 HOME = Path("studies/results/paper-comparison")
 
@@ -70,20 +77,81 @@ def test_the_comparison_is_trained_judged_resumed_and_drawn(two_seeds, custom_da
         compare(URL, 2, 300, custom_data, said.append)
 
     page = write_paper(URL, 200, said.append, copies=False)
-    for width, scheme in ((1280, "light"), (400, "dark")):
-        show(browser, page, width, scheme)
-        assert faults(browser) == []
-        plots = browser.execute_script(
-            "return [...document.querySelectorAll('.plot')].map(p => [p.id, "
-            "p.querySelectorAll('path').length])"
-        )
-        assert {f"figure-{n}" for n in range(1, 8)} <= {name[:8] for name, _ in plots}
-        assert min(count for _, count in plots) > 3, plots
-        wide = browser.execute_script("return document.documentElement.scrollWidth")
-        assert wide <= width
+    show(browser, page, 400, "dark")
+    check_figures(browser, 400)
     text = browser.execute_script("return document.body.innerText")
     assert "to try it out, not to be believed" in text
     assert "opened once after all arms had been trained" in text
+
+
+FIGURES = {
+    "final-losses-of-the-arms-with-a-relu-output",
+    "learning-rates-sigmoid",
+    "learning-rates-relu-softmax",
+    "figure-1-the-split",
+    *(f"figure-2-sigmoid-{measure}" for measure in ("loss", "accuracy")),
+    *(f"figure-3-relu-output-{measure}" for measure in ("loss", "accuracy")),
+    *(f"figure-4-relu-output-dropout-{measure}" for measure in ("loss", "accuracy")),
+    *(f"figure-5-relu-softmax-{measure}" for measure in ("loss", "accuracy")),
+    *(f"figure-6-the-arms-side-by-side-{measure}" for measure in ("loss", "accuracy")),
+    "figure-7-activation-functions",
+    "figure-7-their-derivatives",
+}
+
+
+@pytest.mark.parametrize("rates", [120, 27, 0])
+def test_the_page_in_a_browser_with_so_many_runs_at_other_rates(project, browser, rates):
+    store_all(sweep_runs(range(10))[:rates])
+    page = write_paper(URL, None, print, copies=False)
+    for width, scheme in ((1280, "light"), (400, "dark")):
+        show(browser, page, width, scheme)
+        assert set(check_figures(browser, width)) == FIGURES
+    text = browser.execute_script("return document.body.innerText")
+    assert f"{rates} of 120" in text
+    assert ("make paper goes on" in text) == (rates < 120)
+
+
+def test_the_mean_over_seeds_has_its_interval_at_each_rate():
+    runs = pd.DataFrame(
+        [("sigmoid", 0.2, seed, value) for seed, value in enumerate((0.6, 0.7, 0.8))]
+        + [("sigmoid", 0.45, 0, 0.9), ("ReLU + softmax", 0.2, 0, 0.85)],
+        columns=["arm", "learning_rate", "seed", "val_accuracy"],
+    )
+    data = rates_data(runs, "sigmoid")
+    assert data.means["learning_rate"].to_list() == [0.2, 0.45]
+    assert data.means["mean"].to_list() == pytest.approx([0.7, 0.9])
+    half = stats.t.ppf(0.975, 2) * 0.1 / np.sqrt(3)
+    assert data.means["high"][0] - data.means["mean"][0] == pytest.approx(half)
+    assert data.means["low"][1] == data.means["high"][1] == 0.9
+    assert data.means["seeds"].to_list() == [3, 1]
+
+
+def test_runs_of_one_level_stand_on_each_other():
+    levels = frozen_levels()
+    losses = [levels[4], levels[4] + 0.02, levels[8], levels[4] - 0.01]
+    runs = pd.DataFrame({"arm": RELU, "seed": range(4), "loss": losses})
+    data = levels_data(runs, "loss")
+    assert data["k"].to_list() == [4, 4, 8, 4]
+    assert data["height"].to_list() == [1, 2, 1, 3]
+
+
+def test_a_frozen_arm_shows_each_seed_and_others_their_intervals():
+    curves = pd.DataFrame(
+        [
+            {"arm": RELU, "seed": s, "epoch": e, "loss": 1.0 + s, "accuracy": 0.1}
+            | {"val_loss": 1.0 + s, "val_accuracy": 0.1}
+            for s in range(3)
+            for e in (1, 2)
+        ]
+    )
+    frozen = arm_data(RELU, "loss", curves, curves.iloc[:0])
+    assert frozen.seeds["seed"].nunique() == 3
+    assert [one.name for one in frozen.bands][:2] == ["ours, training", "ours, validation"]
+    assert len(frozen.bands) == 4
+    other = arm_data("sigmoid", "loss", curves, curves)
+    assert other.seeds.empty
+    assert other.bands[-1].name == "ours, leaky"
+    assert other.bands[0].points["mean"].to_list() == [2, 2]
 
 
 def test_the_arms_are_those_of_the_paper():
