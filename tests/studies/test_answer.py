@@ -60,7 +60,7 @@ def test_advice(project, trials, said):
 
 
 def test_advice_names_the_study(project):
-    said = advice(store([trial("completed", [0.8])]).trials, " STUDY=smoke")
+    said = advice(store([trial("completed", [0.8])]).trials, {"STUDY": "smoke"})
     assert "`make search STUDY=smoke TRIALS=2`" in said[-1]
 
 
