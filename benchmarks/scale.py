@@ -1,13 +1,18 @@
-"""How far the searching carries: python -m benchmarks.scale --storage URL --workers 1,4,16,64,256
+"""How far the searching carries: python -m benchmarks.scale --storage sqlite --storage postgresql
 
 Training is replaced by sleep and the curves of stored runs (benchmarks/stored.py: eight epochs of
 half a second, no pruner unless it is named); everything else is what a worker does. A simulated
-worker is a thread with a storage and connections of its own, up to 32 in a process. Prints for each
-number of workers the trials a second beside those that sleeping alone would allow, what a trial
-takes of the processors and the database, and how long workers wait for a report and between two
-trials. Then, with --grow 100,1000,10000, the milliseconds of each step in a study of so many
-trials, one worker, and with --ask 100,1000,10000 what of that is the sampler's. Studies' names are
-new each time.
+worker is a thread with a storage and connections of its own, up to 32 in a process. They begin at
+once and have --budget seconds, of which the last two thirds are measured.
+
+Prints for each number of workers the trials a second beside those that sleeping alone would allow,
+the share of the workers' time that is training, what a trial takes of the processors, the database
+and its worker's time beside training, and how long a report takes; then from where on more workers
+would only wait. Then the milliseconds of each step in a study of so many trials, one worker, and
+what of a proposal is the sampler's.
+
+`sqlite` and `postgresql` are databases of the benchmark's own; a URL is taken, too. Each row is
+kept in --results as soon as it is known and not measured again while it is there.
 """
 
 from __future__ import annotations
@@ -19,81 +24,123 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import chdir, contextmanager
 from functools import partial
 from pathlib import Path
-from statistics import median
+from statistics import mean
 from typing import Annotated, Any
 
 import numpy as np
 import optuna
 import psutil
 import typer
-from optuna.study import Study
-from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from benchmarks.stored import EPOCHS, PRESET
+from benchmarks import postgres
+from benchmarks.grown import asking, costs, grown
+from benchmarks.record import RESULTS, append_line, machine, whole_lines
+from benchmarks.stored import PRESET
 from fmnist_model.command_line import new_app, run
-from search.claims import Claims, Rest
+from fmnist_model.errors import UserError
 from search.preset import Preset, load_preset
-from search.pruning import make_pruner
-from search.sampling import make_sampler
-from search.space import distributions, suggest
-from search.storage import open_storage, shown, transaction
+from search.storage import open_storage, shown
 from search.study import open_study
-from search.trials import ORDINAL
 
 SECONDS = 0.5
 THREADS = 32
-REPEATS = 7
+
+Row = dict[str, Any]
+Columns = dict[str, Callable[[Row], str]]
 
 app = new_app("Measure how the search scales.")
 
+CREWS: Columns = {
+    "workers": lambda row: str(row["workers"]),
+    "trials/s": lambda row: f"{row['trials_per_second']:.2f}",
+    "by sleep": lambda row: f"{row['workers'] / row['trial_seconds']:.2f}",
+    "training": lambda row: f"{row['training']:.0%}",
+    "beside ms": lambda row: f"{row['beside_ms']:,.0f}",
+    "CPU ms": lambda row: f"{row['processor_ms']:,.0f}",
+    "server ms": lambda row: f"{row['server_ms']:,.0f}",
+    "commits": lambda row: f"{row['commits']:.1f}",
+    "report ms": lambda row: " ".join(f"{ms:,.0f}" for ms in row["report_ms"]),
+    "CPUs busy": lambda row: f"{row['busy']:.0%}",
+    "gave up": lambda row: str(len(row["gave_up"])),
+}
+SIZES: Columns = {
+    "trials": lambda row: f"{row['size']:,}",
+    "sampler": lambda row: str(row["sampler"]),
+    "claim ms": lambda row: f"{row['claim']:,.0f}",
+    "propose ms": lambda row: f"{row['propose']:,.0f}",
+    "report ms": lambda row: f"{row['report']:,.0f}",
+    "end ms": lambda row: f"{row['end']:,.0f}",
+}
+ASKED: Columns = {
+    "trials": SIZES["trials"],
+    "sampler": SIZES["sampler"],
+    "CPU ms": lambda row: f"{row['ask_ms']:,.1f}",
+}
 
-def throughput(url: str, workers: int, trials: int) -> list[str]:
-    """A row of the table: `trials` trials by so many workers that begin at once."""
+
+def throughput(url: str, workers: int, budget: float) -> Row:
+    """What so many workers get done that begin at once, in the last two thirds of the budget."""
     name = f"scale-{uuid.uuid4().hex[:8]}"
     open_study(open_storage(url), name, load_preset("replay"), seed=0)
-    shares = [min(THREADS, workers - first) for first in range(0, workers, THREADS)]
-    command = [sys.executable, "-m", "benchmarks.simulated", name, str(trials)]
-    environment = {**os.environ, "STORAGE": url, "PYTHONPATH": str(Path(__file__).parent.parent)}
-    processes = [
-        subprocess.Popen(
-            [*command, str(share), str(SECONDS)],
-            env=environment,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        for share in shares
-    ]
+    processes = [_started(url, name, share) for share in shares(workers)]
     for process in processes:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n", "a process did not start"
-    server = _server_seconds()
-    started = time.perf_counter()
+    begin, end = time.monotonic() + budget / 3, time.monotonic() + budget
     for process in processes:
         assert process.stdin is not None
-        process.stdin.write("\n")
+        process.stdin.write(f"{begin} {end}\n")
         process.stdin.flush()
-    taken = [json.loads(process.communicate()[0]) for process in processes]
-    wall = time.perf_counter() - started
-    server = _server_seconds() - server
-    done = optuna.load_study(study_name=name, storage=open_storage(url)).get_trials(deepcopy=False)
-    epochs = sum(trial.user_attrs.get("epochs_run", 0) for trial in done)
-    reports, between = ([s for each in taken for s in each[key]] for key in ("reports", "between"))
-    return [
-        str(workers),
-        f"{len(done) / wall:.2f}",
-        f"{workers * len(done) / (epochs * SECONDS):.2f}",
-        f"{epochs * SECONDS / wall / workers:.0%}",
-        f"{sum(each['cpu'] for each in taken) / len(done):.3f}",
-        f"{server / len(done):.3f}",
-        f"{sum(each['commits'] for each in taken) / len(done):.1f}",
-        _milliseconds(reports),
-        _milliseconds(between),
-        f"{os.getloadavg()[0]:.0f}",
-    ]
+    time.sleep(max(0.0, begin - time.monotonic()))
+    server = _server_seconds()
+    psutil.cpu_percent()
+    time.sleep(max(0.0, end - time.monotonic()))
+    busy, server = psutil.cpu_percent() / 100, _server_seconds() - server
+    found = [json.loads(process.communicate()[0]) for process in processes]
+    row = _figures(found, workers, end - begin)
+    return row | {"busy": busy, "server_ms": 1000 * server / row["trials"]}
+
+
+def shares(workers: int) -> list[int]:
+    """So many of them in each process: as many processes as there are cores, and more where one
+    would have more than THREADS."""
+    count = min(workers, max(len(os.sched_getaffinity(0)), -(-workers // THREADS)))
+    return [workers // count + (place < workers % count) for place in range(count)]
+
+
+def _started(url: str, name: str, workers: int) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "benchmarks.simulated", name, str(workers), str(SECONDS)],
+        env={**os.environ, "STORAGE": url, "PYTHONPATH": str(Path(__file__).parent.parent)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def _figures(found: list[Row], workers: int, window: float) -> Row:
+    """Of all processes together. Trials are counted by their epochs, for few end in the window."""
+    reports, runs = ([one for each in found for one in each[key]] for key in ("reports", "runs"))
+    epochs_a_trial = mean(runs)
+    trials = len(reports) / epochs_a_trial
+    trained = len(reports) * SECONDS
+    per_trial = {key: sum(each[key] for each in found) / trials for key in ("processor", "commits")}
+    return {
+        "workers": workers,
+        "trials_per_second": trials / window,
+        "trial_seconds": epochs_a_trial * SECONDS,
+        "training": trained / (workers * window),
+        "beside_ms": 1000 * (workers * window - trained) / trials,
+        "processor_ms": 1000 * per_trial["processor"],
+        "commits": per_trial["commits"],
+        "report_ms": [1000 * float(q) for q in np.quantile(reports, [0.5, 0.95])],
+        "gave_up": [said for each in found for said in each["gave_up"]],
+        "trials": trials,
+    }
 
 
 def _server_seconds() -> float:
@@ -102,122 +149,126 @@ def _server_seconds() -> float:
     return sum(sum(p.info["cpu_times"][:4]) for p in processes if p.info["name"] == "postgres")
 
 
-def _milliseconds(seconds: list[float]) -> str:
-    """Median and 95 % quantile."""
-    if not seconds:
-        return "-"
-    low, high = np.quantile(seconds, [0.5, 0.95]) * 1000
-    return f"{low:,.0f} {high:,.0f}"
-
-
-def filled(url: str, preset: Preset, count: int) -> Study:
-    """A study with so many trials that completed, of random parameters."""
-    storage = open_storage(url, heartbeat=60)
-    study = open_study(storage, f"grown-{uuid.uuid4().hex[:8]}", preset, seed=0)
-    study.pruner = make_pruner(preset)
-    with transaction(study):
-        study.add_trials([_completed(number, preset) for number in range(count)])
-    return study
-
-
-def _completed(number: int, preset: Preset) -> FrozenTrial:
-    random = np.random.default_rng(number)
-    spaces = distributions(preset)
-    params = {
-        name: space.choices[random.integers(len(space.choices))]
-        if isinstance(space, optuna.distributions.CategoricalDistribution)
-        else float(random.uniform(space.low, space.high))  # type: ignore[attr-defined]
-        for name, space in spaces.items()
-    }
-    curve = {epoch: float(random.uniform()) for epoch in range(1, EPOCHS + 1)}
-    return create_trial(
-        state=TrialState.COMPLETE,
-        value=curve[EPOCHS],
-        params=params,
-        distributions=spaces,
-        intermediate_values=curve,
-        user_attrs={ORDINAL: number},
+def saturation(rows: list[Row]) -> str:
+    """From how many workers on more of them would only wait: where they train for less than half
+    of the time that those of the first row do, which are the fewest."""
+    first, last = rows[0], rows[-1]
+    if last["training"] >= first["training"] / 2:
+        return (
+            f"not saturated by {last['workers']} workers of {last['trial_seconds']:.1f} s a trial"
+        )
+    most = max(rows, key=lambda row: row["trials_per_second"])
+    enough = most["workers"] * most["training"] / first["training"]
+    return (
+        f"saturated at {most['trials_per_second']:.2f} trials/s: what {enough:.0f} workers of "
+        f"{most['trial_seconds']:.1f} s a trial would do that never waited for each other"
     )
 
 
-def costs(preset: Preset, study: Study, count: int) -> dict[str, float]:
-    """Median milliseconds of what a trial asks of a study of so many trials."""
-    claims = Claims(study, preset, count + REPEATS)
-    taken: dict[str, list[float]] = {"claim": [], "propose": [], "report": [], "end": []}
+class Kept:
+    """Rows in a file: those that are there are not measured again."""
 
-    def timed(what: str, act: Callable[[], Any]) -> Any:
-        started = time.perf_counter()
-        result = act()
-        taken[what].append(time.perf_counter() - started)
-        return result
+    def __init__(self, path: Path) -> None:
+        self._path = path.resolve()
+        self._rows = [json.loads(line) for line in whole_lines(self._path)]
 
-    for repeat in range(REPEATS):
-        trial = timed("claim", claims.next)
-        assert not isinstance(trial, Rest)
-        timed("propose", partial(suggest, trial, preset))
-        timed("report", partial(_report, trial))
-        timed("end", partial(study.tell, trial, 0.5 + repeat / 100))
-    return {what: 1000 * median(seconds) for what, seconds in taken.items()}
+    def row(self, key: Row, measure: Callable[[], Row]) -> Row:
+        """The row of this key: as it was kept, or measured now."""
+        for row in self._rows:
+            if key.items() <= row.items():
+                return dict(row)
+        row = key | measure() | {"machine": machine()}
+        append_line(self._path, row)
+        return row
 
 
-def asking(preset: Preset, count: int) -> float:
-    """Median milliseconds of processor time that a proposal takes, in memory."""
-    study = optuna.create_study(direction="maximize")
-    study.add_trials([_completed(number, preset) for number in range(count)])
-    taken = []
-    for place in range(count, count + REPEATS):
-        queued = create_trial(state=TrialState.RUNNING, user_attrs={ORDINAL: place})
-        study.sampler = make_sampler(preset, 0, place)
-        started = time.process_time()
-        trial = optuna.Trial(study, study._storage.create_new_trial(study._study_id, queued))
-        suggest(trial, preset)
-        taken.append(time.process_time() - started)
-        study.tell(trial, 0.5)
-    return 1000 * median(taken)
+class Measurement:
+    """What is measured of one storage, a printed row after the other."""
+
+    def __init__(self, kept: Kept, database: str, url: str) -> None:
+        self._kept, self._key, self._url = kept, {"database": database}, url
+
+    def crews(self, numbers: list[int], settings: Row) -> None:
+        """A row for each number of workers, and where more of them would only wait."""
+        rows: list[Row] = []
+        _print(*CREWS)
+        for workers in numbers:
+            _write(settings["sampler"], settings["pruner"], settings["lag"])
+            key = self._key | settings | {"workers": workers}
+            measure = partial(throughput, self._url, workers, settings["budget"])
+            rows.append(self._kept.row(key, measure))
+            _print(*(show(rows[-1]) for show in CREWS.values()))
+        if rows:
+            print(saturation(rows), flush=True)
+
+    def sizes(self, numbers: list[int], samplers: list[str]) -> None:
+        """A row for each size of a study and each sampler."""
+        _print(*SIZES)
+        for size in numbers:
+            for sampler in samplers:
+                row = self._kept.row(
+                    self._key | {"size": size, "sampler": sampler},
+                    partial(self._costs, size, sampler),
+                )
+                _print(*(show(row) for show in SIZES.values()))
+
+    def _costs(self, size: int, sampler: str) -> Row:
+        preset = _write(sampler, "successive_halving", 0)
+        return dict(costs(preset, grown(self._url, preset, size)))
 
 
-def _report(trial: optuna.Trial) -> None:
-    with transaction(trial.study):
-        trial.report(0.5, 1)
-        trial.should_prune()
+def _asked(kept: Kept, sizes: list[int], samplers: list[str]) -> None:
+    _print(*ASKED)
+    for size in sizes:
+        for sampler in samplers:
+            key = {"database": "memory", "size": size, "sampler": sampler}
+            row = kept.row(key, partial(asking, _write(sampler, "none", 0), size))
+            _print(*(show(row) for show in ASKED.values()))
+
+
+@contextmanager
+def _database(storage: str) -> Iterator[str]:
+    """The URL of the storage: of one of its own, or as it is given."""
+    if storage == "sqlite":
+        yield f"sqlite:///{Path.cwd()}/studies.db"
+    elif storage == "postgresql":
+        binaries = postgres.programs()
+        if binaries is None:
+            raise UserError("no PostgreSQL server is installed (Debian's package is postgresql)")
+        with postgres.server(binaries) as socket:
+            yield postgres.database(socket)
+    else:
+        yield storage
 
 
 @app.command()
 def main(
-    storage: Annotated[str, typer.Option(envvar="STORAGE", help="A database for the studies.")],
-    workers: Annotated[str, typer.Option(help="Numbers of workers, with commas.")] = "1,4,16",
-    grow: Annotated[str, typer.Option(help="Sizes of a study, with commas.")] = "100,1000",
-    ask: Annotated[str, typer.Option(help="Sizes of a study in memory.")] = "",
-    trials: Annotated[int, typer.Option(help="Trials of each; 0: three a worker.")] = 0,
+    storage: Annotated[list[str], typer.Option(help="sqlite, postgresql, or a URL.")],
+    workers: Annotated[str, typer.Option(help="Numbers of workers.")] = "1,4,16,64,256",
+    grow: Annotated[str, typer.Option(help="Sizes of a study.")] = "100,1000,10000",
+    ask: Annotated[str, typer.Option(help="Sizes of a study in memory.")] = "100,1000,10000",
+    budget: Annotated[float, typer.Option(help="Seconds for each number of workers.")] = 40,
     sampler: Annotated[str, typer.Option(help="The workers' sampler.")] = "tpe",
     samplers: Annotated[str, typer.Option(help="Samplers to time.")] = "tpe,random,qmc",
     pruner: Annotated[str, typer.Option(help="The workers' pruner.")] = "none",
     lag: Annotated[int, typer.Option(help="The workers' lag; 0: none.")] = 0,
+    results: Annotated[Path, typer.Option(help="Keep the rows here.")] = RESULTS / "scale.jsonl",
 ) -> None:
     """Print trials a second by workers, and what a trial costs by the study's size."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    with tempfile.TemporaryDirectory() as directory:
-        os.chdir(directory)
+    kept = Kept(results)
+    settings = {"sampler": sampler, "pruner": pruner, "lag": lag, "budget": budget}
+    with tempfile.TemporaryDirectory() as directory, chdir(directory):
         Path("studies").mkdir()
-        _write(sampler, pruner, lag)
-        print(shown(storage))
-        if workers:
-            print("CPU s, server s and commits are of one trial; ms are medians, 95 % quantiles")
-            columns = ("workers", "trials/s", "by sleep", "in epochs", "CPU s", "server s")
-            _print(*columns, "commits", "report ms", "between ms", "load")
-        for count in _numbers(workers):
-            _print(*throughput(storage, count, trials or max(12, 3 * count)))
-        for count in _numbers(ask):
-            for each in samplers.split(","):
-                ms = asking(_write(each, "none", 0), count)
-                _print(f"{count:,}", each, f"{ms:,.0f}", "ms of the processor to sample")
-        _print("trials", "sampler", "claim ms", "propose", "report", "end")
-        for count in _numbers(grow):
-            study = filled(storage, _write("tpe", "successive_halving", 0), count)
-            for number, each in enumerate(samplers.split(",")):
-                preset = _write(each, "successive_halving", 0)
-                found = costs(preset, study, count + number * REPEATS)
-                _print(f"{count:,}", each, *(f"{ms:,.0f}" for ms in found.values()))
+        for each in storage:
+            with _database(each) as url:
+                database = shown(url) if url == each else each
+                print(f"\n{database}; commits and ms are of one trial, reports' as median and 95 %")
+                measurement = Measurement(kept, database, url)
+                measurement.crews(_numbers(workers), settings)
+                measurement.sizes(_numbers(grow), samplers.split(","))
+        print("\na proposal alone, in memory")
+        _asked(kept, _numbers(ask), samplers.split(","))
 
 
 def _numbers(text: str) -> list[int]:

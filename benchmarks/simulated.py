@@ -1,9 +1,10 @@
 """Simulated workers: threads of one process, each with a storage and connections of its own.
 
-    STORAGE=URL python -m benchmarks.simulated NAME TRIALS WORKERS SECONDS_AN_EPOCH
+    STORAGE=URL python -m benchmarks.simulated NAME WORKERS SECONDS_AN_EPOCH
 
-works on study NAME of the preset studies/replay.toml, from a line on stdin on. All that a worker
-does is done but for training, which sleeps and has the curves of stored runs.
+works on study NAME of the preset studies/replay.toml from a line "BEGIN END" on stdin on, two times
+of the monotonic clock, and prints as JSON what was done between these two. All that a worker does
+is done but for training, which sleeps and has the curves of stored runs.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import sys
 import threading
 import time
 from collections import Counter
+from typing import NamedTuple
 
 import optuna
 import sqlalchemy
@@ -22,83 +24,107 @@ import sqlalchemy
 from benchmarks.replay import quiet
 from benchmarks.stored import Stored
 from fmnist_model.config import ModelConfig, TrainConfig
+from fmnist_model.errors import UserError
 from fmnist_model.results import EpochMetrics, Report, RunResult
 from search.order import Order
 from search.preset import load_preset
 from search.pruning import make_pruner
-from search.storage import open_storage
+from search.storage import faults_explained, open_storage
 from search.study import open_study
 from search.worker import Worker
 
+ENDLESS = 10**9
+"""More trials than any budget allows."""
+
+
+class Noted(NamedTuple):
+    """Something that a worker did: when it was done, and what it took (seconds, or epochs)."""
+
+    when: float
+    what: float
+
 
 class Timed(Stored):
-    """Notes how long each report took, and the time between two trials."""
+    """Notes each report and each run."""
 
     def __init__(self, seconds: float) -> None:
         super().__init__(seconds)
-        self.reports: list[float] = []
-        self.between: list[float] = []
-        self._ended: float | None = None
+        self.reports: list[Noted] = []
+        self.runs: list[Noted] = []
 
     def run(
         self, model: ModelConfig, train: TrainConfig, report: Report | None = None
     ) -> RunResult:
-        if self._ended is not None:
-            self.between.append(time.perf_counter() - self._ended)
-
         def timed(metrics: EpochMetrics) -> bool:
-            started = time.perf_counter()
+            started = time.monotonic()
             prune = report is not None and report(metrics)
-            self.reports.append(time.perf_counter() - started)
+            self.reports.append(Noted(time.monotonic(), time.monotonic() - started))
             return prune
 
         result = super().run(model, train, timed)
-        self._ended = time.perf_counter()
+        self.runs.append(Noted(time.monotonic(), result.epochs_run))
         return result
 
 
-def simulate(url: str, name: str, trials: int, workers: int, seconds: float) -> None:
-    """So many workers in this process; prints what they took as JSON."""
+def simulate(url: str, name: str, workers: int, seconds: float) -> None:
+    """So many workers in this process, which ends with them at work."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     commits: Counter[str] = Counter()
 
     def count(connection: sqlalchemy.Connection) -> None:
         commits[connection.dialect.name] += 1
 
-    order = Order(load_preset("replay"), name, url, trials, beside=True)
     engines = [Timed(seconds) for _ in range(workers)]
-    ready = []
-    for _ in engines:
-        storage = open_storage(url, order.preset.workers.heartbeat)
-        study = open_study(storage, name, order.preset, None)
-        study.pruner = make_pruner(order.preset)
-        ready.append(Worker(order, study, quiet(), lambda: False))
+    ready = [_worker(url, name) for _ in engines]
     engines[0].curve(ModelConfig(), TrainConfig())  # reads them all
     print("ready", flush=True)
-    sys.stdin.readline()
+    begin, end = map(float, sys.stdin.readline().split())
     sqlalchemy.event.listen(sqlalchemy.Engine, "commit", count)
-    before = resource.getrusage(resource.RUSAGE_SELF)
-    threads = [
-        threading.Thread(target=worker.run, args=(lambda *_, engine=engine: engine,))
-        for worker, engine in zip(ready, engines, strict=True)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    after = resource.getrusage(resource.RUSAGE_SELF)
+    gave_up: list[str] = []
+    for worker, engine in zip(ready, engines, strict=True):
+        arguments = (worker, engine, url, gave_up)
+        threading.Thread(target=_work, args=arguments, daemon=True).start()
+    time.sleep(max(0.0, begin - time.monotonic()))
+    used, made = _processor(), commits.total()
+    time.sleep(max(0.0, end - time.monotonic()))
+    used, made = _processor() - used, commits.total() - made
+    reports = [one for engine in engines for one in engine.reports if begin <= one.when < end]
+    runs = [one for engine in engines for one in engine.runs if one.when < end]
     print(
         json.dumps(
             {
-                "cpu": after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime,
-                "commits": commits.total(),
-                "reports": [second for engine in engines for second in engine.reports],
-                "between": [second for engine in engines for second in engine.between],
+                "processor": used,
+                "commits": made,
+                "reports": [report.what for report in reports],
+                "runs": [run.what for run in runs],
+                "gave_up": gave_up,
             }
-        )
+        ),
+        flush=True,
     )
+    os._exit(0)  # what they still wait for is of no interest
+
+
+def _worker(url: str, name: str) -> Worker:
+    order = Order(load_preset("replay"), name, url, ENDLESS, beside=True)
+    study = open_study(open_storage(url, order.preset.workers.heartbeat), name, order.preset, None)
+    study.pruner = make_pruner(order.preset)
+    return Worker(order, study, quiet(), lambda: False)
+
+
+def _work(worker: Worker, engine: Timed, url: str, gave_up: list[str]) -> None:
+    try:
+        with faults_explained(url):
+            worker.run(lambda *_: engine)
+    except UserError as error:
+        gave_up.append(str(error))
+
+
+def _processor() -> float:
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
 
 
 if __name__ == "__main__":
-    name, trials, workers, seconds = sys.argv[1:]
-    simulate(os.environ["STORAGE"], name, int(trials), int(workers), float(seconds))
+    name, workers, seconds = sys.argv[1:]
+    simulate(os.environ["STORAGE"], name, int(workers), float(seconds))

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.postgres import database, programs, server
+from benchmarks.postgres import CAREFREE, database, programs, server
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
@@ -52,7 +52,7 @@ def postgres():
     binaries = programs()
     if binaries is None:
         pytest.skip("no PostgreSQL server is installed (Debian's package is postgresql)")
-    with server(binaries) as socket:
+    with server(binaries, CAREFREE) as socket:
         yield socket
 
 

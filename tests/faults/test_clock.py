@@ -17,6 +17,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from benchmarks.postgres import CAREFREE, database, programs, server
 from search.preset import load_preset
 from search.storage import sqlite_file
 from search.trials import RETRY_OF, ending, is_lost, tally
@@ -28,7 +29,6 @@ from tests.faults.conftest import write_replay
 from tests.faults.replay import replay
 from tests.faults.test_storage import integrity
 from tests.faults.test_workers import running, start, suspend_between_transactions, wait_until
-from tests.postgres import database, programs, server
 from tests.search.conftest import URL, load, table, write_preset
 
 HOUR, DAY = 3600, 86400
@@ -69,7 +69,7 @@ def url(request, project, clock) -> Iterator[str]:
     binaries = programs()
     if binaries is None:
         pytest.skip("no PostgreSQL server is installed (Debian's package is postgresql)")
-    with server(binaries, clock.environment) as socket:
+    with server(binaries, CAREFREE, clock.environment) as socket:
         yield database(socket)
 
 

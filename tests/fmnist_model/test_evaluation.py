@@ -104,11 +104,14 @@ def test_the_interval_is_students():
 
 
 def test_the_command_prints_the_answer(best, custom_data, command):
+    with best.open("a") as file:  # its last section is the provenance
+        file.write('storage = "sqlite:///my own.db"\n')
     done = command("fmnist_model", "evaluate", best, "--seeds", "2", "--data", custom_data)
     assert done.returncode == 0, done.stderr
     assert "test accuracy 0." in done.stdout
     assert "95 % interval" in done.stdout
     assert "this study has opened the test set once" in done.stdout
+    assert "\nnext: make report NAME=mine STORAGE='sqlite:///my own.db' draws it" in done.stdout
     assert done.stderr == ""
 
 

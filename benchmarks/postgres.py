@@ -1,4 +1,5 @@
-"""A real PostgreSQL for the tests: their own server, in a directory and on a socket of its own."""
+"""A real PostgreSQL of one's own, for tests and benchmarks, in a directory and on a socket that
+nobody else uses."""
 
 from __future__ import annotations
 
@@ -12,7 +13,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-SETTINGS = "-c listen_addresses= -c fsync=off -c max_connections=300"
+CAREFREE = ("fsync=off",)
+"""For tests: what the machine's own crash would lose is nobody's."""
 
 
 def programs() -> Path | None:
@@ -23,16 +25,12 @@ def programs() -> Path | None:
     return max(places, key=str, default=None)
 
 
-def _as_somebody(command: list[str]) -> list[str]:
-    """The command, as a user that the server is willing to run as."""
-    if os.geteuid() != 0:
-        return command
-    return ["runuser", "-u", "postgres", "--", *command]
-
-
 @contextmanager
-def server(binaries: Path, environment: Mapping[str, str] | None = None) -> Iterator[str]:
-    """Run a server, in this environment besides one's own; yields the directory of its socket."""
+def server(
+    binaries: Path, settings: tuple[str, ...] = (), environment: Mapping[str, str] | None = None
+) -> Iterator[str]:
+    """Run a server with these settings, in this environment besides one's own; yields the
+    directory of its socket."""
     with tempfile.TemporaryDirectory(prefix="pg-", dir="/tmp") as directory:
         if os.geteuid() == 0:
             user = pwd.getpwnam("postgres")
@@ -40,9 +38,10 @@ def server(binaries: Path, environment: Mapping[str, str] | None = None) -> Iter
         data, log = f"{directory}/data", f"{directory}/log"
         initdb = [f"{binaries}/initdb", "-D", data, "-U", "tester", "--auth=trust", "--no-sync"]
         control = [f"{binaries}/pg_ctl", "-D", data, "-w", "-l", log]
-        settings = ["-o", f"{SETTINGS} -c unix_socket_directories={directory}"]
+        all_settings = (*settings, "listen_addresses=", f"unix_socket_directories={directory}")
+        options = " ".join(f"-c {setting}" for setting in (*all_settings, "max_connections=600"))
         _run(initdb)
-        _run([*control, *settings, "start"], environment)
+        _run([*control, "-o", options, "start"], environment)
         try:
             yield directory
         finally:
@@ -70,3 +69,10 @@ def _run(command: list[str], environment: Mapping[str, str] | None = None) -> No
         check=False,
     )
     assert done.returncode == 0, command
+
+
+def _as_somebody(command: list[str]) -> list[str]:
+    """The command, as a user that the server is willing to run as."""
+    if os.geteuid() != 0:
+        return command
+    return ["runuser", "-u", "postgres", "--", *command]

@@ -1,0 +1,166 @@
+"""Large studies: made in one go, and what a trial asks of them."""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from functools import partial
+from statistics import median
+from typing import Any
+
+import numpy as np
+import optuna
+from optuna.distributions import distribution_to_json
+from optuna.storages._rdb import models
+from optuna.study import Study
+from optuna.trial import FrozenTrial, TrialState, create_trial
+from sqlalchemy import insert
+
+from benchmarks.stored import EPOCHS
+from search.claims import Claims, Rest
+from search.preset import Preset
+from search.pruning import make_pruner
+from search.sampling import make_sampler
+from search.space import distributions, suggest
+from search.storage import backend, open_storage, transaction
+from search.study import open_study
+from search.trials import ORDINAL
+
+REPEATS = 7
+
+
+def grown(url: str, preset: Preset, count: int) -> Study:
+    """A new study with so many trials that completed, of random parameters."""
+    study = open_study(
+        open_storage(url, heartbeat=60), f"grown-{uuid.uuid4().hex[:8]}", preset, seed=0
+    )
+    study.pruner = make_pruner(preset)
+    fill(study, [completed(number, preset) for number in range(count)])
+    return study
+
+
+def completed(number: int, preset: Preset) -> FrozenTrial:
+    """A trial of random parameters and curve, the same for the same number."""
+    random = np.random.default_rng(number)
+    spaces = distributions(preset)
+    params = {
+        name: space.choices[random.integers(len(space.choices))]
+        if isinstance(space, optuna.distributions.CategoricalDistribution)
+        else float(random.uniform(space.low, space.high))  # type: ignore[attr-defined]
+        for name, space in spaces.items()
+    }
+    curve = {epoch: float(random.uniform()) for epoch in range(1, EPOCHS + 1)}
+    return create_trial(
+        state=TrialState.COMPLETE,
+        value=curve[EPOCHS],
+        params=params,
+        distributions=spaces,
+        intermediate_values=curve,
+        user_attrs={ORDINAL: number},
+    )
+
+
+def fill(study: Study, trials: Sequence[FrozenTrial]) -> None:
+    """Write completed trials into an empty study: what `add_trials` would write, but all rows of a
+    table at once; it takes some forty statements a trial, and looks at each."""
+    with transaction(study):
+        session = backend(study).scoped_session()
+
+        def write(model: Any, rows: list[dict[str, Any]]) -> None:
+            session.execute(insert(model.__table__), rows)
+
+        heads = [_head(study, number, trial) for number, trial in enumerate(trials)]
+        table: Any = models.TrialModel.__table__
+        made = session.execute(insert(table).returning(table.c.trial_id, table.c.number), heads)
+        ids = {number: trial_id for trial_id, number in made}
+        owned = [(ids[number], trial) for number, trial in enumerate(trials)]
+        write(models.TrialValueModel, [_value(key, trial) for key, trial in owned])
+        write(models.TrialParamModel, [row for o in owned for row in _params(*o)])
+        write(models.TrialIntermediateValueModel, [row for o in owned for row in _curve(*o)])
+        write(models.TrialUserAttributeModel, [row for o in owned for row in _attributes(*o)])
+
+
+def _head(study: Study, number: int, trial: FrozenTrial) -> dict[str, Any]:
+    times = {"datetime_start": trial.datetime_start, "datetime_complete": trial.datetime_complete}
+    return {"number": number, "study_id": study._study_id, "state": trial.state, **times}
+
+
+def _value(key: int, trial: FrozenTrial) -> dict[str, Any]:
+    assert trial.value is not None
+    value, kind = models.TrialValueModel.value_to_stored_repr(trial.value)
+    return {"trial_id": key, "objective": 0, "value": value, "value_type": kind}
+
+
+def _params(key: int, trial: FrozenTrial) -> list[dict[str, Any]]:
+    return [
+        {
+            "trial_id": key,
+            "param_name": name,
+            "param_value": space.to_internal_repr(trial.params[name]),
+            "distribution_json": distribution_to_json(space),
+        }
+        for name, space in trial.distributions.items()
+    ]
+
+
+def _curve(key: int, trial: FrozenTrial) -> list[dict[str, Any]]:
+    stored = models.TrialIntermediateValueModel.intermediate_value_to_stored_repr
+    return [
+        dict(
+            zip(("intermediate_value", "intermediate_value_type"), stored(value), strict=True),
+            trial_id=key,
+            step=step,
+        )
+        for step, value in trial.intermediate_values.items()
+    ]
+
+
+def _attributes(key: int, trial: FrozenTrial) -> list[dict[str, Any]]:
+    return [
+        {"trial_id": key, "key": name, "value_json": json.dumps(value)}
+        for name, value in trial.user_attrs.items()
+    ]
+
+
+def costs(preset: Preset, study: Study) -> dict[str, float]:
+    """Median milliseconds of what a trial asks of a study."""
+    claims = Claims(study, preset, 10**9)
+    taken: dict[str, list[float]] = {"claim": [], "propose": [], "report": [], "end": []}
+
+    def timed(what: str, act: Callable[[], Any]) -> Any:
+        started = time.perf_counter()
+        result = act()
+        taken[what].append(time.perf_counter() - started)
+        return result
+
+    for repeat in range(REPEATS):
+        trial = timed("claim", claims.next)
+        assert not isinstance(trial, Rest)
+        timed("propose", partial(suggest, trial, preset))
+        timed("report", partial(_report, trial))
+        timed("end", partial(study.tell, trial, 0.5 + repeat / 100))
+    return {what: 1000 * median(seconds) for what, seconds in taken.items()}
+
+
+def _report(trial: optuna.Trial) -> None:
+    with transaction(trial.study):
+        trial.report(0.5, 1)
+        trial.should_prune()
+
+
+def asking(preset: Preset, count: int) -> dict[str, float]:
+    """Median milliseconds of processor time that a proposal takes, in memory."""
+    study = optuna.create_study(direction="maximize")
+    study.add_trials([completed(number, preset) for number in range(count)])
+    taken = []
+    for place in range(count, count + REPEATS):
+        queued = create_trial(state=TrialState.RUNNING, user_attrs={ORDINAL: place})
+        study.sampler = make_sampler(preset, 0, place)
+        started = time.process_time()
+        trial = optuna.Trial(study, study._storage.create_new_trial(study._study_id, queued))
+        suggest(trial, preset)
+        taken.append(time.process_time() - started)
+        study.tell(trial, 0.5)
+    return {"ask_ms": 1000 * median(taken)}
