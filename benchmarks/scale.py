@@ -124,8 +124,12 @@ def _started(url: str, name: str, workers: int) -> subprocess.Popen[str]:
 
 def _figures(found: list[Row], workers: int, window: float) -> Row:
     """Of all processes together. Trials are counted by their epochs, for few end in the window."""
-    reports, runs = ([one for each in found for one in each[key]] for key in ("reports", "runs"))
-    epochs_a_trial = mean(runs)
+    reports, epochs = (
+        [one for each in found for one in each[key]] for key in ("reports", "epochs")
+    )
+    if not reports:
+        raise UserError(f"{workers} workers reported nothing in {window:.0f} s: give more --budget")
+    epochs_a_trial = mean(epochs)
     trials = len(reports) / epochs_a_trial
     trained = len(reports) * SECONDS
     per_trial = {key: sum(each[key] for each in found) / trials for key in ("processor", "commits")}
@@ -198,7 +202,7 @@ class Measurement:
             measure = partial(throughput, self._url, workers, settings["budget"])
             rows.append(self._kept.row(key, measure))
             _print(*(show(rows[-1]) for show in CREWS.values()))
-        if rows:
+        if len(rows) > 1:
             print(saturation(rows), flush=True)
 
     def sizes(self, numbers: list[int], samplers: list[str]) -> None:

@@ -37,20 +37,26 @@ ENDLESS = 10**9
 """More trials than any budget allows."""
 
 
-class Noted(NamedTuple):
-    """Something that a worker did: when it was done, and what it took (seconds, or epochs)."""
+class Reported(NamedTuple):
+    """A report: when it was done, and the seconds that it took."""
 
     when: float
-    what: float
+    took: float
 
 
 class Timed(Stored):
-    """Notes each report and each run."""
+    """Notes each report, and how many epochs each trial has or will have: those that end soon
+    would be too many among the ended."""
 
     def __init__(self, seconds: float) -> None:
         super().__init__(seconds)
-        self.reports: list[Noted] = []
-        self.runs: list[Noted] = []
+        self.reports: list[Reported] = []
+        self.epochs: list[int] = []
+
+    def curve(self, model: ModelConfig, train: TrainConfig) -> list[float]:
+        curve = super().curve(model, train)
+        self.epochs.append(len(curve))
+        return curve
 
     def run(
         self, model: ModelConfig, train: TrainConfig, report: Report | None = None
@@ -58,11 +64,12 @@ class Timed(Stored):
         def timed(metrics: EpochMetrics) -> bool:
             started = time.monotonic()
             prune = report is not None and report(metrics)
-            self.reports.append(Noted(time.monotonic(), time.monotonic() - started))
+            ended = time.monotonic()
+            self.reports.append(Reported(ended, ended - started))
             return prune
 
         result = super().run(model, train, timed)
-        self.runs.append(Noted(time.monotonic(), result.epochs_run))
+        self.epochs[-1] = result.epochs_run
         return result
 
 
@@ -76,7 +83,7 @@ def simulate(url: str, name: str, workers: int, seconds: float) -> None:
 
     engines = [Timed(seconds) for _ in range(workers)]
     ready = [_worker(url, name) for _ in engines]
-    engines[0].curve(ModelConfig(), TrainConfig())  # reads them all
+    Stored().curve(ModelConfig(), TrainConfig())  # reads them all
     print("ready", flush=True)
     begin, end = map(float, sys.stdin.readline().split())
     sqlalchemy.event.listen(sqlalchemy.Engine, "commit", count)
@@ -89,14 +96,13 @@ def simulate(url: str, name: str, workers: int, seconds: float) -> None:
     time.sleep(max(0.0, end - time.monotonic()))
     used, made = _processor() - used, commits.total() - made
     reports = [one for engine in engines for one in engine.reports if begin <= one.when < end]
-    runs = [one for engine in engines for one in engine.runs if one.when < end]
     print(
         json.dumps(
             {
                 "processor": used,
                 "commits": made,
-                "reports": [report.what for report in reports],
-                "runs": [run.what for run in runs],
+                "reports": [report.took for report in reports],
+                "epochs": [count for engine in engines for count in engine.epochs],
                 "gave_up": gave_up,
             }
         ),
