@@ -61,13 +61,13 @@ def slice_data(table: pd.DataFrame, name: str, distribution: BaseDistribution) -
         place = having[name].astype(str).map(choices.index)
         x = place + JITTER * ((having["trial"] * GOLDEN) % 1 - 0.5)
         bins = _bins(having, place, np.arange(len(choices)) + 0.0, np.full(len(choices), 0.7))
-        return Slice(log, choices, _points(having, x), bins)
+        return Slice(log, choices, _points(having, x, name), bins)
     edges = _edges(having[name], distribution, log)
     place = pd.Series(np.searchsorted(edges, having[name], side="right") - 1, having.index)
     starts, ends = edges[:-1], edges[1:]
     centre = np.sqrt(starts * ends) if log else (starts + ends) / 2
     bins = _bins(having, place.clip(0, len(centre) - 1), centre, (ends - starts) * 0.94)
-    return Slice(log, None, _points(having, having[name]), bins)
+    return Slice(log, None, _points(having, having[name], name), bins)
 
 
 def _choices(having: pd.Series, distribution: BaseDistribution) -> list[Any] | None:
@@ -79,9 +79,10 @@ def _choices(having: pd.Series, distribution: BaseDistribution) -> list[Any] | N
     return None
 
 
-def _points(having: pd.DataFrame, x: pd.Series) -> pd.DataFrame:
+def _points(having: pd.DataFrame, x: pd.Series, name: str) -> pd.DataFrame:
+    """The points; they tell of this hyperparameter only, for all would be written a dozen times."""
     columns = {"x": x, "objective": having["value"], "ending": having["ending"]}
-    return pd.DataFrame(columns | {"text": hover(having)})
+    return pd.DataFrame(columns | {"text": hover(having, [name])})
 
 
 def _edges(values: pd.Series, distribution: Any, log: bool) -> Floats:

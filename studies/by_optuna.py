@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import html
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import optuna
@@ -28,7 +28,10 @@ FAINTEST = 0.12
 
 
 def sketch(trials: Sequence[FrozenTrial]) -> Study:
-    """A copy in memory for Optuna's own figures: completed trials only, all strings escaped."""
+    """A copy in memory for Optuna's own figures: completed trials only, all strings escaped.
+
+    Of a trial no more is kept than these figures show, for Optuna copies all of it again and again.
+    """
     study = optuna.create_study(direction="maximize")
     completed = [t for t in tried(trials) if t.state == TrialState.COMPLETE]
     study.add_trials([_safe(trial) for trial in completed])
@@ -40,7 +43,6 @@ def _safe(trial: FrozenTrial) -> FrozenTrial:
         value=trial.value,
         params={html.escape(name): _safe_value(value) for name, value in trial.params.items()},
         distributions={html.escape(n): _safe_axis(d) for n, d in trial.distributions.items()},
-        intermediate_values=trial.intermediate_values,
     )
 
 
@@ -54,22 +56,37 @@ def _safe_axis(distribution: BaseDistribution) -> BaseDistribution:
     return distribution
 
 
-def draw_importances(study: Study) -> go.Figure | None:
-    """Optuna's importances (PED-ANOVA) of completed trials, None where it can tell none."""
-    figure = _by_optuna(optuna.visualization.plot_param_importances, study)
-    if figure is None:
-        return None
-    figure.update_traces(marker={"color": BLUE}, cliponaxis=False)
-    figure.update_xaxes(title="share of variance", range=[0, 1.15 * max(figure.data[0].x)])
-    figure.update_yaxes(title=None)
-    return styled(figure, _height(study), legend=False)
+def importances_data(study: Study) -> dict[str, float] | None:
+    """Optuna's importances of completed trials (PED-ANOVA), None where it can tell none."""
+    shares: dict[str, float] | None = _asked(optuna.importance.get_param_importances, study)
+    return shares
+
+
+def draw_importances(shares: Mapping[str, float]) -> go.Figure:
+    """A bar a hyperparameter; Optuna's own figure copies the whole study for each of them."""
+    values = list(shares.values())
+    figure = go.Figure(
+        go.Bar(
+            x=values,
+            y=list(shares),
+            orientation="h",
+            text=[f"{value:.2f}" if value >= 0.01 else "< 0.01" for value in values],
+            textposition="outside",
+            cliponaxis=False,
+            marker={"color": BLUE},
+            hovertemplate="%{y}: %{x:.4f}<extra></extra>",
+        )
+    )
+    figure.update_xaxes(title="share of variance", range=[0, 1.15 * max(values)])
+    figure.update_yaxes(autorange="reversed")
+    return styled(figure, _height(len(shares)), legend=False)
 
 
 def draw_parallel(study: Study) -> go.Figure | None:
     """Optuna's parallel coordinates of the best PARALLEL completed trials, the best strongest."""
     few = optuna.create_study(direction="maximize")
     few.add_trials(best_trials(study.get_trials(deepcopy=False), PARALLEL))
-    figure = _by_optuna(optuna.visualization.plot_parallel_coordinate, few, target_name="accuracy")
+    figure = _asked(optuna.visualization.plot_parallel_coordinate, few, target_name="accuracy")
     if figure is None:
         return None
     # One trace is there for a colour bar only; the first axis tells accuracy as well.
@@ -86,28 +103,29 @@ def draw_parallel(study: Study) -> go.Figure | None:
 
 def draw_edf(study: Study) -> go.Figure | None:
     """Optuna's empirical distribution of the objective of completed trials."""
-    figure = _by_optuna(optuna.visualization.plot_edf, study)
+    figure = _asked(optuna.visualization.plot_edf, study)
     if figure is None:
         return None
     figure.update_traces(line={"color": BLUE, "width": 2.5})
     figure.update_xaxes(title=ACCURACY)
     figure.update_yaxes(title="share below it", range=[0, 1.02])
-    return styled(figure, _height(study), legend=False)
+    names = parameters(study.get_trials(deepcopy=False))
+    return styled(figure, _height(len(names)), legend=False)
 
 
-def _height(study: Study) -> int:
-    """Room for a bar a hyperparameter, of this figure and of the one beside it."""
-    return max(360, 90 + 28 * len(parameters(study.get_trials(deepcopy=False))))
+def _height(hyperparameters: int) -> int:
+    """Room for a bar a hyperparameter, of their figure and of the one beside it."""
+    return max(360, 90 + 28 * hyperparameters)
 
 
-def _by_optuna(plot: Callable[..., go.Figure], study: Study, **more: Any) -> go.Figure | None:
-    """One of Optuna's figures; None where the study has too few or too equal trials for it."""
+def _asked(question: Callable[..., Any], study: Study, **more: Any) -> Any:
+    """What Optuna answers; None where the study has too few or too equal trials for it."""
     completed = study.get_trials(deepcopy=False)
     if len({trial.value for trial in completed}) < 2:
         return None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            return plot(study, **more)
+            return question(study, **more)
         except (ValueError, RuntimeError):
             return None

@@ -19,9 +19,10 @@ def hyperparameters(table: pd.DataFrame) -> list[str]:
     return [name for name in table.columns if name != "trial" and name not in OUTCOME]
 
 
-def hover(table: pd.DataFrame) -> list[str]:
-    """What a point tells of its trial."""
-    names = hyperparameters(table)
+def hover(table: pd.DataFrame, names: Sequence[str] | None = None) -> list[str]:
+    """What a point tells of its trial: how it ended, and all hyperparameters or those `names`."""
+    if names is None:
+        names = hyperparameters(table)
     return [_hover_line(row, names) for row in table.to_dict("records")]
 
 

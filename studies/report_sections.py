@@ -164,11 +164,12 @@ def _axes_section(trials: Sequence[FrozenTrial], safe: pd.DataFrame) -> Section:
         for name, column in zip(parameters(trials), hyperparameters(safe), strict=True)
     ]
     sketch = by_optuna.sketch(trials)
+    shares = by_optuna.importances_data(sketch)
     surface = axes.surface_data(safe, _is_log(trials))
     more = [
         (
             "Importances",
-            by_optuna.draw_importances(sketch),
+            None if shares is None else by_optuna.draw_importances(shares),
             "How much of the differences between completed trials each hyperparameter explains.",
             "half",
         ),
