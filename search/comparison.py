@@ -169,14 +169,14 @@ def leaky_of(comparison: Comparison) -> Comparison:
     return replace(comparison, name=f"{comparison.name}-leaky")
 
 
-def has_all(comparison: Comparison, runs: Sequence[Run], url: str) -> bool:
-    """Has the comparison's study all of these runs? The database is not written to."""
+def runs_done(comparison: Comparison, url: str) -> set[Run]:
+    """The runs that the comparison's study has. The database is not written to."""
     with suppress(UserError):
         storage = open_read_only(url)
         if comparison.name in optuna.get_all_study_names(storage):
             study = optuna.load_study(study_name=comparison.name, storage=storage)
-            return {run_of(trial) for trial in study.get_trials(deepcopy=False)} >= set(runs)
-    return False
+            return {run_of(trial) for trial in study.get_trials(deepcopy=False)}
+    return set()
 
 
 def train_leaky(

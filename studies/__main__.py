@@ -69,7 +69,11 @@ def paper(
         if not draw_only:
             compare(storage, seeds, limit, data, _say)
     except KeyboardInterrupt:
-        print("interrupted; run the same command again to go on", file=sys.stderr)
+        print(
+            "interrupted; run the same command again to go on (python -m studies paper --draw-only "
+            "draws what there is)",
+            file=sys.stderr,
+        )
         sys.exit(130)
     _say(f"{write_paper(storage, limit, _say)} written; open it in a browser")
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from statistics import mean
 
 from fmnist_model.results import RunResult
-from search.comparison import Run, has_all, judge_runs, leaky_of, train_leaky, train_runs
+from search.comparison import Run, judge_runs, leaky_of, runs_done, train_leaky, train_runs
 from studies.arms import arm_runs, comparison, sweep_runs
 from studies.paper import write_paper
 
@@ -20,23 +20,44 @@ def compare(url: str, seeds: int, limit: int | None, data: Path | None, say: Say
     """Train the arms, open the test set once for them, repeat the paper's protocol, try the rates.
 
     Goes on where it was interrupted. The test set is opened when all arms have been trained at
-    the paper's rate: which rate is best is a question for the validation images.
+    the paper's rate: which rate is best is a question for the validation images. The page is
+    drawn before the other rates are tried, which takes longest, and again after each of them.
     """
     question = comparison(limit)
     arms, rates = arm_runs(range(seeds)), sweep_runs(range(seeds))
-    say(f"{len(arms)} runs of {len(question.arms)} arms with {seeds} seeds each, then the test set")
+    done, trained_on = runs_done(question, url), runs_done(leaky_of(question), url)
+    each = f"{len(question.arms)} arms with {seeds} seeds each"
+    say(f"{len(arms)} runs of {each}{_so_far(arms, done)}, then the test set")
     # Once all have been judged and trained on, nobody needs their weights any more.
-    needed = not has_all(leaky_of(question), arms, url)
-    train_runs(question, arms, url, data, say, _Teller(say, arms), needed)
+    leaky_left = not trained_on >= set(arms)
+    train_runs(question, arms, url, data, say, _Teller(say, arms), leaky_left)
     judge_runs(question, arms, data, say, _counted(say, "judged on the test set", len(arms)))
-    say(
-        "warning: now the paper's own protocol, `leaky`, which trains on the test set: its figures "
-        "are there to be set beside the paper's and say nothing about new images"
-    )
-    train_leaky(question, arms, url, data, say, _Teller(say, arms))
+    if leaky_left:
+        say(
+            f"warning: now the paper's own protocol, `leaky`, which trains on the test set: its "
+            f"figures are there to be set beside the paper's and say nothing about new images"
+            f"{_so_far(arms, trained_on)}"
+        )
+        train_leaky(question, arms, url, data, say, _Teller(say, arms))
     write_paper(url, limit, say)
-    say(f"{len(rates)} runs at other learning rates")
-    train_runs(question, rates, url, data, say, _Teller(say, rates), keep_weights=False)
+    say(f"{len(rates)} runs at other learning rates{_so_far(rates, done)}")
+    tell = _Teller(say, rates)
+
+    def on_run(run: Run, result: RunResult) -> None:
+        tell(run, result)
+        if run in _last_of_each_rate(rates):
+            write_paper(url, limit, say, copies=False)
+
+    train_runs(question, rates, url, data, say, on_run, keep_weights=False)
+
+
+def _last_of_each_rate(rates: Sequence[Run]) -> set[Run]:
+    return set({run.learning_rate: run for run in rates}.values())
+
+
+def _so_far(stage: Sequence[Run], done: set[Run]) -> str:
+    count = len(done & set(stage))
+    return f", {count} of them done" if count else ""
 
 
 def _counted(say: Say, what: str, total: int) -> Callable[[int], None]:
@@ -60,7 +81,7 @@ class _Teller:
         self._say(
             f"{run.arm:<22} rate {run.learning_rate:<4g} seed {run.seed}: {result.stop_reason:<9} "
             f"{accuracy} after {result.epochs_run:>2} epochs, {result.train_seconds:.0f} s"
-            f"{self._left(run)}"
+            f"{', stuck and let go on' if result.recorded else ''}{self._left(run)}"
         )
 
     def _left(self, run: Run) -> str:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -48,15 +52,39 @@ def test_the_papers_losses_are_two_of_the_levels():
 
 
 @pytest.fixture
-def two_seeds(custom_data, monkeypatch):
-    """The comparison with two seeds on 200 images, at two rates."""
+def interrupted(custom_data):
+    """How the command ends that is interrupted after its first run: its status and its words."""
+    command = [sys.executable, "-m", "studies", "paper", "--seeds", "2", "--limit", "200"]
+    with subprocess.Popen(
+        [*command, "--data", custom_data],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    ) as process:
+        next(line for line in process.stdout if " seed " in line)
+        process.send_signal(signal.SIGINT)
+        said = process.stderr.read()
+    return process.returncode, said
+
+
+@pytest.fixture
+def two_seeds(interrupted, custom_data, monkeypatch):
+    """The comparison with two seeds on 200 images, at two rates, gone on with."""
     monkeypatch.setattr("studies.arms.RATES", (0.2, 0.45))
     said: list[str] = []
     compare(URL, 2, 200, custom_data, said.append)
     return said
 
 
-def test_the_comparison_is_trained_judged_resumed_and_drawn(two_seeds, custom_data, browser):
+def test_the_comparison_is_trained_judged_resumed_and_drawn(
+    interrupted, two_seeds, custom_data, browser
+):
+    status, said_then = interrupted
+    assert status == 130
+    assert said_then.startswith("interrupted; run the same command again to go on")
+    assert said_then.count("\n") == 1
+    assert re.fullmatch(r"10 runs of 5 arms with 2 seeds each, \d of them done, .*", two_seeds[0])
     honest, leaky = load("paper-comparison"), load("paper-comparison-leaky")
     assert {run_of(t) for t in honest.trials} == {*arm_runs(range(2)), *sweep_runs(range(2))}
     assert len(leaky.trials) == 10
@@ -68,7 +96,10 @@ def test_the_comparison_is_trained_judged_resumed_and_drawn(two_seeds, custom_da
 
     said: list[str] = []
     compare(URL, 2, 200, custom_data, said.append)
-    assert not [line for line in said if " rate " in line]
+    assert said == [
+        "10 runs of 5 arms with 2 seeds each, 10 of them done, then the test set",
+        "4 runs at other learning rates, 4 of them done",
+    ]
     log = (HOME / "test_set_openings.jsonl").read_text().splitlines()
     purposes = [json.loads(line)["purpose"] for line in log]
     assert purposes == ["the arms of the comparison", "leaky: training on the test set"]
