@@ -23,13 +23,15 @@ from search.storage import open_storage
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 storage = open_storage(sys.argv[1]) if sys.argv[2] == "ours" else sys.argv[1]
 study = optuna.load_study(study_name="queue", storage=storage)
+print("ready", flush=True)
+sys.stdin.readline()
 while (trial := study.ask()).number < int(sys.argv[3]):
     print(trial.number, flush=True)
 """
 
 
 def claimed(kind: str, queued: int, url: str = URL) -> Counter[int]:
-    """How often each of the enqueued trials was claimed, by four processes at once."""
+    """How often each of the enqueued trials was claimed, by four processes that begin at once."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     study = optuna.create_study(storage=open_storage(url), study_name="queue")
     for number in range(queued):
@@ -37,15 +39,18 @@ def claimed(kind: str, queued: int, url: str = URL) -> Counter[int]:
     processes = [
         subprocess.Popen(
             [sys.executable, "-c", CLAIM, url, kind, str(queued)],
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
             env={**os.environ, "PYTHONPATH": str(ROOT)},
         )
         for _ in range(4)
     ]
+    assert [process.stdout.readline() for process in processes] == ["ready\n"] * 4
     outputs: list[str] = []
     readers = [
-        threading.Thread(target=lambda p=p: outputs.append(p.communicate()[0])) for p in processes
+        threading.Thread(target=lambda p=p: outputs.append(p.communicate("\n")[0]))
+        for p in processes
     ]
     for reader in readers:
         reader.start()

@@ -28,7 +28,13 @@ from tests.conftest import DATA
 from tests.faults.conftest import write_replay
 from tests.faults.replay import replay
 from tests.faults.test_storage import integrity
-from tests.faults.test_workers import running, start, suspend_between_transactions, wait_until
+from tests.faults.test_workers import (
+    running,
+    start,
+    stopped,
+    suspend_between_transactions,
+    wait_until,
+)
 from tests.search.conftest import URL, load, table, write_preset
 
 HOUR, DAY = 3600, 86400
@@ -83,12 +89,9 @@ def set_within_a_trial(clock: Clock, seconds: int, pids: list[int], name: str, u
     found = False
     while not found:
         wait_until(at_work)
-        for pid in pids:
-            os.kill(pid, signal.SIGSTOP)
-        if found := at_work():
-            clock.set(seconds)
-        for pid in pids:
-            os.kill(pid, signal.SIGCONT)
+        with stopped(pids):
+            if found := at_work():
+                clock.set(seconds)
 
 
 def assert_times_make_sense(name: str, url: str, preset: str) -> None:
@@ -146,9 +149,9 @@ def test_a_clock_that_is_set_in_the_middle_changes_nothing(replayed, clock, url,
 @pytest.mark.parametrize("seconds", [-DAY, DAY])
 def test_a_worker_whose_clock_is_wrong_keeps_its_trial(replayed, clock, url, seconds):
     """For longer than two heartbeats, while another, whose clock is right, waits for it."""
-    write_replay("heartbeat = 4")
+    write_replay("heartbeat = 5")
     clock.set(seconds)
-    wrong = start("wrong", 2, url, 3, **clock.environment)  # 9 s a trial
+    wrong = start("wrong", 2, url, 4, **clock.environment)  # 12 s a trial
     wait_until(lambda: running("wrong", url))
     right = start("wrong", 2, url, 0)
     for worker in (wrong, right):

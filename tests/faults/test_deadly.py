@@ -21,7 +21,7 @@ from search.trials import FAIL_REASON, INTERRUPTED, KILLED, RETRY_OF, ending, ta
 from tests.conftest import ROOT
 from tests.faults.conftest import write_replay
 from tests.faults.replay import quiet, replay, replay_order
-from tests.faults.test_workers import running, start, wait_until
+from tests.faults.test_workers import running, start, stopped, wait_until
 from tests.search.conftest import URL, load
 
 ARM = '[[arms]]\nname = "deadly"\nparams = { dropout = 0.25 }\n'
@@ -82,10 +82,13 @@ def kill_at_work(worker: subprocess.Popen[str], name: str) -> int:
             if trial.intermediate_values and trial.user_attrs[WORKER]["pid"] == worker.pid
         ]
 
-    wait_until(at_work)
-    worker.kill()
-    worker.communicate()
-    return at_work()[0]
+    while True:
+        wait_until(at_work)
+        with stopped([worker.pid]):
+            if numbers := at_work():  # still
+                worker.kill()
+                worker.communicate()
+                return numbers[0]
 
 
 def test_that_the_whole_search_is_killed_again_and_again_is_no_fault_of_a_trial(replayed):

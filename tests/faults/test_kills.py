@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import random
+import signal
 import sqlite3
 import threading
 import time
@@ -14,10 +16,10 @@ import pytest
 from search import pool
 from search.processes import WORKER
 from search.storage import StorageError, sqlite_file
-from search.trials import RETRY_OF, is_lost, tally
+from search.trials import RETRY_OF, ending, is_lost, tally
 from tests.faults.conftest import write_replay
 from tests.faults.replay import replay, replay_crew
-from tests.faults.test_workers import running
+from tests.faults.test_workers import stopped
 from tests.search.conftest import load, table
 
 
@@ -29,35 +31,33 @@ def is_worker(process: psutil.Process) -> bool:
 
 class Killer(threading.Thread):
     """Kills a random worker, at random moments, but never two before another trial has finished,
-    and none at a second try: a trial that is killed twice has failed."""
+    and none at a second try: a trial that is killed twice has failed.
+
+    All are stopped while it looks, so that it is as quick as they are on any machine.
+    """
 
     def __init__(self, url: str, kills: int) -> None:
         super().__init__(daemon=True)
-        self.url, self.kills, self.done = url, kills, 0
+        self.url, self.kills, self.done, self.finished = url, kills, 0, -1
         self.random = random.Random(kills)
 
     def run(self) -> None:
-        finished = -1
         while self.done < self.kills:
             time.sleep(self.random.uniform(0, 0.2))
-            with contextlib.suppress(StorageError, KeyError, psutil.NoSuchProcess):
-                now = tally(load("killed", self.url).trials).finished
-                workers = [child for child in psutil.Process().children() if is_worker(child)]
-                if self.random.random() < 0.8:  # of five, four at work, one wherever it is
-                    busy = {t.user_attrs[WORKER]["pid"] for t in running("killed", self.url)}
-                    workers = [worker for worker in workers if worker.pid in busy]
-                if workers and now > finished and self.kill(self.random.choice(workers)):
-                    self.done, finished = self.done + 1, now
+            workers = [child.pid for child in psutil.Process().children() if is_worker(child)]
+            with stopped(workers), contextlib.suppress(StorageError, KeyError):
+                self.look(workers)
 
-    def kill(self, worker: psutil.Process) -> bool:
-        """Stop it, look what it is at, and kill it or let it go on."""
-        worker.suspend()
-        for trial in running("killed", self.url):
-            if trial.user_attrs[WORKER]["pid"] == worker.pid and RETRY_OF in trial.user_attrs:
-                worker.resume()
-                return False
-        worker.kill()
-        return True
+    def look(self, workers: list[int]) -> None:
+        trials = load("killed", self.url).trials
+        running = {t.user_attrs[WORKER]["pid"]: t for t in trials if ending(t) == "running"}
+        if self.random.random() < 0.8:  # of five, four at work, one wherever it is
+            workers = [pid for pid in workers if pid in running]
+        spared = [pid for pid, trial in running.items() if RETRY_OF in trial.user_attrs]
+        workers = [pid for pid in workers if pid not in spared]
+        if workers and tally(trials).finished > self.finished:
+            os.kill(self.random.choice(workers), signal.SIGKILL)
+            self.done, self.finished = self.done + 1, tally(trials).finished
 
 
 @pytest.mark.slow
@@ -68,7 +68,7 @@ def test_thirty_kills_over_sixty_trials(replayed, url, monkeypatch):
     straight = table(replay("straight", 60, "sqlite:///straight.db"))
     killer = Killer(url, 30)
     killer.start()
-    killed = replay_crew(4, "killed", 60, url, seconds=1)
+    killed = replay_crew(4, "killed", 60, url, seconds=0.5)
     assert killer.done == 30
     counts = tally(killed.trials)
     assert (counts.finished, counts.running, counts.waiting, counts.failed) == (60, 0, 0, 0)

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 import threading
+import time
 
 import psutil
 import pytest
 
 from search.cluster import ClusterError
 from search.pool import Crew
+from search.processes import WORKER
 from search.runner import run_search
 from search.trials import ending, tally
 from tests.conftest import DATA, ROOT
 from tests.faults.conftest import write_replay
 from tests.faults.replay import quiet, replay, replay_order
 from tests.faults.test_deadly import deadly_crew, with_deadly_arm
-from tests.faults.test_workers import running, wait_until
+from tests.faults.test_workers import running, stopped, wait_until
 from tests.search.conftest import load, table, write_preset
 
 pytest.importorskip("ray", reason="Ray is not installed (the extra ray; CI installs it)")
@@ -48,14 +51,19 @@ def crew(name: str, trials: int, url: str, seconds: float) -> Crew:
     return Crew(command, 4, environment, launcher="ray", cpus=1)
 
 
-def lose(cluster, node) -> None:
-    """End a node and all that runs on it, at once."""
+def lose(cluster, node, url: str) -> None:
+    """End a node and all that runs on it while it is at work, at once."""
     raylet = psutil.Process(node.all_processes["raylet"][0].process.pid)
-    processes = raylet.children(recursive=True)
-    cluster.remove_node(node, allow_graceful=False)
-    for process in processes:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            process.kill()
+    while True:
+        pids = [process.pid for process in raylet.children(recursive=True)]
+        with stopped(pids):
+            if {trial.user_attrs[WORKER]["pid"] for trial in running("lost", url)} & set(pids):
+                cluster.remove_node(node, allow_graceful=False)
+                for pid in pids:
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(pid, signal.SIGKILL)
+                return
+        time.sleep(0.2)
 
 
 def test_a_lost_node_costs_nothing(cluster, postgres_url):
@@ -64,7 +72,7 @@ def test_a_lost_node_costs_nothing(cluster, postgres_url):
 
     def lose_a_node() -> None:
         wait_until(lambda: tally(load("lost", postgres_url).trials).finished >= 4)
-        lose(cluster, nodes[1])
+        lose(cluster, nodes[1], postgres_url)
 
     def studied() -> bool:
         return bool(running("lost", postgres_url))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 import re
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -146,13 +147,17 @@ def test_make_has_the_url_on_no_command_line():
 
 def test_the_dashboard_warns_where_others_can_reach_it(replayed):
     replay("seen", 1, URL)
-    command = [sys.executable, "-m", "studies", "dashboard", "--host", "0.0.0.0", "--port", "18437"]
+    with socket.create_server(("", 0)) as free:
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "studies", "dashboard", "--host", "0.0.0.0"]
+    command += ["--port", str(port)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         line = process.stdout.readline()
         process.terminate()
     assert line == (
-        "warning: there is no login: whoever reaches 0.0.0.0:18437 can see and delete every study\n"
+        f"warning: there is no login: whoever reaches 0.0.0.0:{port} can see and delete every "
+        f"study\n"
     )
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterable, Iterator
 
 import psutil
 import pytest
@@ -49,6 +51,22 @@ def running(name: str, url: str) -> list:
         return [t for t in load(name, url).trials if ending(t) == "running"]
     except Exception:  # not made yet
         return []
+
+
+@contextlib.contextmanager
+def stopped(pids: Iterable[int]) -> Iterator[None]:
+    """Stop these processes while the block runs, so that what is seen of them is still so."""
+
+    def send(number: int) -> None:
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
+
+    send(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        send(signal.SIGCONT)
 
 
 def suspend_between_transactions(process: subprocess.Popen[str], url: str) -> None:
@@ -94,8 +112,8 @@ def test_a_late_result_does_not_overwrite_the_second_try(replayed, url, monkeypa
 
 
 def test_a_worker_that_lives_keeps_its_trial_beyond_two_heartbeats(replayed, url):
-    write_replay("heartbeat = 3")
-    slow = start("slow", 2, url, seconds=2.5)  # 7.5 s a trial
+    write_replay("heartbeat = 5")
+    slow = start("slow", 2, url, seconds=4)  # 12 s a trial
     wait_until(lambda: running("slow", url))
     other = start("slow", 2, url, seconds=0)
     assert slow.communicate(timeout=300)[1] == other.communicate(timeout=300)[1] == ""

@@ -99,7 +99,7 @@ def test_ctrl_c_ends_cleanly(project):
     process = launch(30, "interrupted")
     wait_for(process, "trial   1")
     process.send_signal(signal.SIGINT)
-    output, _ = process.communicate(timeout=60)
+    output, _ = process.communicate(timeout=300)
     assert process.returncode == 130
     assert "stopping after the epoch in hand" in output
     assert "run the same command again to go on" in output
