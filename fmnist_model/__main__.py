@@ -103,8 +103,8 @@ def evaluate(
     from rich.console import Console
     from rich.progress import Progress
 
+    from fmnist_model.configuration import read_configuration
     from fmnist_model.evaluation import evaluate as judge
-    from fmnist_model.evaluation import read_configuration
     from fmnist_model.summary import print_evaluation
 
     console = Console()

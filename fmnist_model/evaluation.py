@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -13,13 +12,12 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field, ValidationError
 
 from fmnist_model import scores
-from fmnist_model.config import Frozen, ModelConfig, TrainConfig
+from fmnist_model.config import ModelConfig, TrainConfig
+from fmnist_model.configuration import Configuration, read_configuration
 from fmnist_model.data import Images, find_test, join, load_test, load_train, split
 from fmnist_model.download import Say
-from fmnist_model.errors import UserError, validation_sentence
 from fmnist_model.files import whole, write_whole
 from fmnist_model.quiet import native_log_hidden
 from fmnist_model.results import EpochMetrics, RunResult
@@ -35,26 +33,6 @@ PROTOCOL = (
     "retrained from new weights on training and validation images together, once a seed; the test "
     "set opened after the last seed had been trained; the saved model is the first seed's"
 )
-
-
-class EvaluationError(UserError):
-    """The file of a configuration cannot be read or does not hold one."""
-
-
-class DataSection(Frozen):
-    """Which data the configuration was found on."""
-
-    sha256: str | None = None
-    limit: int | None = Field(None, ge=10)
-
-
-class Configuration(Frozen):
-    """What an exported TOML file holds; `provenance` is passed on as it is."""
-
-    model: ModelConfig
-    train: TrainConfig
-    data: DataSection = DataSection()
-    provenance: dict[str, Any] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -74,20 +52,6 @@ class Network:
     weights: Callable[[], Sequence[Any]]
 
 
-def read_configuration(path: Path) -> Configuration:
-    """Read an exported configuration; raise EvaluationError with one sentence if it is faulty."""
-    try:
-        return Configuration.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-    except FileNotFoundError:
-        raise EvaluationError(
-            f"{path}: no such file; make export writes a study's best configuration there"
-        ) from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise EvaluationError(f"{path}: cannot be read: {error}") from error
-    except ValidationError as error:
-        raise EvaluationError(validation_sentence(error, str(path))) from None
-
-
 def evaluate(
     path: Path, seeds: int, data: Path | None, say: Say, on_epoch: OnEpoch
 ) -> dict[str, Any]:
@@ -95,7 +59,7 @@ def evaluate(
 
     Writes evaluation.json, predictions.npz and model.keras beside `path`, and a line to the log of
     openings before the test set is opened. `on_epoch` gets the seed and the figures of each epoch.
-    Returns what evaluation.json holds. Raises EvaluationError and DataError.
+    Returns what evaluation.json holds. Raises ConfigurationError and DataError.
     """
     configuration = read_configuration(path)
     images = _training_images(configuration, data, say)
@@ -162,7 +126,9 @@ def train_on_test(
     with native_log_hidden():
         from fmnist_model.training import Engine
     _record_opening(directory / OPENINGS, {"purpose": LEAKY, "networks": len(networks)})
-    engine = Engine(load_test(data, say), validation)
+    test = load_test(data, say)
+    with native_log_hidden():
+        engine = Engine(test, validation)
     for place, network in enumerate(networks):
         on_run(place, engine.run(network.model, network.train, None, network.weights()))
 

@@ -11,7 +11,8 @@ import tomli_w
 from sklearn.metrics import accuracy_score, f1_score
 
 from fmnist_model import data
-from fmnist_model.evaluation import EvaluationError, evaluate, read_configuration
+from fmnist_model.configuration import ConfigurationError, read_configuration
+from fmnist_model.evaluation import evaluate
 from fmnist_model.scores import interval
 
 BEST = {
@@ -126,7 +127,7 @@ def test_the_command_prints_the_answer(best, custom_data, command):
 )
 def test_a_faulty_configuration_is_one_sentence(best, content, said):
     best.write_text(content)
-    with pytest.raises(EvaluationError, match=r"best.toml: ") as caught:
+    with pytest.raises(ConfigurationError, match=r"best.toml: ") as caught:
         read_configuration(best)
     assert said in str(caught.value)
 

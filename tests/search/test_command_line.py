@@ -12,7 +12,7 @@ from pathlib import Path
 import optuna
 import pytest
 
-from fmnist_model.evaluation import read_configuration
+from fmnist_model.configuration import read_configuration
 from search.storage import open_storage
 from tests.conftest import DATA
 from tests.search.conftest import load, search, write_preset

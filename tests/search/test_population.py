@@ -14,8 +14,8 @@ import pytest
 from optuna.trial import FrozenTrial
 
 from fmnist_model import backend
+from fmnist_model.configuration import read_configuration
 from fmnist_model.errors import UserError
-from fmnist_model.evaluation import read_configuration
 from search.engines import chosen_engine, loader
 from search.preset import load_preset
 from search.storage import open_read_only
