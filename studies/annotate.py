@@ -23,6 +23,7 @@ from optuna.trial import FrozenTrial
 from fmnist_model.config import CLASSES
 from search.export import RESULTS
 from search.preset import parse_preset
+from search.stopping import STOPPED
 from search.trials import ending
 from studies import figures
 from studies.answer import answer
@@ -95,7 +96,7 @@ def _plain(text: object) -> str:
 
 def _study_note(study: Study, trials: Sequence[FrozenTrial]) -> str:
     preset = parse_preset(study.user_attrs["preset"], f"study {study.study_name}")
-    found = answer(preset, trials)
+    found = answer(preset, trials, study.user_attrs.get(STOPPED))
     lines = [f"# {_plain(study.study_name)}"]
     if found.best is not None:
         lines.append(f"Best: **{found.best.value:.4f}**, trial {found.best.number}")

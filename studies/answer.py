@@ -13,6 +13,7 @@ from optuna.trial import FrozenTrial
 
 from fmnist_model.config import TrainConfig
 from search.preset import Preset
+from search.stopping import reason
 from search.trials import best_trials, ending
 from studies.table import last_value, tried
 
@@ -65,8 +66,10 @@ class Answer(NamedTuple):
     advice: list[str]
 
 
-def answer(preset: Preset, trials: Sequence[FrozenTrial]) -> Answer:
-    """Work the answer out from a study's trials."""
+def answer(
+    preset: Preset, trials: Sequence[FrozenTrial], stopped: dict[str, Any] | None = None
+) -> Answer:
+    """Work the answer out from a study's trials, and its attribute `search.stopping.STOPPED`."""
     ended = tried(trials)
     best = best_trials(ended, 1)
     seconds = sum(trial.user_attrs.get("train_seconds", 0.0) for trial in ended)
@@ -76,7 +79,7 @@ def answer(preset: Preset, trials: Sequence[FrozenTrial]) -> Answer:
         wall_seconds=_wall(ended),
         saved=saved(preset, ended),
         optimism=optimism(preset, ended),
-        advice=advice(ended),
+        advice=advice(ended, stopped),
     )
 
 
@@ -158,12 +161,15 @@ def optimism(preset: Preset, ended: Sequence[FrozenTrial]) -> Optimism | None:
     return Optimism(float(gain.mean()), float(np.quantile(gain, 0.975)), len(values), images)
 
 
-def advice(ended: Sequence[FrozenTrial]) -> list[str]:
-    """What the search suggests doing next, a sentence each."""
+def advice(ended: Sequence[FrozenTrial], stopped: dict[str, Any] | None = None) -> list[str]:
+    """What the search suggests doing next, a sentence each, and why it was stopped if it was."""
     best = best_trials(ended, 1)
     if not best:
         return ["No trial has completed: search on, or look at the stuck runs below."]
-    said = [*_boundaries(best[0]), *_choices(best[0], ended), *_progress(best[0], ended)]
+    progress = _progress(best[0], ended)
+    if stopped is not None:
+        progress = [f"The search was stopped early: {reason(stopped)}."]
+    said = [*_boundaries(best[0]), *_choices(best[0], ended), *progress]
     return [*said, "Export the best configuration and judge it: make export, then make evaluate."]
 
 

@@ -14,6 +14,7 @@ from optuna.study import Study
 from fmnist_model.files import whole
 from search.export import RESULTS
 from search.preset import Preset, parse_preset
+from search.stopping import STOPPED
 from search.storage import faults_explained, open_read_only
 from search.study import load_study
 from search.trials import Tally, best_trials, tally
@@ -86,7 +87,7 @@ def report_sections(study: Study, preset: Preset, directory: Path) -> list[Secti
     """All parts of the page; those without anything to show are left out."""
     trials = study.get_trials(deepcopy=False)
     table = trial_table(trials)
-    found = answer(preset, trials)
+    found = answer(preset, trials, study.user_attrs.get(STOPPED))
     if table.empty:
         return [Section("Answer", "No trial has ended yet; search on and draw the report again.")]
     return [

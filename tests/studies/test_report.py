@@ -13,9 +13,10 @@ import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution
 
 from search.preset import load_preset
+from search.stopping import STOPPED
 from studies import figures
 from studies.answer import Saved, advice, answer, optimism, saved
-from studies.report import draw_report, write_report
+from studies.report import draw_report, report_sections, write_report
 from studies.table import trial_table
 from tests.studies.conftest import AXES, URL, failed, faults, many, show, store, trial
 
@@ -78,6 +79,16 @@ def test_time_spent_leaves_pauses_out(project):
 )
 def test_advice(project, trials, said):
     assert any(said in line for line in advice(store(trials).trials)), said
+
+
+def test_why_a_search_stopped_stands_in_place_of_searching_on(project):
+    study = store([trial("completed", [0.8]), *[trial("pruned", [0.7])] * 12])
+    kept = {"latest": 0.0, "shuffled": 0.0004, "trials": 60, "below": 0.001}
+    study.set_user_attr(STOPPED, kept)
+    preset = load_preset("paper")
+    said = report_sections(study, preset, project)[0].points
+    assert [line for line in said if line.startswith("The search was stopped early: the next 10")]
+    assert not [line for line in said if "brought nothing better" in line]
 
 
 def test_advice_is_silent_where_nothing_speaks_for_it(project):
