@@ -16,6 +16,7 @@ ENGINE ?= auto
 SLOTS ?=
 THREADS ?=
 LAUNCHER ?=
+STOP_WHEN ?=
 CPUS_PER_WORKER ?= 1
 GPUS_PER_WORKER ?= 0
 
@@ -40,6 +41,7 @@ help:  ## list the targets and their variables
 	@echo "DATA: a directory with Fashion-MNIST as IDX or CSV files, fetched by default"
 	@echo "WORKERS: so many processes search at once; THREADS: of TensorFlow in each, by default the cores shared out"
 	@echo "ENGINE: tensorflow, or population (JAX) for SLOTS trials at once, by default as many as pay; auto takes it on GPUs"
+	@echo "STOP_WHEN=0.001: stop early when ten more trials are expected to improve the best accuracy by less"
 	@echo "LAUNCHER: ray runs them on the cluster of RAY_ADDRESS, with CPUS_PER_WORKER=1 and GPUS_PER_WORKER=0 each"
 	@echo "PYTHON: the interpreter that .venv is made with, 3.11 to 3.13"
 
@@ -63,10 +65,10 @@ setup: .venv/installed  ## install everything into .venv (the other targets do i
 data: .venv/installed  ## fetch Fashion-MNIST and check it (DATA=)
 	@$(BIN)/python -m fmnist_model data $(if $(DATA),--data "$(DATA)")
 
-search: .venv/installed  ## search until TRIALS=50 have finished; again to go on (WORKERS=1 STUDY= NAME= SEED= STORAGE= DATA=)
+search: .venv/installed  ## search until TRIALS=50 have finished; again to go on (WORKERS=1 STOP_WHEN= STUDY= NAME= SEED= STORAGE= DATA=)
 	@$(BIN)/python -m search run $(study_options) --trials $(TRIALS) --workers $(WORKERS) --engine $(ENGINE) \
 	  $(if $(LAUNCHER),--launcher $(LAUNCHER) --cpus $(CPUS_PER_WORKER) --gpus $(GPUS_PER_WORKER)) \
-	  $(if $(SLOTS),--slots $(SLOTS)) $(if $(THREADS),--threads $(THREADS)) $(if $(SEED),--seed $(SEED)) $(if $(DATA),--data "$(DATA)")
+	  $(if $(STOP_WHEN),--stop-when "$(STOP_WHEN)") $(if $(SLOTS),--slots $(SLOTS)) $(if $(THREADS),--threads $(THREADS)) $(if $(SEED),--seed $(SEED)) $(if $(DATA),--data "$(DATA)")
 
 status: .venv/installed  ## say how a study stands (STUDY= NAME= STORAGE=)
 	@$(BIN)/python -m search status $(study_options)

@@ -1,13 +1,14 @@
 """Stands in for training where that is not the question: the curve is a function of the
 configuration, and each epoch sleeps. All around it (process, signals, database) is real.
 
-    STORAGE=URL python -m benchmarks.replay NAME TRIALS SECONDS_AN_EPOCH [--parent PID]
+    STORAGE=URL python -m benchmarks.replay NAME TRIALS SECONDS_AN_EPOCH [--stop-when X]
 
 works on study NAME of the preset studies/replay.toml, as `python -m search worker` would.
 """
 
 from __future__ import annotations
 
+import argparse
 import io
 import math
 import os
@@ -76,18 +77,29 @@ def quiet() -> Progress:
     return Progress(Console(file=io.StringIO()))
 
 
-def replay(name: str, trials: int, url: str, seconds: float = 0, **more: Any) -> Study:
+def replay(
+    name: str,
+    trials: int,
+    url: str,
+    seconds: float = 0,
+    progress: Progress | None = None,
+    **more: Any,
+) -> Study:
     """Search with the stand-in, in this process."""
     order = Order(load_preset("replay"), name, url, trials, **more)
-    return run_search(order, quiet(), load=lambda *_: Replay(seconds))
+    return run_search(order, progress or quiet(), load=lambda *_: Replay(seconds))
 
 
 def main() -> int:
-    name, trials, seconds, *more = sys.argv[1:]
-    parent = int(more[1]) if more else None
-    url = os.environ["STORAGE"]
+    parser = argparse.ArgumentParser()
+    parser.add_argument("name")
+    parser.add_argument("trials", type=int)
+    parser.add_argument("seconds", type=float)
+    parser.add_argument("--stop-when", type=float)
+    parser.add_argument("--parent", type=int)
+    given = vars(parser.parse_args())
     try:
-        replay(name, int(trials), url, float(seconds), beside=True, parent=parent)
+        replay(url=os.environ["STORAGE"], beside=True, **given)
     except KeyboardInterrupt:
         return 130
     except UserError as error:

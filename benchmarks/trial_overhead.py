@@ -36,7 +36,10 @@ IMAGES = 100
 TURN = 10
 """Trials in a row before the other's turn."""
 GOAL_SECONDS, GOAL_MIB = 0.05, 1.0
-PARTS = ("claim", "sample", "prune", "database", "initialise", "validate", "vital signs", "look")
+PARTS = (
+    *("claim", "sample", "prune", "database", "commit"),
+    *("initialise", "shuffle", "validate", "vital signs", "look"),
+)
 
 app = new_app("Measure what a trial costs beside its training steps.")
 Row = dict[str, Any]
@@ -114,10 +117,12 @@ def _engine() -> Any:
 def _watched() -> Stopwatch:
     """A stopwatch on all that a trial of ours consists of."""
     from optuna.storages import RDBStorage
+    from sqlalchemy.engine import Transaction
 
     from benchmarks.stopwatch import Stopwatch
     from fmnist_model.program import Program
     from search.claims import Claims
+    from search.database import Database
     from search.pruning import KillProofPruner
     from search.sampling import KillProofSampler
 
@@ -126,8 +131,11 @@ def _watched() -> Stopwatch:
     watch.watch_all(KillProofSampler, "sample")
     watch.watch_all(KillProofPruner, "prune")
     watch.watch_all(RDBStorage, "database")
+    watch.watch_all(Database, "database")
+    watch.watch(Transaction, "commit", "commit")
     for method, part in (
         ("reset", "initialise"),
+        ("show", "shuffle"),
         ("train", "train"),
         ("score", "validate"),
         ("vital_signs", "vital signs"),

@@ -6,8 +6,9 @@ weights are set anew in place, so that a program is traced once whatever the tri
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import keras
@@ -27,7 +28,7 @@ PIXELS = tf.TensorSpec((None, IMAGE_SIDE, IMAGE_SIDE), tf.uint8)
 LABELS = tf.TensorSpec((None,), tf.int32)
 """Any number of images: what is traced once serves a last, smaller chunk too."""
 WHOLE, REAL = tf.TensorSpec((), tf.int32), tf.TensorSpec((), tf.float32)
-EPOCH = [tf.TensorSpec((None,), tf.float32), WHOLE, WHOLE, WHOLE, WHOLE, WHOLE]
+EPOCH = [tf.TensorSpec((None,), tf.float32), tf.TensorSpec((5,), tf.int32)]
 """The learning rates of an epoch's steps, and the whole numbers that `Program.train` takes."""
 STEP = [REAL, WHOLE, WHOLE]
 """The learning rate of a step, and the counts of quiet and absurd steps."""
@@ -51,10 +52,33 @@ class DeviceImages(NamedTuple):
 
     def chunks(self) -> Iterator[DeviceImages]:
         """The images in pieces of at most CHUNK."""
+        if len(self) <= CHUNK:
+            yield self
+            return
         for start in range(0, len(self), CHUNK):
             yield DeviceImages(
                 self.pixels[start : start + CHUNK], self.labels[start : start + CHUNK]
             )
+
+
+class Compiled:
+    """A function on the device, traced when it is first called, for tensors of this signature.
+
+    What `tf.function` returns examines its arguments anew at each call, which takes twice as long
+    as the call itself. `loops` says whether there are Python loops over tensors in it.
+    """
+
+    def __init__(
+        self, function: Callable[..., Any], signature: list[tf.TensorSpec], loops: bool = False
+    ) -> None:
+        self.traced = tf.function(function, input_signature=signature, autograph=loops)
+
+    @cached_property
+    def _concrete(self) -> Any:
+        return self.traced.get_concrete_function()
+
+    def __call__(self, *tensors: Any) -> Any:
+        return self._concrete(*tensors)
 
 
 class Program(Examined):
@@ -80,18 +104,19 @@ class Program(Examined):
         self._momentum = tf.Variable(0.0)
         self._weight_decay = tf.Variable(0.0)
         self._shown = train
-        self._steps = tf.function(self._train_steps, input_signature=[PIXELS, LABELS, *EPOCH])
+        self._steps = Compiled(self._train_steps, [PIXELS, LABELS, *EPOCH], loops=True)
         # Inlined into the loop, the gradient of max pooling would mostly miss oneDNN's kernel, for
         # that is chosen in an order which a loop confuses: a step would take twice as long.
         self._step = tf.function(
             self._train_step,
             input_signature=[PIXELS, LABELS, *STEP],
+            autograph=False,
             experimental_attributes={"_noinline": True},
         )
         self._augment = tf.function(augment)
-        self._logits = tf.function(self._forward, input_signature=[PIXELS])
-        self._gradients = tf.function(self._clean_gradients, input_signature=[LABELS])
-        self._count = tf.function(self._count_active, input_signature=[PIXELS, LABELS])
+        self._score = Compiled(self._sum_up, [PIXELS, LABELS])
+        self._gradients = Compiled(self._clean_gradients, [LABELS])
+        self._count = Compiled(self._count_active, [PIXELS, LABELS])
 
     def reset(self, train: TrainConfig, dropout: float) -> None:
         """Begin a trial: weights, velocity and the dropout stream from its seed alone."""
@@ -106,7 +131,10 @@ class Program(Examined):
     def show(self, epoch: int, train: TrainConfig) -> None:
         """Shuffle and augment the images for an epoch, from the trial's seed and its number."""
         order = np.random.default_rng([train.seed, epoch]).permutation(len(self._data))
-        pixels, labels = (tf.gather(part, order) for part in self._data)
+        order = tf.constant(order)
+        pixels, labels = (
+            tf.raw_ops.GatherV2(params=part, indices=order, axis=0) for part in self._data
+        )
         if train.flip or train.shift:
             pixels = self._augment(
                 pixels,
@@ -126,28 +154,19 @@ class Program(Examined):
         zero for `patience` steps in a row: no signal reaches that layer then. `quiet` and `absurd`
         are what the call before returned.
         """
-        numbers = (first, batch_size, quiet, absurd, patience)
         step, *counts, loss_sum, correct, last_loss = self._steps(
             *self._shown,
             tf.constant(rates, tf.float32),
-            *(tf.constant(number, tf.int32) for number in numbers),
+            tf.constant((first, batch_size, quiet, absurd, patience), tf.int32),
         )
         quiet, absurd = map(int, counts)
         return Steps(int(step), quiet, absurd, float(loss_sum), int(correct), float(last_loss))
 
-    def _train_steps(
-        self,
-        all_pixels: Any,
-        all_labels: Any,
-        rates: Any,
-        first: Any,
-        batch: Any,
-        quiet: Any,
-        absurd: Any,
-        patience: Any,
-    ) -> Any:
+    def _train_steps(self, all_pixels: Any, all_labels: Any, rates: Any, numbers: Any) -> Any:
+        first, batch, quiet, absurd, patience = tf.unstack(numbers)
         step, loss_sum, correct, last_loss = first, 0.0, 0, 0.0
-        while step < tf.size(rates) and tf.math.is_finite(last_loss) and quiet < patience:
+        # Not `and`, which would trace a branch for each part.
+        while (step < tf.size(rates)) & tf.math.is_finite(last_loss) & (quiet < patience):
             chosen = slice(step * batch, (step + 1) * batch)
             last_loss, batch_sum, batch_correct, quiet, absurd = self._step(
                 all_pixels[chosen], all_labels[chosen], rates[step], quiet, absurd
@@ -196,16 +215,19 @@ class Program(Examined):
 
     def score(self, images: DeviceImages) -> tuple[float, float]:
         """Mean loss and accuracy on `images`, without dropout."""
-        logits = self.logits(images)
-        losses = self._losses(logits, images.labels)
-        correct = self._count_correct(logits, images.labels)
-        return float(tf.reduce_mean(losses)), int(correct) / len(images)
+        loss_sum, correct = 0.0, 0
+        for chunk in images.chunks():
+            losses, right = self._score(*chunk)
+            loss_sum += float(losses)
+            correct += int(right)
+        return loss_sum / len(images), correct / len(images)
 
-    def logits(self, images: DeviceImages) -> Any:
-        """The output layer's pre-activations, float32 (n, 10), without dropout."""
-        return tf.concat([self._logits(chunk.pixels) for chunk in images.chunks()], axis=0)
+    def _sum_up(self, pixels: Any, labels: Any) -> Any:
+        logits = self._forward(pixels)
+        return tf.reduce_sum(self._losses(logits, labels)), self._count_correct(logits, labels)
 
     def _forward(self, pixels: Any) -> Any:
+        """The output layer's pre-activations, float32 (n, 10), without dropout."""
         return self._logits_network(_scaled(pixels), training=False)
 
     def _losses(self, logits: Any, labels: Any) -> Any:

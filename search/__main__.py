@@ -52,6 +52,14 @@ DataOption = Annotated[
     typer.Option("--data", help="Directory of the IDX or CSV files.  [default: fetched]"),
 ]
 
+StopOption = Annotated[
+    float | None,
+    typer.Option(
+        "--stop-when",
+        help="Stop early when the next ten trials are expected to improve the best validation "
+        "accuracy by less than this.",
+    ),
+]
 EngineOption = Annotated[
     Literal["auto", "tensorflow", "population"],
     typer.Option("--engine", help="Who trains; auto: the population where JAX sees a GPU."),
@@ -72,6 +80,7 @@ def run_command(
     data: DataOption = None,
     engine: EngineOption = "auto",
     slots: SlotsOption = None,
+    stop_when: StopOption = None,
     workers: Annotated[int, typer.Option(min=1, help="How many processes train.")] = 1,
     threads: Annotated[
         int | None,
@@ -89,8 +98,17 @@ def run_command(
     from search.pool import Crew, thread_settings, threads_each, worker_command
     from search.preset import load_preset, study_name
     from search.progress import Progress, closing, next_steps
+    from search.stopping import checked
 
-    order = Order(load_preset(study), study_name(study, name), storage, trials, seed, data)
+    order = Order(
+        load_preset(study),
+        study_name(study, name),
+        storage,
+        trials,
+        seed,
+        data,
+        stop_when=checked(stop_when),
+    )
     chosen = chosen_engine(engine, order.preset, alone=workers == 1 and launcher == "local")
     load = loader(chosen, slots)
     crew = None
@@ -124,6 +142,7 @@ def worker(
     data: DataOption = None,
     engine: EngineOption = "tensorflow",
     slots: SlotsOption = None,
+    stop_when: StopOption = None,
     parent: Annotated[int | None, typer.Option(hidden=True)] = None,
 ) -> None:
     """Work on a study beside other workers, here or elsewhere, until it has enough trials."""
@@ -131,9 +150,10 @@ def worker(
     from search.order import Order
     from search.preset import load_preset, study_name
     from search.progress import Progress
+    from search.stopping import checked
 
-    preset = load_preset(study)
-    order = Order(preset, study_name(study, name), storage, trials, seed, data, True, parent)
+    preset, gain = load_preset(study), checked(stop_when)
+    order = Order(preset, study_name(study, name), storage, trials, seed, data, True, parent, gain)
     chosen = chosen_engine(engine, preset, alone=True)
     _searched(order, Progress(), None, loader(chosen, slots))
 
@@ -178,6 +198,7 @@ def status(
 def _status(study: Any, trials: list[Any]) -> dict[str, Any]:
     from dataclasses import asdict
 
+    from search.stopping import STOPPED
     from search.trials import best_trials, tally
 
     counts = tally(trials)
@@ -194,6 +215,7 @@ def _status(study: Any, trials: list[Any]) -> dict[str, Any]:
         if best
         else None,
         "seed": study.user_attrs.get("seed"),
+        "stopped": study.user_attrs.get(STOPPED),
     }
 
 

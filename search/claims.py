@@ -19,6 +19,7 @@ from search.preset import Arm, Preset
 from search.processes import WORKER, this_process
 from search.sampling import make_sampler
 from search.space import grid_size, stored
+from search.stopping import STOPPED, outlook
 from search.storage import backend, claiming, transaction
 from search.trials import (
     ARM,
@@ -42,12 +43,16 @@ class Rest(Enum):
     WAIT = "others are at work on all that is needed now"
     DONE = "the study has enough finished trials"
     EXHAUSTED = "every point of the grid has been tried"
+    STOPPED = "the next trials are not expected to improve enough"
 
 
 class Claims:
     """Claims trials of a study for this process, until `target` have finished.
 
-    `pool` is the process that started this one beside others, and tells how they end.
+    With `stop_when` nothing new is begun any more once the next trials are expected to improve the
+    best by less than that (`search.stopping`); the study's attribute STOPPED then says so to all
+    that have the same `stop_when`. `pool` is the process that started this one beside others, and
+    tells how they end.
     """
 
     def __init__(
@@ -56,10 +61,12 @@ class Claims:
         preset: Preset,
         target: int,
         pool: int | None = None,
+        stop_when: float | None = None,
     ) -> None:
         self.study, self._preset = study, preset
-        self._target, self._pool = target, pool
-        self._seed = int(study.user_attrs["seed"])
+        self._target, self._pool, self._stop_when = target, pool, stop_when
+        known = study.user_attrs
+        self._seed, self._was_stopped = int(known["seed"]), known.get(STOPPED) is not None
         self._listener = Listener(study)
 
     def next(self) -> Trial | Rest:
@@ -101,21 +108,39 @@ class Claims:
         settled = place - lag if lag is not None else place
         if lag is not None and _runs_until(trials, settled):
             return Rest.WAIT
+        arm = self._untried_arm(trials)
+        if arm is None and self._stops(trials, settled):
+            return Rest.STOPPED
         failed = failed_to_retry(trials, settled)
         if failed is not None:
             return self._again(failed, place)
-        arm = self._untried_arm(trials)
         if arm is not None:
-            return _queued({ARM: arm.name, ORDINAL: place}, {FIXED: stored(arm.params)})
+            return _new({ARM: arm.name, ORDINAL: place}, {FIXED: stored(arm.params)})
         if self._preset.sampler.name != "grid":
-            return _queued({ORDINAL: place}, {})
+            return _new({ORDINAL: place}, {})
         point = 1 + max((t.system_attrs.get(GRID_ID, -1) for t in trials), default=-1)
         if point < grid_size(self._preset):
-            return _queued({ORDINAL: place}, {GRID_ID: point})
+            return _new({ORDINAL: place}, {GRID_ID: point})
         if others_run:
             return Rest.WAIT
         failed = failed_to_retry(trials, place)
         return self._again(failed, place) if failed is not None else Rest.EXHAUSTED
+
+    def _stops(self, trials: Sequence[FrozenTrial], last: int) -> bool:
+        """Is nothing new to be begun? Trials of ordinals up to `last` say so, or another worker
+        that was asked the same."""
+        if self._stop_when is not None:
+            before = self.study.user_attrs.get(STOPPED)
+            if before is not None and before["below"] == self._stop_when:
+                return True
+            seen = outlook(trials, last)
+            if seen is not None and seen.expected < self._stop_when:
+                self.study.set_user_attr(STOPPED, seen._asdict() | {"below": self._stop_when})
+                return True
+        if self._was_stopped:
+            self.study.set_user_attr(STOPPED, None)
+            self._was_stopped = False
+        return False
 
     def _again(self, ended: FrozenTrial, place: int) -> FrozenTrial:
         """The second try of a trial: with its ordinal if it was lost, as a new one if it failed.
@@ -131,7 +156,7 @@ class Claims:
             noted = {k: v for k, v in noted.items() if k in (FIXED, GRID_ID)}
         else:
             noted[FIXED] = ended.params
-        return _queued(kept | {ORDINAL: place, RETRY_OF: ended.number}, noted)
+        return _new(kept | {ORDINAL: place, RETRY_OF: ended.number}, noted)
 
     def _untried_arm(self, trials: Sequence[FrozenTrial]) -> Arm | None:
         tried = {trial.user_attrs.get(ARM) for trial in trials if not is_lost(trial)}
@@ -146,14 +171,14 @@ class Claims:
             trial_id = chosen._trial_id
             storage.set_trial_user_attr(trial_id, WORKER, this_process())
             storage.set_trial_user_attr(trial_id, ORDINAL, place)
-        storage.set_trial_state_values(trial_id, TrialState.RUNNING)
+            storage.set_trial_state_values(trial_id, TrialState.RUNNING)
         backend(self.study).record_heartbeat(trial_id)
         return trial_id
 
 
-def _queued(user_attrs: dict[str, Any], system_attrs: dict[str, Any]) -> FrozenTrial:
+def _new(user_attrs: dict[str, Any], system_attrs: dict[str, Any]) -> FrozenTrial:
     user_attrs |= {WORKER: this_process()}
-    return create_trial(state=TrialState.WAITING, user_attrs=user_attrs, system_attrs=system_attrs)
+    return create_trial(state=TrialState.RUNNING, user_attrs=user_attrs, system_attrs=system_attrs)
 
 
 def _next_place(trials: Sequence[FrozenTrial]) -> int:

@@ -115,13 +115,14 @@ class Objective:
     def _run(self, trial: Trial) -> Generator[None, None, RunResult]:
         training_seed = trial_seeds(self._seed, trial.user_attrs[ORDINAL])[1]
         _ = trial.relative_params  # what takes long is sampled before the database is locked
-        with transaction(trial.study):
+        # A trial of which a power cut leaves less is tried again, as is one that leaves all.
+        with transaction(trial.study, lasting=False):
             suggest(trial, self._preset)
             trial.set_user_attr("seed", training_seed)
         self._on_start(trial)
 
         def report(metrics: EpochMetrics) -> bool:
-            with transaction(trial.study):
+            with transaction(trial.study, lasting=False):
                 if metrics.val_accuracy is not None:
                     trial.report(metrics.val_accuracy, metrics.epoch)
                 prune = trial.should_prune()

@@ -26,6 +26,7 @@ class Order:
     data: Path | None = None
     beside: bool = False  # by one worker of several
     parent: int | None = None  # the process whose death ends the search, too
+    stop_when: float | None = None  # what the next trials have to be expected to gain, to go on
 
 
 class SearchStoppedError(UserError):

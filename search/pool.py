@@ -104,7 +104,7 @@ class Watch:
         for trial in trials:
             if trial.state.is_finished() and trial.number not in self._ended:
                 self._ended.add(trial.number)
-                self._progress.end(self._study, trial)
+                self._progress.end(trial, trials)
         self._progress.running([t for t in trials if t.state == TrialState.RUNNING])
 
 
@@ -114,6 +114,7 @@ def worker_command(order: Order, study: str, engine: str, slots: int | None) -> 
     command += ["--trials", str(order.trials), "--engine", engine]
     command += ["--slots", str(slots)] if slots is not None else []
     command += ["--seed", str(order.seed)] if order.seed is not None else []
+    command += ["--stop-when", str(order.stop_when)] if order.stop_when is not None else []
     return command + (["--data", str(order.data)] if order.data is not None else [])
 
 

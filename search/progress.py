@@ -19,6 +19,7 @@ from fmnist_model.results import EpochMetrics
 from search.hints import make, unsaid
 from search.objective import failure
 from search.processes import WORKER, is_gone
+from search.stopping import STOPPED, reason
 from search.trials import Tally, best_trials, ending, is_finished, tally
 
 STYLES = {
@@ -76,7 +77,7 @@ class Progress:
         """The data is there: trials follow until `target` have finished, in so many slots."""
         self._slots = slots
         self._target, self._started = target, time.monotonic()
-        self._count(study)
+        self._count(study.get_trials(deepcopy=False))
         self._already = self._counts.finished
         if self._already:
             self.say(f"going on with study {study.study_name}: {tally_line(self._counts, target)}")
@@ -104,9 +105,9 @@ class Progress:
         self._hand = "\n".join(map(_in_hand, trials))
         self._refresh()
 
-    def end(self, study: Study, trial: FrozenTrial) -> None:
-        """A trial has ended, in whichever way."""
-        self._count(study)
+    def end(self, trial: FrozenTrial, trials: Sequence[FrozenTrial]) -> None:
+        """One of the study's trials has ended, in whichever way."""
+        self._count(trials)
         how = ending(trial)
         line = Text(f"trial {trial.number:>3} ")
         line.append(f"{how:<9}", STYLES.get(how, ""))
@@ -133,8 +134,7 @@ class Progress:
         if self._live is not None:
             self._live.stop()
 
-    def _count(self, study: Study) -> None:
-        trials = study.get_trials(deepcopy=False)
+    def _count(self, trials: Sequence[FrozenTrial]) -> None:
         self._counts = tally(trials)
         for trial in best_trials(trials, 1):
             self._best = f"{trial.value:.4f} (trial {trial.number}: {describe(trial.params)})"
@@ -200,6 +200,9 @@ def print_status(console: Console, study: Study) -> None:
             gone = is_gone(trial.user_attrs.get(WORKER))
             how = "was killed; the next make search tries it again" if gone else "is running"
             console.print(Text(f"trial {trial.number} {how}"), soft_wrap=True)
+    stopped = study.user_attrs.get(STOPPED)
+    if stopped is not None:
+        console.print(Text(f"stopped early: {reason(stopped)}"), soft_wrap=True)
     if best_trials(trials, 1):
         console.print(best_table(trials))
 

@@ -14,9 +14,10 @@ from search.pool import Crew, Pool
 from search.processes import WORKER, is_elsewhere
 from search.progress import Progress
 from search.pruning import make_pruner
+from search.stopping import STOPPED
 from search.storage import claiming, faults_explained, open_storage
 from search.study import open_study
-from search.trials import INTERRUPTED, is_lost, tally
+from search.trials import INTERRUPTED, is_lost, lost_to_retry, tally
 from search.worker import Load, Worker, load_data, load_engine
 
 
@@ -24,6 +25,8 @@ def run_search(
     order: Order, progress: Progress, crew: Crew | None = None, load: Load = load_engine
 ) -> Study:
     """Search until the study has `order.trials` finished trials, here or by a crew; return it.
+
+    With `order.stop_when` it may end before that, and the study's attribute STOPPED says why.
 
     Going on with a study that has some is the same as never having stopped. Raises Interrupted
     after Ctrl-C or SIGTERM, SearchStoppedError after three failures in a row.
@@ -35,7 +38,7 @@ def run_search(
         study.pruner = make_pruner(order.preset)
         if not order.beside:
             _tell_of_the_running(study, progress)
-        if tally(study.get_trials(deepcopy=False)).finished < order.trials:
+        if _is_to_go_on(study, order):
             if crew is None:
                 Worker(order, study, progress, interrupted).run(load)
             else:
@@ -45,7 +48,22 @@ def run_search(
                     run_on_ray(order, crew, study, progress, interrupted)
                 else:
                     Pool(crew, study, progress, interrupted).run()
+        if not order.beside and _is_stopped(study, order):
+            progress.say("no new trial is begun: too little is expected of it")
         return study
+
+
+def _is_to_go_on(study: Study, order: Order) -> bool:
+    trials = study.get_trials(deepcopy=False)
+    if tally(trials).finished >= order.trials:
+        return False
+    return not _is_stopped(study, order) or lost_to_retry(trials) is not None
+
+
+def _is_stopped(study: Study, order: Order) -> bool:
+    """Was the study stopped as it is to be this time, and not gone on with since?"""
+    stopped = study.user_attrs.get(STOPPED)
+    return stopped is not None and stopped["below"] == order.stop_when
 
 
 def _tell_of_the_running(study: Study, progress: Progress) -> None:

@@ -102,6 +102,7 @@ class KillProofSampler(BaseSampler):
 
     def before_trial(self, study: Study, trial: FrozenTrial) -> None:
         self._view, self._place = uninterrupted(study, trial, self._lag)
+        self._view.get_trials(deepcopy=False)  # read here, where a transaction is open
         self.inner.before_trial(*self._seen(trial))
 
     def _seen(self, trial: FrozenTrial) -> tuple[Study, FrozenTrial]:

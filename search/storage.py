@@ -13,7 +13,6 @@ from urllib.parse import quote
 
 import sqlalchemy
 from optuna.exceptions import ExperimentalWarning, StorageInternalError
-from optuna.storages import RDBStorage
 from optuna.storages._rdb.models import StudyModel, TrialModel
 from optuna.study import Study
 from optuna.trial import TrialState
@@ -21,6 +20,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
 from fmnist_model.errors import UserError
+from search.database import Database
 from search.defaults import DEFAULT_URL
 
 BUSY_SECONDS = 90
@@ -30,12 +30,14 @@ IDLE_SECONDS = 45
 QUEUE_SECONDS = 900
 """How long a worker waits for its turn there: nobody before it is idle for longer than that."""
 
+SYNCHRONOUS = "synchronous"
+
 
 class StorageError(UserError):
     """A storage cannot be opened, or does not hold what was asked for."""
 
 
-def open_storage(url: str, heartbeat: int | None = None) -> RDBStorage:
+def open_storage(url: str, heartbeat: int | None = None) -> Database:
     """Open a storage for reading and writing; a SQLite file is made if it is absent.
 
     `heartbeat` is the seconds after which a running trial is to be heard of again.
@@ -64,7 +66,7 @@ def open_storage(url: str, heartbeat: int | None = None) -> RDBStorage:
     return storage
 
 
-def open_read_only(url: str) -> RDBStorage:
+def open_read_only(url: str) -> Database:
     """Open an existing storage without writing to it; raise StorageError where there is none."""
     file = sqlite_file(url)
     if file is None:
@@ -105,24 +107,26 @@ def shown(url: str) -> str:
     return parsed.update_query_dict(secrets).render_as_string(hide_password=True)
 
 
-def backend(study: Study) -> RDBStorage:
+def backend(study: Study) -> Database:
     """The database that a study of ours is in, below Optuna's cache."""
     storage: Any = study._storage
-    found: RDBStorage = storage._backend
+    found: Database = storage._backend
     return found
 
 
 @contextmanager
-def transaction(study: Study) -> Iterator[None]:
+def transaction(study: Study, lasting: bool = True) -> Iterator[None]:
     """All that this thread asks of the study within the block is one transaction: a kill, or an
     exception, at any point leaves nothing of it.
 
-    SQLite's has the whole database to itself (BEGIN IMMEDIATE).
+    SQLite's has the whole database to itself (BEGIN IMMEDIATE). One that is not `lasting` does not
+    wait for the disk: no death of a process undoes it, but a power cut may, whole, as long as no
+    lasting one has come after it.
     """
     storage = backend(study)
     storage.remove_session()
     try:
-        with storage.engine.begin() as connection:
+        with storage.engine.execution_options(lasting=lasting).begin() as connection:
             # Optuna commits and closes its session after each step; the connection's transaction
             # goes on.
             storage.scoped_session(bind=connection, join_transaction_mode="rollback_only")
@@ -135,12 +139,12 @@ def transaction(study: Study) -> Iterator[None]:
 
 @contextmanager
 def claiming(study: Study) -> Iterator[None]:
-    """A transaction that one worker at a time can have; a kill ends it.
+    """A transaction, not a lasting one, that one worker at a time can have; a kill ends it.
 
     Raises StorageInternalError where SQLite's lock is not to be had for BUSY_SECONDS, because one
     that has it is suspended. PostgreSQL ends that one's transaction after IDLE_SECONDS.
     """
-    with transaction(study):
+    with transaction(study, lasting=False):
         session = backend(study).scoped_session()
         StudyModel.find_or_raise_by_id(study._study_id, session, for_update=True)
         yield
@@ -176,13 +180,13 @@ def faults_explained(url: str) -> Iterator[None]:
 
 def _connect(
     url: str, engine_kwargs: dict[str, Any] | None = None, given: str | None = None, **more: Any
-) -> RDBStorage:
+) -> Database:
     given = given or url
     with faults_explained(given):
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", ExperimentalWarning)  # of heartbeats
-                return _made(lambda: RDBStorage(url, engine_kwargs=engine_kwargs, **more))
+                return _made(lambda: Database(url, engine_kwargs=engine_kwargs, **more))
         except (ImportError, NoSuchModuleError) as error:
             raise StorageError(
                 f"{shown(given)}: its database driver is not installed; for PostgreSQL run "
@@ -192,7 +196,7 @@ def _connect(
             raise StorageError(f"{shown(given)}: {str(error).splitlines()[0]}") from error
 
 
-def _made(make: Callable[[], RDBStorage]) -> RDBStorage:
+def _made(make: Callable[[], Database]) -> Database:
     """Make the storage, and once more where it fails: workers that begin together on an empty
     database stumble over the tables that another is making."""
     try:
@@ -216,4 +220,8 @@ def _prepare_postgresql(connection: Any, _record: Any) -> None:
 
 
 def _begin_immediate(connection: Any) -> None:
+    level = "FULL" if connection.get_execution_options().get("lasting", True) else "NORMAL"
+    if connection.info.get(SYNCHRONOUS) != level:
+        connection.exec_driver_sql(f"PRAGMA {SYNCHRONOUS} = {level}")
+        connection.info[SYNCHRONOUS] = level
     connection.exec_driver_sql("BEGIN IMMEDIATE")

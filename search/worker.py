@@ -6,7 +6,7 @@ It has as many in hand as its engine has slots, each a generator that is resumed
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -29,7 +29,7 @@ from search.objective import (
 from search.order import Order, SearchStoppedError
 from search.progress import Progress
 from search.sampling import make_sampler
-from search.storage import lock_trial, transaction
+from search.storage import backend, lock_trial, transaction
 from search.study import check_data
 from search.trials import FAIL_REASON, INTERRUPTED, ending, is_lost
 
@@ -99,7 +99,7 @@ class Worker:
         objective = Objective(
             order.preset, seed, engine, progress.start, progress.epoch, self._interrupted
         )
-        claims = Claims(self._study, order.preset, order.trials, order.parent)
+        claims = Claims(self._study, order.preset, order.trials, order.parent, order.stop_when)
         progress.begin(self._study, order.trials, engine.slots)
         hands: list[Hand] = []
         pause = POLL_SECONDS
@@ -166,26 +166,27 @@ class Worker:
             with suppress(StorageInternalError):
                 self._end(trial, Outcome(TrialState.FAIL, None, {FAIL_REASON: INTERRUPTED}))
             raise
-        ended = self._end(trial, outcome)
+        self._end(trial, outcome)
+        trials = self._study.get_trials(deepcopy=False)
+        ended = trials[trial.number]
         if is_lost(ended):
             self._progress.say(
                 f"trial {trial.number} was not heard of for too long and is tried again by another "
                 f"worker; what it came to here is dropped"
             )
         else:
-            self._judge(ended)
+            self._judge(ended, trials)
 
-    def _end(self, trial: Trial, outcome: Outcome) -> FrozenTrial:
-        """Write how a trial ended, unless it was taken for lost before; return it as it stands."""
+    def _end(self, trial: Trial, outcome: Outcome) -> None:
+        """Write how a trial ended, unless it was taken for lost before."""
         with transaction(self._study):
             if lock_trial(self._study, trial._trial_id) == TrialState.RUNNING:
-                for name, value in outcome.attributes.items():
-                    trial.set_user_attr(name, value)
+                if outcome.attributes:
+                    backend(self._study).set_trial_user_attrs(trial._trial_id, outcome.attributes)
                 self._study.tell(trial, outcome.value, outcome.state)
-            return self._study._storage.get_trial(trial._trial_id)
 
-    def _judge(self, trial: FrozenTrial) -> None:
-        self._progress.end(self._study, trial)
+    def _judge(self, trial: FrozenTrial, trials: Sequence[FrozenTrial]) -> None:
+        self._progress.end(trial, trials)
         self._failures = self._failures + 1 if ending(trial) == "failed" else 0
         if self._failures == MAX_FAILURES:
             raise SearchStoppedError(

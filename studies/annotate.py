@@ -23,6 +23,7 @@ from optuna.trial import FrozenTrial
 from fmnist_model.config import CLASSES
 from search.export import RESULTS
 from search.preset import parse_preset
+from search.stopping import STOPPED
 from search.trials import ending
 from studies import course
 from studies.answer import answer, in_words
@@ -103,7 +104,7 @@ def _coded(text: str) -> str:
 
 def _study_note(study: Study, trials: Sequence[FrozenTrial]) -> str:
     preset = parse_preset(study.user_attrs["preset"], f"study {study.study_name}")
-    found = answer(preset, trials, {"STUDY": study.study_name})
+    found = answer(preset, trials, {"STUDY": study.study_name}, study.user_attrs.get(STOPPED))
     lines = [f"# {_plain(study.study_name)}"]
     if found.best is not None:
         lines.append(f"Best: **{found.best.value:.4f}**, trial {found.best.number}")

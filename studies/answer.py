@@ -14,6 +14,7 @@ from optuna.trial import FrozenTrial
 from fmnist_model.config import TrainConfig
 from search.hints import make
 from search.preset import Preset
+from search.stopping import reason
 from search.trials import best_trials, ending, is_finished
 from studies.table import last_value, tried, when
 
@@ -69,9 +70,12 @@ class Answer(NamedTuple):
 
 
 def answer(
-    preset: Preset, trials: Sequence[FrozenTrial], given: Mapping[str, object] = {}
+    preset: Preset,
+    trials: Sequence[FrozenTrial],
+    given: Mapping[str, object] = {},
+    stopped: dict[str, Any] | None = None,
 ) -> Answer:
-    """Work the answer out from a study's trials; for `given` see `advice`."""
+    """Work the answer out from a study's trials; for `given` and `stopped` see `advice`."""
     ended = tried(trials)
     best = best_trials(ended, 1)
     seconds = sum(trial.user_attrs.get("train_seconds", 0.0) for trial in ended)
@@ -81,7 +85,7 @@ def answer(
         wall_seconds=_wall(ended),
         saved=saved(preset, ended),
         optimism=optimism(preset, ended),
-        advice=advice(ended, given),
+        advice=advice(ended, given, stopped),
     )
 
 
@@ -168,19 +172,23 @@ def in_words(seconds: float) -> str:
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
-def advice(ended: Sequence[FrozenTrial], given: Mapping[str, object] = {}) -> list[str]:
+def advice(
+    ended: Sequence[FrozenTrial],
+    given: Mapping[str, object] = {},
+    stopped: dict[str, Any] | None = None,
+) -> list[str]:
     """What the search suggests doing next, a sentence each; commands stand between backticks.
 
-    `given` are the variables of make that name the study, for `search.hints.make`.
+    `given` are the variables of make that name the study, for `search.hints.make`; `stopped` is its
+    attribute `search.stopping.STOPPED`, which says why it was stopped, if it was.
     """
     best = best_trials(ended, 1)
     if not best:
         return _without_any(ended, given)
-    return [
-        *_boundaries(best[0]),
-        *_choices(best[0], ended),
-        *_progress(best[0], ended, given),
-    ]
+    progress = _progress(best[0], ended, given)
+    if stopped is not None:
+        progress = [f"The search was stopped early: {reason(stopped)}."]
+    return [*_boundaries(best[0]), *_choices(best[0], ended), *progress]
 
 
 def _without_any(ended: Sequence[FrozenTrial], given: Mapping[str, object]) -> list[str]:

@@ -14,6 +14,7 @@ from optuna.study import Study
 from fmnist_model.files import whole
 from search.export import RESULTS
 from search.preset import parse_preset
+from search.stopping import STOPPED
 from search.storage import faults_explained, open_read_only
 from search.study import load_study
 from search.trials import Tally, tally
@@ -58,7 +59,8 @@ def draw_report(
     table = trial_table(trials)
     csv, parquet = write_tables(table, directory)
     say(f"drawing the figures of {len(table):,} trials")
-    sections = report_sections(preset, trials, directory, given)
+    stopped = study.user_attrs.get(STOPPED)
+    sections = report_sections(preset, trials, directory, given, stopped)
     page = directory / "report.html"
     write_page(page, f"Search report: {name}", _subtitle(study, tally(trials), table), sections)
     drawn = [figure for section in sections for figure in section.figures]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from optuna.distributions import BaseDistribution
@@ -31,13 +32,17 @@ PARALLEL_PIXELS = 78
 
 
 def report_sections(
-    preset: Preset, trials: Sequence[FrozenTrial], directory: Path, given: Mapping[str, object] = {}
+    preset: Preset,
+    trials: Sequence[FrozenTrial],
+    directory: Path,
+    given: Mapping[str, object] = {},
+    stopped: dict[str, Any] | None = None,
 ) -> list[Section]:
     """All parts of the page; those without anything to show are left out."""
     table = trial_table(trials)
     if table.empty:
         return [Section("Answer", "No trial has ended yet; search on and draw the report again.")]
-    found, safe = answer(preset, trials, given), escaped(table)
+    found, safe = answer(preset, trials, given, stopped), escaped(table)
     closing = closing_advice(directory, found.best, given)
     return [
         _answer_section(preset, found, table, directory, closing),

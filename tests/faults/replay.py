@@ -18,8 +18,10 @@ def replay_order(name: str, trials: int, url: str) -> Order:
     return Order(load_preset("replay"), name, url, trials, data=DATA)
 
 
-def replay_crew(count: int, name: str, trials: int, url: str, seconds: float, progress=None):
-    """Search with the stand-in, in workers."""
-    command = [sys.executable, "-m", "benchmarks.replay", name, str(trials), str(seconds)]
+def replay_crew(
+    count: int, name: str, trials: int, url: str, seconds: float, *more: str, progress=None
+):
+    """Search with the stand-in, in workers, each with more options."""
+    command = [sys.executable, "-m", "benchmarks.replay", name, str(trials), str(seconds), *more]
     crew = Crew(command, count, {"STORAGE": url, "PYTHONPATH": str(ROOT)})
     return run_search(replay_order(name, trials, url), progress or quiet(), crew)

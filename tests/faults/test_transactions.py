@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import subprocess
@@ -107,7 +108,7 @@ def test_one_that_keeps_the_lock_for_too_long_is_one_sentence(url, study, monkey
 
 
 def test_a_trial_makes_few_transactions(replayed, url):
-    """One to claim it, three to sample it, one an epoch, one to end it, and one look afterwards."""
+    """One to claim it, two to sample it, one an epoch, one to end it, and one look afterwards."""
     write_replay(epochs=8)
     counts: Counter[str] = Counter()
 
@@ -124,4 +125,29 @@ def test_a_trial_makes_few_transactions(replayed, url):
     finally:
         sqlalchemy.event.remove(sqlalchemy.Engine, "commit", count)
     epochs = sum(trial.user_attrs["epochs_run"] for trial in load("few", url).trials[12:])
-    assert counts["commits"] <= opening + epochs + 6 * 10 + 10
+    assert counts["commits"] <= opening + epochs + 5 * 10 + 5
+
+
+def test_a_trials_end_waits_for_the_disk_and_its_epochs_do_not(replayed):
+    """So that a power cut takes the trial in hand alone: a commit that waits takes along all that
+    came before it."""
+    url = "sqlite:///studies/results/studies.db"
+    replay("few", 1, url)
+    done = "SELECT (SELECT count(*) FROM trials WHERE state != 'RUNNING'), count(*) FROM "
+    done += "trial_intermediate_values"
+    seen: list[tuple[int, int, bool]] = []
+
+    def note(connection: sqlalchemy.Connection) -> None:
+        waits = connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2
+        seen.append((*connection.exec_driver_sql(done).one(), waits))
+
+    sqlalchemy.event.listen(sqlalchemy.Engine, "commit", note)
+    try:
+        replay("few", 3, url)
+    finally:
+        sqlalchemy.event.remove(sqlalchemy.Engine, "commit", note)
+    pairs = list(itertools.pairwise(seen))
+    assert [after[2] for before, after in pairs if after[0] > before[0]] == [True, True]
+    epochs = [after[2] for before, after in pairs if after[1] > before[1]]
+    assert len(epochs) >= 2
+    assert not any(epochs)

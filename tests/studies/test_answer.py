@@ -59,6 +59,14 @@ def test_advice(project, trials, said):
     assert any(said in line for line in advice(store(trials).trials)), said
 
 
+def test_why_a_search_stopped_stands_in_place_of_searching_on(project):
+    study = store([trial("completed", [0.8]), *[trial("pruned", [0.7])] * 12])
+    kept = {"latest": 0.0, "shuffled": 0.0004, "trials": 60, "below": 0.001}
+    said = advice(study.trials, {}, kept)
+    assert [line for line in said if line.startswith("The search was stopped early: the next 10")]
+    assert not [line for line in said if "brought nothing better" in line]
+
+
 def test_advice_names_the_study(project):
     said = advice(store([trial("completed", [0.8])]).trials, {"STUDY": "smoke"})
     assert "`make search STUDY=smoke TRIALS=2`" in said[-1]

@@ -1,0 +1,127 @@
+"""What --stop-when saves and loses: python -m benchmarks.stopping
+
+Searches in memory whose curves are those of stored runs (benchmarks/stored.py), each to its last
+trial; accuracies are drawn anew as if there were 12,000 validation images, for in a table of 500
+runs the same one would win again and again. Printed are, first, what the rule expected of the next
+ten trials beside what these really brought, as means over all places in all searches; and then, for
+several thresholds, how many searches would have stopped, after how many trials, and what the next
+ten and all the others would have added to their best.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Sequence
+from typing import Annotated, NamedTuple
+
+import numpy as np
+import optuna
+import typer
+from optuna.trial import FrozenTrial
+from rich.console import Console
+from rich.progress import track
+
+from benchmarks.lag import interval, plain
+from benchmarks.record import table
+from benchmarks.stored import PRESET, Stored
+from fmnist_model.command_line import new_app, run
+from fmnist_model.config import ModelConfig, TrainConfig
+from search.preset import parse_preset
+from search.stopping import ENOUGH, NEXT, outlook
+from search.trials import best_trials
+
+IMAGES = 12_000
+
+app = new_app("Measure what stopping early saves and loses.")
+
+
+class Noisy(Stored):
+    """The stored curves, with the noise that so many validation images would make."""
+
+    def curve(self, model: ModelConfig, train: TrainConfig) -> list[float]:
+        """The validation accuracy after each epoch."""
+        drawn = np.random.default_rng(train.seed)
+        return [drawn.binomial(IMAGES, seen) / IMAGES for seen in super().curve(model, train)]
+
+
+class Look(NamedTuple):
+    """After so many trials: the best, and what the next ones were expected to add."""
+
+    trials: int
+    best: float
+    expected: float
+
+
+class Stop(NamedTuple):
+    """A stop after so many trials; what the next ten, and all the others, added to the best."""
+
+    trials: int
+    added: float
+    lost: float
+
+
+def looks(trials: Sequence[FrozenTrial]) -> list[Look]:
+    """What the rule said after each trial from the first time on that it says anything."""
+    return [
+        Look(count, _best(trials[:count]), seen.expected)
+        for count in range(ENOUGH, len(trials) + 1)
+        if (seen := outlook(trials[:count], count)) is not None
+    ]
+
+
+def _best(trials: Sequence[FrozenTrial]) -> float:
+    return next((trial.value or 0.0 for trial in best_trials(trials, 1)), 0.0)
+
+
+@app.command()
+def main(
+    seeds: Annotated[int, typer.Option(help="Searches with each pruner.")] = 100,
+    trials: Annotated[int, typer.Option(min=ENOUGH + NEXT, help="Of each search.")] = 150,
+    sampler: Annotated[str, typer.Option(help="The preset's sampler.")] = "tpe",
+    below: Annotated[str, typer.Option(help="Thresholds, with commas.")] = "0.0003,0.001,0.003",
+) -> None:
+    """Print what the rule expected, and what it would have saved and lost."""
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    console = Console(width=110)
+    for pruner in ("successive_halving", "none"):
+        tree = tomllib.loads(PRESET) | {"pruner": {"name": pruner}, "sampler": {"name": sampler}}
+        preset = parse_preset(tree, "stored")
+        searches = [
+            looks(plain(preset, seed, trials, Noisy()).get_trials(deepcopy=False))
+            for seed in track(range(seeds), pruner, console=console, transient=True)
+        ]
+        title = f"{sampler}, {pruner}, {trials} trials, n = {seeds} seeds"
+        show(console, title, searches, [float(each) for each in below.split(",")])
+
+
+def show(
+    console: Console, title: str, searches: Sequence[Sequence[Look]], thresholds: Sequence[float]
+) -> None:
+    """What was expected on the whole, and what came of stopping."""
+    pairs = [
+        (now.expected, later.best - now.best)
+        for search in searches
+        for now, later in zip(search, search[NEXT:], strict=False)
+    ]
+    expected, real = np.mean(pairs, axis=0)
+    console.print(title)
+    console.print(f"the next {NEXT} were expected to add {expected:.4f}, and added {real:.4f}")
+    made = table("", "stop when below", "stopped", "after trials", "next ten", "lost")
+    for threshold in thresholds:
+        stops = [stopped for each in searches if (stopped := stop(each, threshold)) is not None]
+        after, added, lost = zip(*stops, strict=True) if len(stops) > 1 else ((), (), ())
+        means = [f"{np.mean(after):.0f}", interval(added), interval(lost)] if after else []
+        made.add_row(f"{threshold:g}", f"{len(stops)} of {len(searches)}", *means)
+    console.print(made)
+
+
+def stop(search: Sequence[Look], threshold: float) -> Stop | None:
+    """Where a search stops; None where it does not, or too late to see ten more trials."""
+    for at, now in enumerate(search[:-NEXT]):
+        if now.expected < threshold:
+            return Stop(now.trials, search[at + NEXT].best - now.best, search[-1].best - now.best)
+    return None
+
+
+if __name__ == "__main__":
+    run(app)
