@@ -1,204 +1,258 @@
 """How many trials a second a population trains: python -m benchmarks.population
 
 For 1, 2, 4 ... 64 slots: images/s with all slots at work, for both ways of convolving, and the
-finished trials/s of a search with the paper's preset (stuck and pruned trials included), beside
-the same program with one slot, and beside a program that is compiled anew for each trial. The
-limits are measured, too: the device's matrix products in bfloat16, and its copies. Compilation is
-left out but where it is named. Prints a table and writes benchmarks/results/population.json.
+finished trials/s of searches with the paper's preset, a study seed each (stuck and pruned trials
+included), beside the same program with one slot, and beside a program that is compiled anew for
+each trial. The device's own limits are measured, too: matrix products in bfloat16, and copies.
+Compilation is left out but where it is named. Each number of slots has a process of its own; what
+was measured is kept at once, and the same command goes on from there. Where slots do not fit into
+memory, more are not tried.
 
-On a CPU no gain is to be expected; --limit 2000 --trials 6 --slots 1,2,4 shows the table's shape.
+Needs JAX and what benchmarks/population.txt names, and no TensorFlow. On a CPU no gain is to be
+expected; --limit 400 --trials 8 shows the table's shape.
 """
 
 from __future__ import annotations
 
-import io
-import json
-import tempfile
-import time
+import re
+from collections.abc import Callable
+from concurrent.futures.process import BrokenProcessPool
+from functools import partial
 from pathlib import Path
+from statistics import median
 from typing import Annotated, Any
 
 import typer
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.table import Table
 
-from fmnist_model import backend
+from benchmarks import slot_parts as parts
+from benchmarks.flops import training_flops
+from benchmarks.isolated import Isolated
+from benchmarks.record import RESULTS, load_rows, save_rows, spread, table
+from benchmarks.slot_parts import Setting
 from fmnist_model.command_line import new_app, run
-from fmnist_model.config import ModelConfig, TrainConfig
-from fmnist_model.data import Images, load_train, split
-from fmnist_model.files import write_whole
-from fmnist_model.versions import versions
-from search.order import Order
-from search.preset import Data, Preset, load_preset
-from search.progress import Progress
-from search.runner import run_search
-from search.trials import tally
+from fmnist_model.config import ModelConfig
+from fmnist_model.errors import UserError
 
-RESULTS = Path("benchmarks/results/population.json")
 CONVOLUTIONS = ("matrix", "grouped")
-FRESH = 3
-"""Trials of which each has its program compiled anew."""
+FULL_IMAGES, FULL_TRIALS = 48_000, 50
+TIMES, SECONDS = 10, 60
+"""The goals: so many times the trials/s of one slot, and a whole search in so many seconds."""
+FAR_SLOWER = 4
+"""A way of convolving that is so many times slower than the other is not tried with more slots."""
+ENDINGS = ("completed", "pruned", "stuck", "diverged", "failed")
 
 app = new_app("Measure how many trials a second a population trains.")
+Row = dict[str, Any]
 
 
-class Bench:
-    """Populations of different sizes on the same images, and searches with them."""
+class Record:
+    """The rows so far, and whoever wants to know of a new one."""
 
-    def __init__(self, preset: Preset, images: tuple[Images, Images]) -> None:
-        self.preset, self.images = preset, images
-        self.model, self.train = ModelConfig(**preset.model), TrainConfig(**preset.train)
-        searched = preset.space.activation
-        self.activations = [self.model.activation] if searched is None else searched.values()
+    def __init__(self, path: Path, settings: Row, say: Callable[[str], None]) -> None:
+        self._path, self._settings, self._say = path, settings, say
+        self.rows: list[Row] = load_rows(path, settings)
 
-    def population(self, slots: int, convolution: str) -> Any:
-        """One with so many slots; it is compiled when it is first used."""
-        from fmnist_model.population import Population
+    def find(self, **wanted: Any) -> list[Row]:
+        """The rows that have all of these entries."""
+        return [row for row in self.rows if wanted.items() <= row.items()]
 
-        activations = list(self.activations)
-        options: Any = {"activations": activations, "convolution": convolution}
-        return Population(self.model, self.train, *self.images, slots, **options)
-
-    def search(self, population: Any, trials: int) -> dict[str, Any]:
-        """A search with this population, on a database of its own: how long, and how it ended."""
-        started = 0.0
-
-        def load(_order: Order, study: Any, _progress: Progress) -> Any:
-            nonlocal started
-            study.set_user_attr("data_sha256", self.images[0].sha256)
-            started = time.perf_counter()
-            return population
-
-        with tempfile.TemporaryDirectory() as folder:
-            order = Order(self.preset, "bench", f"sqlite:///{folder}/studies.db", trials)
-            study = run_search(order, Progress(Console(file=io.StringIO())), load=load)
-            seconds = time.perf_counter() - started
-            counts = tally(study.get_trials(deepcopy=False))
-        ended = {name: getattr(counts, name) for name in ("completed", "pruned", "stuck")}
-        return {"seconds": seconds, "trials_per_second": trials / seconds, **ended}
-
-    def fresh(self) -> float:
-        """Trials/s where each has its program compiled anew, as most tools do."""
-        import jax
-
-        started = time.perf_counter()
-        for seed in range(FRESH):
-            jax.clear_caches()
-            population = self.population(1, "matrix")
-            population.run(self.model, self.train.model_copy(update={"seed": seed}))
-        return FRESH / (time.perf_counter() - started)
+    def get(self, what: str, measure: Callable[[], Row], **which: Any) -> Row:
+        """The row that there is, or a new one, kept at once; what went wrong is its `error`."""
+        found = self.find(what=what, **which)
+        if found:
+            return found[0]
+        self._say(" ".join([what, *(f"{name} {value}" for name, value in which.items())]))
+        try:
+            measured = measure()
+        except BrokenProcessPool:
+            measured = {"error": "its process was killed; for want of memory, perhaps"}
+        if "error" in measured:
+            self._say(f"  {measured['error']}")
+        row = {"what": what, **which, **measured}
+        self.rows.append(row)
+        save_rows(self._path, self._settings, self.rows)
+        return row
 
 
-def flops(network: Any) -> int:
-    """Of one image, forward and backward; the first layer hands nothing back."""
-    total = 0
-    for layer in network.layers:
-        if getattr(layer, "kernel", None) is not None:
-            places = layer.output.shape[1] * layer.output.shape[2] if "conv" in layer.name else 1
-            size = 1
-            for length in layer.kernel.shape:
-                size *= int(length)
-            total += 2 * size * places * (3 if total else 2)
-    return total
+def grow(record: Record, setting: Setting, counts: list[int], repeats: int) -> None:
+    """Measure one number of slots after the other, until they do not fit."""
+    for count in counts:
+        with Isolated() as process:
+            grouped = _speed(record, process, setting, count, "grouped")
+        with Isolated() as process:
+            matrix = _speed(record, process, setting, count, "matrix")
+            if matrix >= grouped:
+                going = matrix > 0 and _search(record, process, setting, count, "matrix", repeats)
+        if grouped > matrix:
+            with Isolated() as process:
+                going = _search(record, process, setting, count, "grouped", repeats)
+        if not going:
+            return
 
 
-def limits() -> dict[str, float]:
-    """The device's bfloat16 matrix products in FLOP/s, and its copies in bytes/s."""
-    import jax
-    import jax.numpy as jnp
-
-    small = jax.default_backend() == "cpu"
-    side, length = (1024, 2**24) if small else (8192, 2**29)
-    square, line = jnp.ones((side, side), jnp.bfloat16), jnp.ones(length, jnp.bfloat16)
-    product, copy = jax.jit(jnp.matmul), jax.jit(lambda x: x + 1)
-    return {
-        "matrix_flops_per_second": 2 * side**3 / _seconds(lambda: product(square, square)),
-        "copied_bytes_per_second": 4 * length / _seconds(lambda: copy(line)),
-    }
+def _speed(
+    record: Record, process: Isolated, setting: Setting, slots: int, convolution: str
+) -> float:
+    """Images/s; 0 where they do not fit, or this way is hopeless by what it did with fewer."""
+    for row in record.find(what="speed", convolution=convolution):
+        if row["slots"] < slots and ("error" in row or _far_slower(record, row)):
+            return 0.0
+    which = {"slots": slots, "convolution": convolution}
+    row = record.get("speed", partial(process.call, parts.speed, setting, **which), **which)
+    return median(row["images_per_second"]) if "error" not in row else 0.0
 
 
-def _seconds(call: Any, rounds: int = 10) -> float:
-    call().block_until_ready()
-    times = []
-    for _ in range(rounds):
-        started = time.perf_counter()
-        call().block_until_ready()
-        times.append(time.perf_counter() - started)
-    return min(times)
+def _far_slower(record: Record, row: Row) -> bool:
+    """Is it far slower than the other way with as many slots?"""
+    return any(
+        median(other["images_per_second"]) > FAR_SLOWER * median(row["images_per_second"])
+        for other in record.find(what="speed", slots=row["slots"])
+        if "error" not in other
+    )
 
 
-def table(rows: list[dict[str, Any]], limit: float, image: int) -> Table:
-    """A row for each number of slots."""
-    drawn = Table(box=SIMPLE_HEAD)
-    for column in (
+def _search(
+    record: Record, process: Isolated, setting: Setting, slots: int, convolution: str, repeats: int
+) -> bool:
+    """Make the searches with so many slots; did all of them end well?"""
+    for seed in range(repeats):
+        measure = partial(process.call, parts.search, setting, slots, convolution, seed)
+        row = record.get("search", measure, slots=slots, seed=seed)
+        if "error" in row:
+            return False
+    return True
+
+
+def show(console: Console, rows: list[Row], setting: Setting) -> None:
+    """The limits, a line for each number of slots, and the goals."""
+    found = {row["what"]: row for row in rows}
+    limits, fresh = found["limits"], found.get("fresh", {})
+    peak = max(limits["matrix_flops_per_second"])
+    image = training_flops(ModelConfig(**parts.preset(setting).model))
+    console.print(
+        f"{limits['device']}, {limits['precision']}: {setting.images:,} images, {setting.trials} "
+        f"trials a search; matrix products {peak / 1e12:.2f} TFLOP/s in bfloat16, copies "
+        f"{max(limits['copied_bytes_per_second']) / 1e9:.1f} GB/s; {image / 1e6:.1f} MFLOP an image"
+    )
+    made = table(
+        "median (quartiles), or all there are; trials/s of each search",
         "slots",
         "images/s, matrix",
         "images/s, grouped",
-        "of the matrix peak",
+        "of the peak",
+        "n",
         "trials/s",
         "against one slot",
-        "ended",
-    ):
-        drawn.add_column(column, justify="right")
-    for row in rows:
-        fastest = max(row[name] for name in CONVOLUTIONS)
-        found = row["search"]
-        drawn.add_row(
-            str(row["slots"]),
-            f"{row['matrix']:,.0f}",
-            f"{row['grouped']:,.0f}",
-            f"{fastest * image / limit:.1%}",
-            f"{found['trials_per_second']:.2f}",
-            f"{found['trials_per_second'] / rows[0]['search']['trials_per_second']:.2f}",
-            f"{found['completed']} completed, {found['pruned']} pruned, {found['stuck']} stuck",
+        "host, ms a trial",
+        "epochs",
+    )
+    searches = [row for row in rows if row["what"] == "search" and "error" not in row]
+    one = {row["seed"]: row["trials_per_second"] for row in searches if row["slots"] == 1}
+    for count in sorted({row["slots"] for row in rows if "slots" in row}):
+        speeds = {
+            row["convolution"]: row.get("images_per_second", [])
+            for row in rows
+            if row["what"] == "speed" and row["slots"] == count
+        }
+        fastest = max((median(speed) for speed in speeds.values() if speed), default=0.0)
+        mine = [row for row in searches if row["slots"] == count]
+        made.add_row(
+            str(count),
+            *(spread(speeds.get(way, []), ",.0f") for way in CONVOLUTIONS),
+            f"{fastest * image / peak:.1%}",
+            str(len(mine)),
+            spread([row["trials_per_second"] for row in mine]),
+            spread(_gains(mine, one)),
+            spread([1000 * row["host_seconds"] / setting.trials for row in mine], ".0f"),
+            spread([row["epochs"] for row in mine], ".0f"),
         )
-    return drawn
+    console.print(made)
+    ended = {name: sum(row[name] for row in searches) for name in ENDINGS}
+    console.print(
+        f"all {len(searches)} searches: "
+        + ", ".join(f"{number} {name}" for name, number in ended.items())
+    )
+    for row in rows:
+        if "error" in row:
+            which = f"{row.get('slots', '')} {row.get('convolution', '')}".strip()
+            console.print(f"{row['what']} {which}: {row['error']}")
+    _goals(console, searches, one, fresh, _unlike(limits, setting))
+
+
+def _gains(rows: list[Row], one: dict[int, float]) -> list[float]:
+    """Trials/s over those of one slot, of searches with the same seed."""
+    return [row["trials_per_second"] / one[row["seed"]] for row in rows if row["seed"] in one]
+
+
+def _unlike(limits: Row, setting: Setting) -> str:
+    """Why the goals, which are a GPU's, are not judged here; empty if they are."""
+    if limits["device"].startswith("CPU"):
+        return "not judged on a CPU"
+    if (setting.images, setting.trials) != (FULL_IMAGES, FULL_TRIALS):
+        return f"judged with {FULL_IMAGES:,} images and {FULL_TRIALS} trials only"
+    return ""
+
+
+def _goals(
+    console: Console, searches: list[Row], one: dict[int, float], fresh: Row, unlike: str
+) -> None:
+    counts = {row["slots"] for row in searches}
+    speeds = {
+        count: median(row["trials_per_second"] for row in searches if row["slots"] == count)
+        for count in counts
+    }
+    if not speeds or not one:
+        return
+    best = max(speeds, key=lambda count: speeds[count])
+    mine = [row for row in searches if row["slots"] == best]
+    gains, seconds = _gains(mine, one), [row["seconds"] for row in mine]
+
+    def goal(text: str, found: str, reached: bool) -> None:
+        verdict = unlike or ("reached" if reached else "MISSED")
+        console.print(f"goal of {text}: {found} with {best} slots (n = {len(mine)}), {verdict}")
+
+    text = f"{TIMES} times the trials/s of one at a time"
+    goal(text, f"{spread(gains)} times those of one slot", median(gains) >= TIMES)
+    if "compile_seconds" in fresh:
+        compiling = fresh["compile_seconds"]
+        apart = 1 / (1 / speeds[1] + median(compiling))
+        console.print(
+            f"one after the other, each compiled anew ({spread(compiling)} s, n = "
+            f"{len(compiling)}): {apart:.3f} trials/s, computed; {best} slots have "
+            f"{speeds[best] / apart:.1f} times as many"
+        )
+    text = f"a search of {FULL_TRIALS} trials in under {SECONDS} s after compilation"
+    goal(text, f"{spread(seconds, '.1f')} s", median(seconds) < SECONDS)
 
 
 @app.command()
 def main(
     slots: Annotated[str, typer.Option(help="Numbers of slots.")] = "1,2,4,8,16,32,64",
-    trials: Annotated[int, typer.Option(min=1, help="Of each search.")] = 50,
-    limit: Annotated[int | None, typer.Option(help="So many training images.")] = None,
+    trials: Annotated[int, typer.Option(min=1, help="Of each search.")] = FULL_TRIALS,
+    repeats: Annotated[int, typer.Option(min=1, help="Searches with each number of slots.")] = 3,
+    limit: Annotated[
+        int, typer.Option(min=50, max=FULL_IMAGES, help="Training images.")
+    ] = FULL_IMAGES,
     data: Annotated[Path | None, typer.Option(help="Directory of the data.")] = None,
 ) -> None:
     """Measure how many trials a second a population trains."""
-    backend.use_jax()
-    console = Console()
-    preset = load_preset("paper").model_copy(update={"data": Data(limit=limit)})
-    bench = Bench(preset, split(load_train(data, console.print), limit))
-    measured = limits()
-    peak = measured["matrix_flops_per_second"]
-    rows: list[dict[str, Any]] = []
-    device, image = "", 0
-    for count in map(int, slots.split(",")):
-        row: dict[str, Any] = {"slots": count}
-        for convolution in CONVOLUTIONS:
-            population = bench.population(count, convolution)
-            row[convolution] = population.measure()
-            if row[convolution] == max(row.get(name, 0.0) for name in CONVOLUTIONS):
-                best = population
-        bench.search(best, min(trials, 4))  # what is compiled at the first look
-        row["search"] = bench.search(best, trials)
-        rows.append(row)
-        device, image = best.device, flops(best.network)
-        console.print(f"{count} slots: {row['search']['seconds']:.1f} s for {trials} trials")
-    fresh = bench.fresh()
-    console.print(
-        f"{device}, {best.precision}: {len(bench.images[0]):,} images, {trials} trials each; "
-        f"matrix products {peak / 1e12:.2f} TFLOP/s in bfloat16, "
-        f"copies {measured['copied_bytes_per_second'] / 1e9:.1f} GB/s, "
-        f"{image / 1e6:.1f} MFLOP an image"
-    )
-    console.print(table(rows, peak, image))
-    console.print(
-        f"compiled anew for each trial, none of them stopped early: {fresh:.3f} trials/s (n = "
-        f"{FRESH})"
-    )
-    record = {"device": device, "versions": versions(), **measured, "rows": rows, "fresh": fresh}
-    write_whole(RESULTS, json.dumps(record, indent=2))
-    console.print(f"written: {RESULTS}")
+    console = Console(width=130)
+    setting = Setting(limit, trials, data)
+    with Isolated() as process:
+        device = process.call(parts.device)
+        name = re.sub(r"\W+", "-", f"population {device} {limit} {trials}").strip("-").lower()
+        path = RESULTS / f"{name}.json"
+        settings = {"device": device, "images": limit, "trials": trials}
+        record = Record(path, settings, lambda line: console.print(line, highlight=False))
+        limits = record.get("limits", partial(process.call, parts.limits))
+        if "error" in limits:
+            raise UserError(f"{device} cannot be measured: {limits['error']}")
+    grow(record, setting, sorted(map(int, slots.split(","))), repeats)
+    with Isolated() as process:
+        record.get("fresh", partial(process.call, parts.fresh, setting))
+    show(console, record.rows, setting)
+    console.print(f"written: {path}")
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from importlib.util import find_spec
+from pathlib import Path
 
 from fmnist_model.errors import UserError
 
@@ -29,6 +30,17 @@ def use_jax() -> None:
         raise RuntimeError("Keras has been imported already, with another backend than JAX")
     os.environ["KERAS_BACKEND"] = "jax"
     _use_gpus_politely()
+
+
+def keep_programs(folder: Path) -> None:
+    """Let JAX keep what it compiles for a GPU, so that the next process finds it and rounds alike.
+
+    What is compiled for a CPU it does not keep: that takes seconds.
+    """
+    import jax
+
+    if jax.default_backend() != "cpu":
+        jax.config.update("jax_compilation_cache_dir", str(folder.resolve()))
 
 
 def jax_sees_a_gpu() -> bool:

@@ -53,20 +53,55 @@ def _slope(function: Any, values: Any) -> Any:
     return pull_back(jnp.ones_like(outputs))[0]
 
 
-class MatrixConvolution(keras.layers.Conv2D):
-    """A convolution as one matrix product of patches and kernel (im2col), for square kernels."""
+class _WholeBias:
+    """A layer whose bias is float32 and added as such, whatever the layer computes in.
+
+    Its gradient is a sum over all places of all images, and JAX sums bfloat16 in bfloat16: beyond
+    some hundred equal terms another one changes nothing.
+    """
+
+    def add_weight(self, *arguments: Any, name: str | None = None, **options: Any) -> Any:
+        if name == "bias":
+            options["autocast"] = False
+        parent: Any = super()
+        return parent.add_weight(*arguments, name=name, **options)
+
+    def call(self, inputs: Any) -> Any:
+        layer: Any = super()
+        return keras.ops.cast(layer.call(inputs), inputs.dtype)
+
+
+class Dense(_WholeBias, keras.layers.Dense):
+    """Keras's own, but for the bias."""
+
+
+class GroupedConvolution(_WholeBias, keras.layers.Conv2D):
+    """Keras's own, but for the bias: under `jax.vmap` XLA makes a grouped convolution of it."""
+
+
+class MatrixConvolution(_WholeBias, keras.layers.Conv2D):
+    """A convolution as one matrix product of patches and kernel, for square kernels."""
 
     def convolution_op(self, inputs: Any, kernel: Any) -> Any:
-        side, _, channels, filters = kernel.shape
         if self.padding == "same":
+            side = kernel.shape[0]
             before, after = (side - 1) // 2, side // 2
             inputs = jnp.pad(inputs, ((0, 0), (before, after), (before, after), (0, 0)))
-        height, width = inputs.shape[1] - side + 1, inputs.shape[2] - side + 1
-        patches = jnp.concatenate(
-            [inputs[:, i : i + height, j : j + width] for i in range(side) for j in range(side)],
-            axis=-1,
-        )
-        return patches @ jnp.reshape(kernel, (side * side * channels, filters))
+        return matrix_convolution(inputs, kernel)
+
+
+def matrix_convolution(inputs: Any, kernel: Any) -> Any:
+    """A valid convolution as one matrix product of patches and kernel (im2col).
+
+    `inputs` of shape (n, height, width, channels), `kernel` (side, side, channels, filters).
+    """
+    side, _, channels, filters = kernel.shape
+    height, width = inputs.shape[1] - side + 1, inputs.shape[2] - side + 1
+    patches = jnp.concatenate(
+        [inputs[:, i : i + height, j : j + width] for i in range(side) for j in range(side)],
+        axis=-1,
+    )
+    return patches @ jnp.reshape(kernel, (side * side * channels, filters))
 
 
 class PairwiseMaxPooling(keras.layers.MaxPooling2D):

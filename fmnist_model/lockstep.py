@@ -2,7 +2,9 @@
 
 Whatever tells trials apart is data: weights, velocity, random streams, activations and rates have a
 leading axis of slots, over which one slot's step is mapped (`jax.vmap`). Nothing is ever summed
-over that axis, so no slot can touch another. KERAS_BACKEND must be jax.
+over that axis, so no slot can touch another. What the slots hold is the caller's
+(`fmnist_model.bank`). All that is called here returns before the device is done; the answers are
+arrays that wait for it when they are looked at. KERAS_BACKEND must be jax.
 """
 
 from __future__ import annotations
@@ -23,15 +25,22 @@ from fmnist_model.counting import count_layer, count_output
 from fmnist_model.data import Images
 from fmnist_model.examination import CHUNK
 from fmnist_model.explain import WORST
-from fmnist_model.layers import ChosenActivation, MatrixConvolution, PairwiseMaxPooling
+from fmnist_model.layers import (
+    ChosenActivation,
+    Dense,
+    GroupedConvolution,
+    MatrixConvolution,
+    PairwiseMaxPooling,
+)
 from fmnist_model.slots import Controls, DeviceImages, Weights
 
 Convolution = Literal["grouped", "matrix"]
 OUTPUTS: tuple[OutputActivation, ...] = ("softmax", "relu", "sigmoid")
 STRIDE = 8
 """Steps after which the host looks at all slots, about: a stopped slot rests until then."""
-SCORED = 8
-"""Slots that are scored at once."""
+REPEATABLE = {"xla_gpu_exclude_nondeterministic_ops": True}
+"""On a GPU some operations sum in the order in which their threads come; none of these is used, for
+else a slot would not be the same to the last bit twice. CPUs have none."""
 
 
 class Lockstep:
@@ -58,20 +67,20 @@ class Lockstep:
         self.steps = -(-len(train) // self.batch)
         self.stride = -(-self.steps // max(1, round(self.steps / STRIDE)))
         self._build(model, precision, convolution)
-        self.weights = self._blank()
-        self.orders = jnp.zeros((slots, self.steps * self.batch), jnp.int32)
-        self._advance = jax.jit(self._stride, donate_argnums=0)
-        self._put = jax.jit(_put, donate_argnums=0)
-        self._take = jax.jit(_take)
-        self._score = jax.jit(self._score_group)
-        self._count = jax.jit(self._count_active, static_argnums=4)
-        self.pre_activations = jax.jit(self._pre_activations)
+        jit = partial(jax.jit, compiler_options=REPEATABLE)
+        self._advance = jit(self._stride, donate_argnums=0)
+        self._put = jit(_put, donate_argnums=0)
+        self._take = jit(_take)
+        self._score = jit(self._score_one)
+        self._count = jit(self._count_active, static_argnums=5)
+        self.pre_activations = jit(self._pre_activations)
 
     def _build(self, model: ModelConfig, precision: str, convolution: Convolution) -> None:
         template = model.model_copy(update={"output_activation": "softmax"})
         layers = network.Layers(
             partial(ChosenActivation, names=self.activations),
-            MatrixConvolution if convolution == "matrix" else keras.layers.Conv2D,
+            MatrixConvolution if convolution == "matrix" else GroupedConvolution,
+            Dense,
             PairwiseMaxPooling,
         )
         dropout = network.TunableDropout(name="dropout")
@@ -84,49 +93,62 @@ class Lockstep:
             v.path for v in self._state
         ]
 
-    def _blank(self) -> Weights:
+    def blank(self) -> tuple[Weights, Any]:
+        """Weights of all slots, and the orders of their images, that nothing has been put into."""
+
         def stacked(variables: Any) -> list[Any]:
             return [jnp.zeros((self.slots, *v.shape), v.dtype) for v in variables]
 
-        trainable = stacked(self.variables)
-        return Weights(trainable, stacked(self.variables), stacked(self._state))
+        weights = Weights(*map(stacked, (self.variables, self.variables, self._state)))
+        return weights, jnp.zeros((self.slots, self.steps * self.batch), jnp.int32)
 
-    def fill(
+    def filled(
         self,
+        weights: Weights,
         slot: int,
         model: ModelConfig,
         train: TrainConfig,
-        weights: Sequence[np.ndarray] | None = None,
-    ) -> None:
-        """Begin a trial: weights, velocity and the dropout stream from its seed alone."""
-        if weights is None:
+        given: Sequence[Any] | None = None,
+    ) -> Weights:
+        """The weights with a trial begun in a slot: `given`, or drawn from its seed, as is the
+        dropout stream; velocity zero. The weights that came are used up."""
+        if given is None:
             network.initialise(self.network, train.seed)
-            weights = [np.asarray(variable.value) for variable in self.variables]
-        given = {
+            given = [variable.value for variable in self.variables]
+        own = {
             "activation_index": np.int32(self.activations.index(model.activation)),
             "rate": np.float32(model.dropout),
             "seed_generator_state": np.array([train.seed, 0], np.uint32),
         }
-        state = [given[variable.name] for variable in self._state]
-        new = Weights(list(weights), [np.zeros_like(w) for w in weights], state)
-        self.weights = self._put(self.weights, slot, new)
+        state = [own[variable.name] for variable in self._state]
+        still = [np.zeros(variable.shape, np.float32) for variable in self.variables]
+        filled: Weights = self._put(weights, slot, Weights(list(given), still, state))
+        return filled
 
-    def order(self, slot: int, order: np.ndarray) -> None:
-        """Give a slot the order of the images for its next epoch; it is padded to whole batches."""
-        padded = np.zeros(self.orders.shape[1], np.int32)
+    def ordered(self, orders: Any, slot: int, order: np.ndarray) -> Any:
+        """The orders with that of a slot's next epoch, padded to whole batches. Those that came
+        are used up."""
+        padded = np.zeros(orders.shape[1], np.int32)
         padded[: len(order)] = order
-        self.orders = self._put(self.orders, slot, padded)
+        return self._put(orders, slot, padded)
 
-    def advance(self, controls: Controls, rates: np.ndarray) -> Controls:
+    def of(self, weights: Weights, slot: int) -> Weights:
+        """One slot's weights and the rest, without the leading axis."""
+        taken: Weights = self._take(weights, slot)
+        return taken
+
+    def advance(
+        self, weights: Weights, controls: Controls, rates: np.ndarray, orders: Any
+    ) -> tuple[Weights, Controls]:
         """Train `stride` steps, each slot until it stops by itself; return where they stand.
 
-        `rates`, float32 of shape (slots, steps), are the learning rates of each slot's epoch.
+        `rates`, float32 of shape (slots, steps), are the learning rates of each slot's epoch. The
+        weights that came are used up.
         """
-        self.weights, after = self._advance(
-            self.weights, controls, rates, self.orders, *self.train_images
+        moved: tuple[Weights, Controls] = self._advance(
+            weights, controls, rates, orders, *self.train_images
         )
-        fetched: Controls = jax.device_get(after)
-        return fetched
+        return moved
 
     def _stride(
         self,
@@ -206,69 +228,50 @@ class Lockstep:
         outputs = lax.switch(output, [keras.activations.get(name) for name in OUTPUTS], logits)
         return jnp.sum((jnp.argmax(outputs, axis=-1) == labels) & present, dtype=jnp.int32)
 
-    def score(self, slots: Sequence[int], outputs: np.ndarray) -> list[tuple[float, float]]:
-        """Mean loss and accuracy of these slots on the validation images, without dropout."""
-        scores: list[tuple[float, float]] = []
-        count = len(self.validation_images.labels)
-        group = min(SCORED, self.slots)
-        for start in range(0, len(slots), group):
-            those = list(slots[start : start + group])
-            padded = np.array(those + [those[0]] * (group - len(those)), np.int32)
-            arguments = (self.weights.trainable, self.weights.state, padded, outputs[padded])
-            sums, correct = jax.device_get(self._score(*arguments, *self.validation_images))
-            scores += [
-                (float(s) / count, int(c) / count)
-                for s, c in zip(sums[: len(those)], correct[: len(those)], strict=True)
-            ]
-        return scores
+    def score(self, weights: Weights, slot: int, output: int) -> tuple[Any, Any]:
+        """Summed loss and correct ones of a slot on the validation images, without dropout."""
+        scored: tuple[Any, Any] = self._score(
+            weights.trainable, weights.state, slot, output, *self.validation_images
+        )
+        return scored
 
-    def _score_group(
-        self, trainable: Any, state: Any, slots: Any, outputs: Any, pixels: Any, labels: Any
+    def _score_one(
+        self, trainable: Any, state: Any, slot: Any, output: Any, pixels: Any, labels: Any
     ) -> Any:
         count = len(labels)
         chunks = -(-count // CHUNK)
         size = -(-count // chunks)
         numbers = jnp.arange(chunks * size).reshape(chunks, size)
-        trainable, state = ([array[slots] for array in part] for part in (trainable, state))
+        trainable, state = _take((trainable, state), slot)
 
-        def one(trainable: Any, state: Any, output: Any, chosen: Any) -> Any:
+        def add(sums: Any, chosen: Any) -> Any:
             seen = jnp.minimum(chosen, count - 1)
             present = chosen < count
             logits = self._forward(trainable, state, pixels[seen])
             losses = jnp.where(present, _losses(logits, labels[seen], output), 0)
-            return jnp.sum(losses), self._count_correct(logits, labels[seen], present, output)
+            correct = self._count_correct(logits, labels[seen], present, output)
+            return jax.tree.map(jnp.add, sums, (jnp.sum(losses), correct)), None
 
-        def add(sums: Any, chosen: Any) -> Any:
-            more = jax.vmap(one, in_axes=(0, 0, 0, None))(trainable, state, outputs, chosen)
-            return jax.tree.map(jnp.add, sums, more), None
-
-        zero = jnp.zeros(len(slots))
-        return lax.scan(add, (zero, zero.astype(jnp.int32)), numbers)[0]
+        return lax.scan(add, (jnp.float32(0), jnp.int32(0)), numbers)[0]
 
     def _forward(self, trainable: Any, state: Any, pixels: Any) -> Any:
         return self._logits_network.stateless_call(
             trainable, state, _scaled(pixels), training=False
         )[0]
 
-    def count(self, weights: Weights, chosen: np.ndarray, activation: str) -> Any:
+    def count(self, one: Weights, chosen: np.ndarray, activation: str) -> Any:
         """What `fmnist_model.counting` counts on these training images, of one slot's network."""
-        pixels, labels = (part[chosen] for part in self.train_images)
-        return self._count(weights.trainable, weights.state, pixels, labels, activation)
+        return self._count(one.trainable, one.state, chosen, *self.train_images, activation)
 
     def _count_active(
-        self, trainable: Any, state: Any, pixels: Any, labels: Any, activation: str
+        self, trainable: Any, state: Any, chosen: Any, pixels: Any, labels: Any, activation: str
     ) -> Any:
-        *hidden, logits = self._pre_activations(trainable, state, pixels)
+        *hidden, logits = self._pre_activations(trainable, state, pixels[chosen])
         layers = [count_layer(values, activation) for values in hidden]
-        return [*layers, count_output(logits, labels)]
+        return [*layers, count_output(logits, labels[chosen])]
 
     def _pre_activations(self, trainable: Any, state: Any, pixels: Any) -> Any:
         return self._probe.stateless_call(trainable, state, _scaled(pixels), training=False)[0]
-
-    def of(self, slot: int) -> Weights:
-        """One slot's weights and the rest, on the host, without the leading axis."""
-        fetched: Weights = jax.device_get(self._take(self.weights, slot))
-        return fetched
 
 
 def _put(stacked: Any, slot: Any, new: Any) -> Any:

@@ -49,6 +49,7 @@ class Layers:
 
     activation: Callable[..., keras.layers.Layer] = keras.layers.Activation
     convolution: Callable[..., keras.layers.Layer] = keras.layers.Conv2D
+    dense: Callable[..., keras.layers.Layer] = keras.layers.Dense
     max_pooling: Callable[..., keras.layers.Layer] = keras.layers.MaxPooling2D
     normalization: Callable[..., keras.layers.Layer] = keras.layers.BatchNormalization
 
@@ -109,7 +110,7 @@ def build_network(
         x = dropout(x)
     for number, units in enumerate(config.dense_units, 1):
         biased = not config.batch_normalization
-        x = keras.layers.Dense(units, use_bias=biased, name=f"dense{number}", dtype=policy)(x)
+        x = layers.dense(units, use_bias=biased, name=f"dense{number}", dtype=policy)(x)
         x = activation(f"dense{number}")(normalize(x, f"dense{number}"))
         if not config.filters and number == 1:
             x = dropout(x)

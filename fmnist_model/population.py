@@ -5,36 +5,48 @@
     next(running); population.advance()
 
 A slot is given the next trial as soon as its last one has ended; nothing is compiled for it. The
-process must have KERAS_BACKEND=jax (`fmnist_model.backend`).
+slots are in two banks, of which one trains while the trials of the other are seen to: a report to a
+database takes as long as some steps of a fast device. The process must have KERAS_BACKEND=jax
+(`fmnist_model.backend`).
 """
 
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
 from fmnist_model import network
+from fmnist_model.bank import Bank
 from fmnist_model.config import ModelConfig, TrainConfig
 from fmnist_model.data import Images
 from fmnist_model.device import jax_device_name, resolve_jax_precision
 from fmnist_model.examination import CHUNK, Examined
 from fmnist_model.examination import Weights as Named
 from fmnist_model.explain import label_entropy
-from fmnist_model.lockstep import OUTPUTS, Convolution, Lockstep
-from fmnist_model.requests import Request, Score, Steps, Stretch
+from fmnist_model.lockstep import Convolution, Lockstep
 from fmnist_model.results import Report, RunResult
 from fmnist_model.running import Origin, Run
-from fmnist_model.slots import Controls, Weights
+from fmnist_model.slots import Weights
 
 ENGINE = "population"
 OWN_TO_A_TRIAL = {"activation", "output_activation", "dropout"}
 """What may differ between the models of two slots; in training it is all but the batch size and
 the precision."""
+MEASURED_SECONDS, MEASURED_ROUNDS = 1.0, (2, 20)
+"""Speed is measured over so many rounds, the fewer the longer they take."""
+
+
+class Speed(NamedTuple):
+    """Seconds until the program was compiled, and images/s in each of some rounds thereafter."""
+
+    ready: float
+    images: list[float]
 
 
 class Population:
@@ -55,26 +67,25 @@ class Population:
         activations: Sequence[str],
         convolution: Convolution = "matrix",
     ) -> None:
-        self.slots = slots
+        self.slots, self.convolution = slots, convolution
         self.device, self.precision = jax_device_name(), resolve_jax_precision(train.precision)
+        self._model, self._train = model, train
         self._shared = _shared(model, train)
         self._entropy = label_entropy(images.labels)
-        self._lockstep = Lockstep(
+        self._each = -(-slots // 2)  # in a bank; of an odd number one is never filled
+        lockstep = Lockstep(
             model,
             train.batch_size,
             self.precision,
             images,
             validation,
-            slots,
+            self._each,
             activations,
             convolution,
         )
-        self.network = self._lockstep.network
-        self._controls = Controls.idle(slots)
-        self._rates = np.zeros((slots, self._lockstep.steps), np.float32)
+        self._banks = [Bank(lockstep) for _ in range(min(2, slots))]
+        self._turns = deque(self._banks)
         self._free = list(range(slots))
-        self._asked: dict[int, Request] = {}
-        self._answers: dict[int, Any] = {}
 
     def running(
         self,
@@ -92,31 +103,34 @@ class Population:
             raise ValueError(f"{model} and {train} need another program than this population's")
         if not self._free:
             raise ValueError(f"all of the {self.slots} slots are taken")
-        slot = self._free.pop(0)
+        number = self._next_free()
+        self._free.remove(number)
+        bank, slot = self._place(number)
         try:
-            self._lockstep.fill(slot, model, train, weights)
-            self._controls.momentum[slot] = train.momentum
-            self._controls.weight_decay[slot] = train.weight_decay
-            self._controls.output[slot] = OUTPUTS.index(model.output_activation)
-            examined = _Slot(self._lockstep, slot, model, train)
+            bank.fill(slot, model, train, weights)
+            examined = _Slot(bank, slot, model, train)
             origin = Origin(ENGINE, self.precision, self.device)
             run = Run(examined, model, train, origin, self._entropy, validated=True).train(report)
             request = next(run)
             while True:
-                self._ask(slot, request)
-                while slot not in self._answers:
+                bank.ask(slot, request)
+                while not bank.answered(slot):
                     yield
                 try:
-                    request = run.send(self._answers.pop(slot))
+                    request = run.send(bank.answer(slot))
                 except StopIteration as end:
                     result: RunResult = end.value
                     return result
         finally:
-            self._controls.end[slot] = self._controls.step[slot] = 0
-            self._asked.pop(slot, None)
-            self._answers.pop(slot, None)
-            self._free.append(slot)
-            self._free.sort()
+            bank.release(slot)
+            self._free.append(number)
+
+    def _next_free(self) -> int:
+        """The first free slot, of a bank that is not at work if there is one."""
+        return min(self._free, key=lambda number: (self._place(number)[0].at_work, number))
+
+    def _place(self, number: int) -> tuple[Bank, int]:
+        return self._banks[number // self._each], number % self._each
 
     def run(
         self, model: ModelConfig, train: TrainConfig, report: Report | None = None
@@ -131,57 +145,49 @@ class Population:
                 return result
             self.advance()
 
-    def measure(self, rounds: int = 2) -> float:
-        """Images/s of training with all slots at work, its compilation left out.
-
-        To be called while all slots are free.
-        """
-        busy = Controls.idle(self.slots)
-        for array, value in ((busy.end, self._lockstep.steps), (busy.patience, 2**30)):
-            array[:] = value
-        self._lockstep.advance(busy, self._rates)
-        started = time.perf_counter()
-        for _ in range(rounds):
-            self._lockstep.advance(busy, self._rates)
-        seconds = time.perf_counter() - started
-        return rounds * self.slots * self._lockstep.stride * self._lockstep.batch / seconds
-
     def advance(self) -> None:
-        """Answer what the runs have asked for: scores, if any did, else some steps of training."""
-        scored = [slot for slot, asked in self._asked.items() if isinstance(asked, Score)]
-        if scored:
-            scores = self._lockstep.score(scored, self._controls.output)
-            for slot, score in zip(scored, scores, strict=True):
-                self._answer(slot, score)
-        elif self._asked:
-            self._train()
+        """Let one bank train on, and answer what the runs of the other one have asked for.
 
-    def _ask(self, slot: int, request: Request) -> None:
-        self._asked[slot] = request
-        if not isinstance(request, Stretch):
-            return
-        self._rates[slot] = request.rates
-        controls = self._controls
-        controls.step[slot], controls.end[slot] = request.first, self._lockstep.steps
-        controls.quiet[slot], controls.absurd[slot] = request.quiet, request.absurd
-        controls.patience[slot], controls.correct[slot] = request.patience, 0
-        controls.loss_sum[slot] = controls.last_loss[slot] = 0
+        Which is whose turn does not depend on how long anything takes.
+        """
+        self._turns[0].launch()
+        self._turns.rotate()
+        self._turns[0].collect()
 
-    def _train(self) -> None:
-        after = self._lockstep.advance(self._controls, self._rates)
-        # The host's own copy: what comes from the device cannot be written to.
-        self._controls = Controls(*(np.array(figures) for figures in after))
-        for slot in list(self._asked):
-            step, end, quiet, absurd, patience, _, correct, *_, loss_sum, last_loss = (
-                figures[slot].item() for figures in self._controls
-            )
-            if step == end or quiet >= patience or not np.isfinite(last_loss):
-                self._answer(slot, Steps(step, quiet, absurd, loss_sum, correct, last_loss))
+    def weights(self, number: int) -> list[np.ndarray]:
+        """What a slot's run is training, in the order of the network's trainable variables."""
+        bank, slot = self._place(number)
+        return [np.asarray(value) for value in bank.of(slot).trainable]
 
-    def _answer(self, slot: int, answer: Any) -> None:
-        del self._asked[slot]
-        self._controls.end[slot] = self._controls.step[slot]  # it rests until it asks again
-        self._answers[slot] = answer
+    def measure(self) -> Speed:
+        """How fast it trains with all slots at work. To be called while all are free."""
+        started = time.perf_counter()
+        self._prepare()
+        self._exert()
+        ready = time.perf_counter() - started
+        least, most = MEASURED_ROUNDS
+        times: list[float] = []
+        while len(times) < least or (sum(times) < MEASURED_SECONDS and len(times) < most):
+            started = time.perf_counter()
+            self._exert()
+            times.append(time.perf_counter() - started)
+        lockstep = self._banks[0].lockstep
+        images = self.slots * lockstep.stride * lockstep.batch
+        return Speed(ready, [images / seconds for seconds in times])
+
+    def _prepare(self) -> None:
+        """Put weights and images into all slots: a device is fast with zeros."""
+        lockstep = self._banks[0].lockstep
+        network.initialise(lockstep.network, self._train.seed)
+        drawn = [variable.value for variable in lockstep.variables]
+        order = np.random.default_rng(0).permutation(len(lockstep.train_images.labels))
+        for bank in self._banks:
+            for slot in range(self._each):
+                bank.fill(slot, self._model, self._train, drawn)
+                bank.order(slot, order)
+
+    def _exert(self) -> None:
+        jax.block_until_ready([bank.exert() for bank in self._banks])
 
 
 def _shared(model: ModelConfig, train: TrainConfig) -> tuple[Any, ...]:
@@ -194,13 +200,11 @@ def _shared(model: ModelConfig, train: TrainConfig) -> tuple[Any, ...]:
 class _Slot(Examined):
     """One slot's network, to be looked at."""
 
-    def __init__(
-        self, lockstep: Lockstep, slot: int, model: ModelConfig, train: TrainConfig
-    ) -> None:
+    def __init__(self, bank: Bank, slot: int, model: ModelConfig, train: TrainConfig) -> None:
         self.config, self._train = model, train
-        self._lockstep, self._slot = lockstep, slot
-        self.layers = network.weighted_layers(lockstep.network)
-        self.before_dropout = network.layers_before_dropout(lockstep.network)
+        self._bank, self._lockstep, self._slot = bank, bank.lockstep, slot
+        self.layers = network.weighted_layers(self._lockstep.network)
+        self.before_dropout = network.layers_before_dropout(self._lockstep.network)
         self._coasted: Weights | None = None
         self._order = np.arange(self.images)
 
@@ -209,25 +213,25 @@ class _Slot(Examined):
         return len(self._lockstep.train_images.labels)
 
     def _weights(self) -> Weights:
-        return self._coasted or self._lockstep.of(self._slot)
+        return self._coasted or self._bank.of(self._slot)
 
     def weights(self) -> list[Named]:
         return [
-            Named(variable.path.split("/")[-2], variable.name, value)
+            Named(variable.path.split("/")[-2], variable.name, np.asarray(value))
             for variable, value in zip(
                 self._lockstep.variables, self._weights().trainable, strict=True
             )
         ]
 
     def counts(self) -> Iterator[tuple[int, Sequence[Any]]]:
-        weights = jax.device_put(self._weights())
+        weights = self._weights()
         for start in range(0, self.images, CHUNK):
             chosen = np.arange(start, min(start + CHUNK, self.images))
             yield len(chosen), self._lockstep.count(weights, chosen, self.config.activation)
 
     def show(self, epoch: int, train: TrainConfig) -> None:
         self._order = np.random.default_rng([train.seed, epoch]).permutation(self.images)
-        self._lockstep.order(self._slot, self._order)
+        self._bank.order(self._slot, self._order)
 
     def pre_activations(self, batch: slice) -> list[Any]:
         weights = self._weights()
@@ -236,7 +240,7 @@ class _Slot(Examined):
 
     @contextmanager
     def coasted(self, rate: float) -> Iterator[None]:
-        weights = self._weights()
+        weights: Weights = jax.device_get(self._weights())
         way = rate * self._train.momentum / (1 - self._train.momentum)
         pairs = zip(weights.trainable, weights.velocity, strict=True)
         self._coasted = weights._replace(trainable=[w - np.float32(way) * v for w, v in pairs])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from statistics import median
 from typing import NamedTuple
 
 import jax
@@ -14,6 +15,8 @@ from fmnist_model.population import Population
 MAX_SLOTS = 256
 GAIN = 1.1
 """Twice as many slots are taken where they train so many times as many images a second."""
+OUT_OF_MEMORY = "RESOURCE_EXHAUSTED"
+"""What JAX's error says then."""
 
 Make = Callable[[int, Convolution], Population]
 Say = Callable[[str], None]
@@ -29,6 +32,13 @@ class Choice(NamedTuple):
 
 class TooManySlotsError(UserError):
     """So many slots do not fit into the device's memory."""
+
+
+def again(make: Make, slots: int, convolution: Convolution, say: Say) -> Population:
+    """A population as it was chosen before. Raises TooManySlotsError."""
+    choice = _measured(make, slots, convolution)
+    say(f"{_described(choice)}, as before")
+    return choice.population
 
 
 def choose(make: Make, slots: int | None, say: Say) -> Population:
@@ -72,9 +82,9 @@ def _best_convolution(make: Make, slots: int) -> Choice:
 def _measured(make: Make, slots: int, convolution: Convolution) -> Choice:
     try:
         population = make(slots, convolution)
-        return Choice(population, convolution, population.measure())
+        return Choice(population, convolution, median(population.measure().images))
     except jax.errors.JaxRuntimeError as error:
-        if "RESOURCE_EXHAUSTED" not in str(error):
+        if OUT_OF_MEMORY not in str(error):
             raise
         raise TooManySlotsError(
             f"SLOTS={slots}: so many do not fit into the memory of {jax.devices()[0]}; take fewer"

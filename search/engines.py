@@ -20,6 +20,7 @@ from search.worker import Engine, Load, load_data, load_engine
 if TYPE_CHECKING:
     from fmnist_model.lockstep import Convolution
     from fmnist_model.population import Population
+    from fmnist_model.tuning import Make, Say
 
 Name = Literal["tensorflow", "population"]
 
@@ -33,6 +34,8 @@ OF_A_SLOT = {
     "weight_decay",
 }
 """What may differ between the slots of a population; all else is part of its program."""
+CHOSEN = "population"
+"""The study's attribute that says how many slots were chosen, on which device."""
 
 
 def chosen_engine(wanted: str, preset: Preset, alone: bool) -> Name:
@@ -97,15 +100,31 @@ def load_population(order: Order, study: Study, progress: Progress, slots: int |
     searched = order.preset.space.activation
     activations = [model.activation] if searched is None else searched.values()
     with native_log_hidden():
+        from fmnist_model.data import HOME
         from fmnist_model.population import Population
-        from fmnist_model.tuning import choose
+
+        backend.keep_programs(HOME / "cache" / "jax")
 
     def make(count: int, convolution: Convolution) -> Population:
         return Population(model, training, train, validation, count, activations, convolution)
 
-    population = choose(make, slots, progress.say)
+    population = _chosen(make, study, slots, progress.say)
     progress.say(
         f"{len(train):,} training and {len(validation):,} validation images on "
         f"{population.device}, ready after {time.perf_counter() - started:.0f} s"
     )
+    return population
+
+
+def _chosen(make: Make, study: Study, slots: int | None, say: Say) -> Population:
+    """As many slots as are asked for; else as the study has had on this device; else measured."""
+    from fmnist_model.device import jax_device_name
+    from fmnist_model.tuning import again, choose
+
+    device, known = jax_device_name(), study.user_attrs.get(CHOSEN, {})
+    if known.get("device") == device and slots in (None, known["slots"]):
+        return again(make, known["slots"], known["convolution"], say)
+    population = choose(make, slots, say)
+    chosen = {"slots": population.slots, "convolution": population.convolution}
+    study.set_user_attr(CHOSEN, {"device": device, **chosen})
     return population

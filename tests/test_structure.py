@@ -125,3 +125,11 @@ def test_the_lock_covers_the_dependencies():
     for requirement in [*project["dependencies"], *itertools.chain(*extras)]:
         name = re.match(r"[A-Za-z0-9-]+", requirement)[0]
         assert re.search(rf"^{name}(\[.*\])?==", locked, re.MULTILINE), name
+
+
+def test_the_default_install_is_without_jax():
+    import tomllib
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert not [name for name in project["dependencies"] if name.startswith("jax")]
+    assert project["optional-dependencies"]["jax"] == ["jax"]

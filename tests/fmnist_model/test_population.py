@@ -104,6 +104,24 @@ def test_a_population_needs_no_tensorflow():
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, timeout=300)
 
 
+@needs_jax
+def test_what_is_compiled_for_a_gpu_is_kept(tmp_path):
+    """For a CPU it is not. That the backend is a GPU is all that is pretended here."""
+    code = (
+        "import sys, jax; from pathlib import Path; from fmnist_model import backend\n"
+        "jax.config.update('jax_persistent_cache_min_compile_time_secs', 0)\n"
+        "folder = Path(sys.argv[1])\n"
+        "backend.keep_programs(folder)\n"
+        "jax.jit(lambda x: x + 1)(1.0)\n"
+        "assert not folder.exists()\n"
+        "jax.default_backend = lambda: 'gpu'\n"
+        "backend.keep_programs(folder)\n"
+        "jax.jit(lambda x: x + 2)(1.0)\n"
+        "assert list(folder.iterdir())"
+    )
+    subprocess.run([sys.executable, "-c", code, tmp_path / "new"], cwd=ROOT, check=True)
+
+
 def test_without_jax_it_says_what_to_install(monkeypatch):
     monkeypatch.setattr(backend, "find_spec", lambda _name: None)
     with pytest.raises(UserError, match=r"-e '\.\[jax\]'"):

@@ -46,13 +46,13 @@ class Watched:
 
     def __init__(self, population, trial, weights=None) -> None:
         self._population, self.epochs = population, []
-        self.slot = min(population._free)
+        self.slot = population._next_free()
         self._running = population.running(*trial, self._look, weights)
         self.result = None
         self.resume()
 
     def _look(self, _metrics) -> bool:
-        self.epochs.append(self._population._lockstep.of(self.slot).trainable)
+        self.epochs.append(self._population.weights(self.slot))
         return False
 
     def resume(self) -> bool:
@@ -106,7 +106,7 @@ def test_a_slot_is_the_trial_alone(alone, side_by_side, number):
     ):
         np.testing.assert_allclose(curve, other, atol=1e-4)
     assert own.result.steps_run == together.result.steps_run == 7 * own.result.epochs_run
-    drawn = [v for v in alone._lockstep.of(0).state if v.shape == (2,)]
+    drawn = [v for v in alone._banks[0].of(0).state if v.shape == (2,)]
     np.testing.assert_array_equal(drawn, [[TRIALS[number][1].seed, own.result.steps_run]])
 
 
@@ -129,8 +129,7 @@ def test_neighbours_change_nothing_to_the_last_bit(four):
 def test_what_is_not_a_number_stays_in_its_slot(four):
     """Weights that are none at all, in every other slot, from the beginning on."""
     expected = train(four, [TRIALS[3], TRIALS[0]])[1]
-    lockstep = four._lockstep
-    broken = [np.full(v.shape, np.nan, np.float32) for v in lockstep.variables]
+    broken = [np.full_like(value, np.nan) for value in four.weights(0)]
     trials = [(EXPLODING, broken), (TRIALS[0], None), (EXPLODING, broken), (EXPLODING, broken)]
     hands = [Watched(four, *each) for each in trials]
     while hands[1].result is None:
@@ -138,8 +137,72 @@ def test_what_is_not_a_number_stays_in_its_slot(four):
         for hand in hands:
             hand.result or hand.resume()
     for slot in (0, 2, 3):
-        assert np.isnan(lockstep.of(slot).trainable[0]).all()
+        assert np.isnan(four.weights(slot)[0]).all()
     assert_same(expected, hands[1], exactly=True)
+
+
+def test_a_slot_that_is_given_up_while_its_bank_is_at_work_can_be_filled_at_once(four):
+    """As after Ctrl-C; what was under way comes back later, and is nobody's."""
+    expected = train(four, TRIALS)
+    hands = [Watched(four, trial) for trial in (EXPLODING, TRIALS[1], DYING, TRIALS[3])]
+    four.advance()
+    given_up = next(hand for hand in hands if four._place(hand.slot)[0].at_work)
+    given_up.close()
+    fresh = Watched(four, TRIALS[given_up.slot])
+    assert fresh.slot == given_up.slot
+    while fresh.result is None:
+        four.advance()
+        for hand in (fresh, *hands):
+            hand is given_up or hand.result or hand.resume()
+    for hand in hands:
+        hand.close()
+    assert_same(expected[fresh.slot], fresh, exactly=True)
+
+
+def test_one_bank_trains_while_the_runs_of_the_other_are_seen_to(four):
+    hands = [Watched(four, trial) for trial in TRIALS]
+    at_work = []
+    for _ in range(4):
+        four.advance()
+        at_work.append([bank.at_work for bank in four._banks])
+        for hand in hands:
+            assert not hand.resume()
+    assert sorted(at_work[:2]) == [[False, True], [True, False]]
+    assert at_work[2:] == at_work[:2]
+    for hand in hands:
+        hand.close()
+
+
+def test_in_bfloat16_a_slot_is_itself_too(images):
+    """It is what GPUs train in."""
+    trials = [
+        (model, settings.model_copy(update={"precision": "bfloat16"}))
+        for model, settings in (*TRIALS, EXPLODING)
+    ]
+    four = made(images, 4, train=trials[0][1])
+    expected = train(four, trials[:4])
+    again = train(four, [trials[4], *trials[1:4]])
+    for one, other in zip(expected[1:], again[1:], strict=True):
+        assert_same(one, other, exactly=True)
+
+
+@pytest.mark.parametrize("name", ["Dense", "GroupedConvolution", "MatrixConvolution"])
+def test_a_bias_in_bfloat16_has_its_whole_gradient(name):
+    """A sum of equal terms in bfloat16 would end at 256 of them."""
+    from fmnist_model import layers
+
+    dense = name == "Dense"
+    layer = getattr(layers, name)(4, *(() if dense else (3,)), dtype="mixed_bfloat16")
+    pixels = np.zeros((1000, 8) if dense else (1000, 8, 8, 1), np.float32)
+    network = keras.Sequential([keras.Input(pixels.shape[1:]), layer])
+
+    def total(weights):
+        outputs = network.stateless_call(weights, [], pixels)[0]
+        assert outputs.dtype == "bfloat16"
+        return outputs.astype("float32").sum()
+
+    _, bias = jax.grad(total)([variable.value for variable in layer.trainable_variables])
+    np.testing.assert_array_equal(bias, 1000 if dense else 36000)
 
 
 def test_refilling_never_compiles(four):
@@ -182,7 +245,7 @@ def test_what_needs_another_program_is_refused(four):
         next(four.running(*TRIALS[0]))
     for hand in hands:
         hand.close()
-    assert four._free == [0, 1, 2, 3]
+    assert sorted(four._free) == [0, 1, 2, 3]
 
 
 def test_an_activation_that_overflows_spoils_no_other():
@@ -199,9 +262,8 @@ def test_an_activation_that_overflows_spoils_no_other():
 
 def test_a_dead_layer_is_proved_at_the_first_look(four):
     """A bias that no image overcomes, as in the TensorFlow engine's own test."""
-    lockstep = four._lockstep
-    lockstep.fill(0, *TRIALS[0])
-    weights = list(lockstep.of(0).trainable)
+    four._banks[0].fill(0, *TRIALS[0])
+    weights = four.weights(0)
     weights[5] = np.full_like(weights[5], -1e3)  # the bias of dense1
     hand = train(four, [(MODEL, TRAIN)], weights)[0]
     result = hand.result
@@ -224,8 +286,8 @@ def test_a_loss_that_is_not_finite_is_diverged_and_one_that_explodes_is_exploded
 
 def test_velocity_is_taken_into_account(four):
     """Dead where it is; the velocity of a dead layer is zero, so it is dead where it goes, too."""
-    four._lockstep.fill(0, *TRIALS[0])
-    weights = list(four._lockstep.of(0).trainable)
+    four._banks[0].fill(0, *TRIALS[0])
+    weights = four.weights(0)
     weights[5] = np.full_like(weights[5], -1e3)
     moving = TRAIN.model_copy(update={"momentum": 0.9, "epochs": 8, "learning_rate": 0.01})
     result = train(four, [(MODEL, moving)], weights)[0].result

@@ -133,7 +133,7 @@ def test_what_needs_no_tensorflow_does_not_import_it(searched, arguments):
         "import runpy, sys\n"
         "try: runpy.run_module(sys.argv[1], run_name='__main__', alter_sys=True)\n"
         "except SystemExit: pass\n"
-        "slow = {'tensorflow', 'keras', 'sklearn', 'pandas', 'scipy'} & set(sys.modules)\n"
+        "slow = {'tensorflow', 'keras', 'jax', 'sklearn', 'pandas', 'scipy'} & set(sys.modules)\n"
         "print('slow:', sorted(slow))\n"
     )
     done = subprocess.run(

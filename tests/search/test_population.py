@@ -25,6 +25,17 @@ from tests.search.conftest import URL, load, table, write_preset
 
 SLOTS = 3
 TRIALS = 8
+TIGHT = """
+[model]
+filters = [8, 8]
+dense_units = 8
+[train]
+batch_size = 1000
+[data]
+limit = 1000
+[space]
+dropout = { low = 0.0, high = 0.5 }
+"""
 
 needs_jax = pytest.mark.skipif(
     not backend.jax_is_installed(), reason="the extra jax is not installed"
@@ -84,7 +95,9 @@ def test_a_study_with_a_kill_equals_one_straight_through(project, command, every
     straight = load("straight")
     process = launch("killed")
     kill_while_three_run(process, "killed")
-    assert "was killed; it will be tried again" in finish(launch("killed"))
+    output = finish(launch("killed"))
+    assert "was killed; it will be tried again" in output
+    assert "images/s, as before" in output
     killed = load("killed")
     assert tally(killed.trials).lost == SLOTS
     assert tally(killed.trials).finished == TRIALS
@@ -104,6 +117,28 @@ def test_a_study_with_a_kill_equals_one_straight_through(project, command, every
         for seed in range(5)
     ]
     assert min(again) - 0.15 < straight.best_value < max(again) + 0.15
+
+
+@needs_jax
+def test_slots_that_do_not_fit_into_memory_are_an_error_of_one_sentence(project):
+    """The limit is of the address space, so that the allocation really fails."""
+    Path("studies/tight.toml").write_text(TIGHT)
+    code = (
+        "import resource, runpy\n"
+        f"resource.setrlimit(resource.RLIMIT_AS, 2 * [{5 * 2**30}])\n"
+        "runpy.run_module('search', run_name='__main__', alter_sys=True)"
+    )
+    arguments = ["run", "--study", "tight", "--engine", "population", "--data", str(DATA)]
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments, "--slots", "256"],
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    assert done.returncode == 2, done.stderr
+    assert "error: SLOTS=256: so many do not fit into the memory of" in done.stderr
+    assert done.stderr.count("\n") == 1
 
 
 def test_what_cannot_be_is_refused_in_a_sentence(project, command):

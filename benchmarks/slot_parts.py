@@ -1,0 +1,205 @@
+"""What `benchmarks.population` measures, each part in a process where Keras runs on JAX."""
+
+from __future__ import annotations
+
+import io
+import tempfile
+import time
+from collections.abc import Callable
+from functools import cache, wraps
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from rich.console import Console
+
+from fmnist_model import backend
+from fmnist_model.config import ModelConfig, TrainConfig
+from fmnist_model.data import Images, load_train, split
+from search.order import Order
+from search.preset import Data, Preset, load_preset
+from search.progress import Progress
+from search.runner import run_search
+from search.trials import tally
+
+FRESH = 3
+"""Trials of which each has its program compiled anew."""
+WARMING = 4
+"""Trials of a search that is not counted: the first looks compile, too."""
+Row = dict[str, Any]
+
+
+class Setting(NamedTuple):
+    """So many training images, from this directory, and so many trials in each search."""
+
+    images: int
+    trials: int
+    data: Path | None
+
+
+def preset(setting: Setting) -> Preset:
+    """The paper's question on so many images."""
+    return load_preset("paper").model_copy(update={"data": Data(limit=setting.images)})
+
+
+def on_jax(function: Callable[..., Row]) -> Callable[..., Row]:
+    """Keras runs on JAX within it, and what JAX raises, for want of memory, is its `error`."""
+
+    @wraps(function)
+    def wrapped(*arguments: Any, **named: Any) -> Row:
+        backend.use_jax()
+        import jax
+
+        try:
+            return function(*arguments, **named)
+        except jax.errors.JaxRuntimeError as error:
+            return {"error": str(error).strip().splitlines()[0][:200]}
+
+    return wrapped
+
+
+def device() -> str:
+    """The device's name."""
+    backend.use_jax()
+    from fmnist_model.device import jax_device_name
+
+    return jax_device_name()
+
+
+@on_jax
+def limits() -> Row:
+    """The device's bfloat16 matrix products in FLOP/s and its copies in bytes/s, round by round,
+    and the precision that a population chooses for it."""
+    import jax
+    import jax.numpy as jnp
+
+    from fmnist_model.device import jax_device_name, resolve_jax_precision
+
+    small = jax.default_backend() == "cpu"
+    side, length = (1024, 2**24) if small else (8192, 2**29)
+    # Drawn, for zeros and ones cost less power, and a GPU is the faster for it.
+    draw = jax.jit(jax.random.normal, static_argnums=(1, 2))
+    square = draw(jax.random.key(0), (side, side), jnp.bfloat16)
+    line = draw(jax.random.key(1), (length,), jnp.bfloat16)
+    product, copy = jax.jit(jnp.matmul), jax.jit(lambda x: x + 1)
+    return {
+        "device": jax_device_name(),
+        "precision": resolve_jax_precision("auto"),
+        "matrix_flops_per_second": [
+            2 * side**3 / s for s in _seconds(lambda: product(square, square))
+        ],
+        "copied_bytes_per_second": [4 * length / s for s in _seconds(lambda: copy(line))],
+    }
+
+
+def _seconds(call: Callable[[], Any], rounds: int = 10) -> list[float]:
+    call().block_until_ready()
+    times = []
+    for _ in range(rounds):
+        started = time.perf_counter()
+        call().block_until_ready()
+        times.append(time.perf_counter() - started)
+    return times
+
+
+@on_jax
+def speed(setting: Setting, slots: int, convolution: str) -> Row:
+    """Images/s with all slots at work, round by round; how long compiling took; memory."""
+    import jax
+
+    found = _population(setting, slots, convolution).measure()
+    memory = jax.devices()[0].memory_stats() or {}
+    return {
+        "images_per_second": found.images,
+        "ready_seconds": found.ready,
+        "peak_gib": memory.get("peak_bytes_in_use", 0) / 2**30,
+    }
+
+
+@on_jax
+def search(setting: Setting, slots: int, convolution: str, seed: int) -> Row:
+    """A search on a database of its own: how long it took, the host's part, how trials ended.
+
+    It is not the first that this process makes with this population.
+    """
+    population = _warmed(setting, slots, convolution)
+    return _searched(setting, population, setting.trials, seed)
+
+
+@cache
+def _warmed(setting: Setting, slots: int, convolution: str) -> Any:
+    population = _population(setting, slots, convolution)
+    _searched(setting, population, WARMING, 0)
+    return population
+
+
+def _searched(setting: Setting, population: Any, trials: int, seed: int) -> Row:
+    started, busy = 0.0, 0.0
+
+    def load(_order: Order, study: Any, _progress: Progress) -> Any:
+        nonlocal started, busy
+        study.set_user_attr("data_sha256", _images(setting)[0].sha256)
+        started, busy = time.perf_counter(), time.thread_time()
+        return population
+
+    with tempfile.TemporaryDirectory() as folder:
+        url = f"sqlite:///{folder}/studies.db"
+        order = Order(preset(setting), "bench", url, trials, seed)
+        study = run_search(order, Progress(Console(file=io.StringIO())), load=load)
+        seconds, host = time.perf_counter() - started, time.thread_time() - busy
+        ended = study.get_trials(deepcopy=False)
+    counts = tally(ended)
+    names = ("completed", "pruned", "stuck", "diverged", "failed")
+    return {
+        "seconds": seconds,
+        "trials_per_second": trials / seconds,
+        "host_seconds": host,
+        "epochs": sum(trial.user_attrs.get("epochs_run", 0) for trial in ended),
+        "steps": sum(trial.user_attrs.get("steps_run", 0) for trial in ended),
+        **{name: getattr(counts, name) for name in names},
+    }
+
+
+@on_jax
+def fresh(setting: Setting) -> Row:
+    """What compiling anew costs a trial: an epoch of one slot the first time, less a second one."""
+    import jax
+
+    model, train = _configurations(setting)
+    once = train.model_copy(update={"epochs": 1})
+    seconds = []
+    for _ in range(FRESH):
+        jax.clear_caches()
+        started = time.perf_counter()
+        population = _made(setting, 1, "matrix")
+        population.run(model, once)
+        compiled = time.perf_counter()
+        population.run(model, once)
+        seconds.append((compiled - started) - (time.perf_counter() - compiled))
+    return {"compile_seconds": seconds}
+
+
+@cache
+def _population(setting: Setting, slots: int, convolution: str) -> Any:
+    """The one of this process with so many slots."""
+    return _made(setting, slots, convolution)
+
+
+def _made(setting: Setting, slots: int, convolution: str) -> Any:
+    """A new one, which is compiled when it is first used."""
+    from fmnist_model.population import Population
+
+    model, train = _configurations(setting)
+    searched = preset(setting).space.activation
+    activations = [model.activation] if searched is None else searched.values()
+    chosen: Any = convolution
+    return Population(model, train, *_images(setting), slots, list(activations), chosen)
+
+
+def _configurations(setting: Setting) -> tuple[ModelConfig, TrainConfig]:
+    question = preset(setting)
+    return ModelConfig(**question.model), TrainConfig(**question.train)
+
+
+@cache
+def _images(setting: Setting) -> tuple[Images, Images]:
+    return split(load_train(setting.data), setting.images)
