@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 import subprocess
 import sys
 import tomllib
@@ -13,6 +12,7 @@ import optuna
 import pytest
 
 from fmnist_model.configuration import read_configuration
+from search.processes import this_process
 from search.storage import open_storage
 from tests.conftest import DATA
 from tests.search.conftest import load, search, write_preset
@@ -163,7 +163,7 @@ def test_mistakes_are_one_sentence(command, arguments, said):
 
 def test_a_killed_trial_is_not_called_running(tiny, command):
     study = search(1)
-    dead = {"host": socket.gethostname(), "pid": 2**22 + 1, "started": 0}
+    dead = this_process() | {"pid": 2**22 + 1}
     storage = open_storage("sqlite:///studies/results/studies.db")
     mine = optuna.load_study(study_name="tiny", storage=storage)
     mine.ask().set_user_attr("worker", dead)
