@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 
 import jax
@@ -228,6 +229,23 @@ def test_refilling_never_compiles(four):
     assert compiled == []
     jax.jit(lambda x: x * 3 + 1)(np.ones(3))
     assert compiled, "the listener hears nothing"
+
+
+@pytest.mark.parametrize("convolution", ["matrix", "grouped"])
+def test_a_gpus_program_sums_nothing_in_the_order_of_its_threads(images, convolution):
+    """It is not run, but lowered for one, which needs none: scatters do that, and no product of
+    what computes in bfloat16 is left in float32."""
+    settings = TRAIN.model_copy(update={"precision": "bfloat16"})
+    bank = made(images, 4, train=settings, convolution=convolution)._banks[0]
+    lockstep = bank.lockstep
+    traced = lockstep._advance.trace(
+        bank._weights, bank._controls, bank._rates, bank._orders, *lockstep.train_images
+    )
+    text = traced.lower(lowering_platforms=("cuda",)).as_text()
+    assert "scatter" not in text
+    products = re.findall(r"stablehlo\.(?:dot_general|convolution).* -> tensor<\S*x(\w+)>", text)
+    assert products.count("f32") == 3, "the output layer's, forward and backward"
+    assert products.count("bf16") == 8
 
 
 def test_grouped_convolutions_compute_the_same(images, alone):
