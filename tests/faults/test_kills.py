@@ -12,6 +12,7 @@ import time
 
 import psutil
 import pytest
+from optuna.exceptions import StorageInternalError
 from optuna.trial import FrozenTrial
 
 from search import pool
@@ -48,7 +49,7 @@ class Killer(threading.Thread):
         while self.done < self.kills:
             time.sleep(self.random.uniform(0, 0.3))
             workers = [child.pid for child in psutil.Process().children() if is_worker(child)]
-            with stopped(workers):
+            with stopped(workers), contextlib.suppress(StorageInternalError):  # it is locked
                 self.look(study.get_trials(deepcopy=False), workers)
 
     def look(self, trials: list[FrozenTrial], workers: list[int]) -> None:
