@@ -10,7 +10,7 @@ completed, or before that the best so far). Searches that were replayed are kept
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Annotated, Any
@@ -40,49 +40,55 @@ BUDGETS = (25, 50, 100, 150, 200, 300)
 """Epochs trained, at which regret is noted."""
 TRIALS = 50
 """Of `make search`: what it costs and comes to, is noted, too."""
-SAMPLERS = ("tpe", "random", "qmc")
-PRUNERS = (
-    "none",
-    "median",
-    "halving 2",
-    "halving 3",
-    "halving 4",
-    "halving 3 from 2",
-    "halving 3 from 3",
-    "hyperband 3",
-)
 USUAL = ("tpe", "halving 3")
 
 app = new_app("Replay samplers and pruners on stored learning curves.")
 Row = dict[str, Any]
 
 
+class Until(BasePruner):
+    """A pruner that lets a run be that has come further than an epoch."""
+
+    def __init__(self, inner: BasePruner, epoch: int) -> None:
+        self.inner, self.epoch = inner, epoch
+
+    def prune(self, study: optuna.Study, trial: optuna.trial.FrozenTrial) -> bool:
+        seen = trial.last_step
+        return seen is not None and seen <= self.epoch and self.inner.prune(study, trial)
+
+
+def _halving(factor: int, first: int = 1) -> BasePruner:
+    return SuccessiveHalvingPruner(min_resource=first, reduction_factor=factor)
+
+
+PRUNERS: dict[str, Callable[[int], BasePruner]] = {
+    "none": lambda _: NopPruner(),
+    "median": lambda _: MedianPruner(),
+    "halving 2": lambda _: _halving(2),
+    "halving 3": lambda _: _halving(3),
+    "halving 3, first half": lambda epochs: Until(_halving(3), epochs // 2),
+    "halving 4": lambda _: _halving(4),
+    "halving 3 from 2": lambda _: _halving(3, 2),
+    "halving 3 from 3": lambda _: _halving(3, 3),
+    "hyperband 3": lambda epochs: HyperbandPruner(max_resource=epochs, reduction_factor=3),
+}
+"""By the epochs of a whole run."""
+
+
+SAMPLERS: dict[str, Callable[[int], BaseSampler]] = {
+    "tpe": lambda seed: TPESampler(seed=seed),
+    "tpe, multivariate": lambda seed: TPESampler(seed=seed, multivariate=True),
+    "random": lambda seed: RandomSampler(seed=seed),
+    "qmc": lambda seed: QMCSampler(scramble=True, seed=seed, warn_independent_sampling=False),
+}
+"""By their seed; Optuna's, with its defaults."""
+
+
 def make_sampler(name: str, seed: int) -> BaseSampler:
-    """An Optuna sampler with its defaults."""
-    match name:
-        case "tpe":
-            return TPESampler(seed=seed)
-        case "random":
-            return RandomSampler(seed=seed)
-        case _:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-                return QMCSampler(scramble=True, seed=seed, warn_independent_sampling=False)
-
-
-def make_pruner(name: str, epochs: int) -> BasePruner:
-    """An Optuna pruner; "halving 3 from 2" has reduction factor 3 and two epochs at least."""
-    kind, *numbers = name.replace(" from", "").split()
-    match kind:
-        case "halving":
-            factor, first = (*map(int, numbers), 1)[:2]
-            return SuccessiveHalvingPruner(min_resource=first, reduction_factor=factor)
-        case "hyperband":
-            return HyperbandPruner(max_resource=epochs, reduction_factor=int(numbers[0]))
-        case "median":
-            return MedianPruner()
-        case _:
-            return NopPruner()
+    """One of SAMPLERS."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        return SAMPLERS[name](seed)
 
 
 def replay(curves: Curves, sampler: str, pruner: str, seed: int) -> Row:
@@ -92,7 +98,7 @@ def replay(curves: Curves, sampler: str, pruner: str, seed: int) -> Row:
     study = optuna.create_study(
         direction="maximize",
         sampler=make_sampler(sampler, seed),
-        pruner=make_pruner(pruner, epochs),
+        pruner=PRUNERS[pruner](epochs),
     )
     slow = curves.slow_starters()
     spent, met, killed = 0.0, 0, 0
@@ -140,7 +146,7 @@ def _train(trial: optuna.Trial, record: Row, epochs: int) -> tuple[TrialState, f
 def combinations() -> list[tuple[str, str]]:
     """Every pruner with our sampler, and every sampler with our pruner and with none."""
     pairs = [(USUAL[0], pruner) for pruner in PRUNERS]
-    pairs += [(sampler, pruner) for sampler in SAMPLERS[1:] for pruner in (USUAL[1], "none")]
+    pairs += [(sampler, pruner) for sampler in list(SAMPLERS)[1:] for pruner in (USUAL[1], "none")]
     return pairs
 
 

@@ -61,7 +61,7 @@ def arm_data(arm: str, measure: str, honest: pd.DataFrame, leaky: pd.DataFrame) 
     bands = [
         band(honest, measure, "ours, training", SKY),
         band(honest, f"val_{measure}", "ours, validation", BLUE),
-        band(leaky, measure, "ours, leaky", ORANGE),
+        band(leaky, measure, "ours, leaky", ORANGE, "longdashdot"),
     ]
     if arm in PUBLISHED:
         bands += [

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 
+import optuna
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution
 
 from benchmarks.curves.lookup import Curves, stop
 from benchmarks.curves.table import Scale, pack, read, runs
-from benchmarks.replay_search import PRUNERS, combinations, make_pruner, replay
+from benchmarks.replay_search import PRUNERS, combinations, replay
 from fmnist_model.errors import UserError
 
 SPACE = {
@@ -62,12 +63,24 @@ def test_pruning_kills_the_slow_starter_and_no_pruner_does_not():
     assert halved == replay(TABLE, "random", "halving 3", 0)
 
 
-def test_every_combination_is_one_of_optunas():
-    for _, pruner in combinations():
-        assert make_pruner(pruner, 9)
-    assert make_pruner("halving 3 from 2", 9)._min_resource == 2
-    assert make_pruner("halving 4", 9)._reduction_factor == 4
+def test_every_pruner_is_judged_and_made_as_it_is_called():
     assert {pruner for _, pruner in combinations()} == set(PRUNERS)
+    assert PRUNERS["halving 3 from 2"](9)._min_resource == 2
+    assert PRUNERS["halving 4"](9)._reduction_factor == 4
+
+
+def test_a_pruner_for_the_first_half_lets_later_epochs_be():
+    study = optuna.create_study(direction="maximize", pruner=PRUNERS["halving 3, first half"](9))
+    for accuracies in ([0.9] * 9, [0.9] * 8 + [0.1], [0.1] * 9):
+        trial = study.ask()
+        for epoch, accuracy in enumerate(accuracies, 1):
+            trial.report(accuracy, epoch)
+            if trial.should_prune():
+                study.tell(trial, state=optuna.trial.TrialState.PRUNED)
+                break
+        else:
+            study.tell(trial, accuracies[-1])
+    assert [len(trial.intermediate_values) for trial in study.trials] == [9, 9, 1]
 
 
 def test_a_table_is_trained_and_gone_on_with(everything, tmp_path):
