@@ -42,7 +42,13 @@ def run_on_ray(
     """
     ray = _connected()
     try:
-        _check_storage(order, len([node for node in ray.nodes() if node["Alive"]]), progress)
+        nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+        _check_storage(order, len(nodes), progress)
+        if not any(_has_room(node, crew) for node in nodes):
+            progress.say(
+                f"no node of the cluster has {crew.cpus:g} processors and {crew.gpus:g} GPUs for a "
+                f"worker: waiting for one that has"
+            )
         needs = {"num_cpus": crew.cpus, "num_gpus": crew.gpus}
         again = {"max_retries": MAX_RETRIES, "retry_exceptions": [ChildProcessError]}
         work = ray.remote(**needs, **again)(_work)
@@ -85,6 +91,10 @@ def _check_storage(order: Order, nodes: int, progress: Progress) -> None:
             f"as STORAGE=postgresql+psycopg://user@host/name"
         )
     progress.say(f"{why}: for more than this one node give STORAGE=postgresql+psycopg://...")
+
+
+def _has_room(node: Mapping[str, float], crew: Crew) -> bool:
+    return node.get("CPU", 0) >= crew.cpus and node.get("GPU", 0) >= crew.gpus
 
 
 def _await(ray: Any, pending: list[Any], watch: Watch, interrupted: Callable[[], bool]) -> None:

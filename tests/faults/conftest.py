@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 PRESET = """
@@ -17,6 +20,16 @@ learning_rate = {{ low = 0.15, high = 0.45 }}
 [workers]
 {workers}
 """
+
+
+@pytest.fixture(autouse=True)
+def no_worker_left_behind() -> Iterator[None]:
+    """What a test that fails has left running, or stopped, is none of the next one's business."""
+    yield
+    for process in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if {"benchmarks.replay", "search"} & set(process.cmdline()):
+                process.kill()
 
 
 def write_replay(workers: str = "", epochs: int = 3) -> None:

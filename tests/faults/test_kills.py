@@ -12,14 +12,16 @@ import time
 
 import psutil
 import pytest
+from optuna.exceptions import StorageInternalError
+from optuna.trial import FrozenTrial
 
 from search import pool
 from search.processes import WORKER
-from search.storage import StorageError, sqlite_file
+from search.storage import sqlite_file
 from search.trials import RETRY_OF, ending, is_lost, tally
 from tests.faults.conftest import write_replay
 from tests.faults.replay import replay, replay_crew
-from tests.faults.test_workers import stopped
+from tests.faults.test_workers import running, stopped, wait_until
 from tests.search.conftest import load, table
 
 
@@ -42,18 +44,19 @@ class Killer(threading.Thread):
         self.random = random.Random(kills)
 
     def run(self) -> None:
+        wait_until(lambda: running("killed", self.url))
+        study = load("killed", self.url)
         while self.done < self.kills:
-            time.sleep(self.random.uniform(0, 0.2))
+            time.sleep(self.random.uniform(0, 0.3))
             workers = [child.pid for child in psutil.Process().children() if is_worker(child)]
-            with stopped(workers), contextlib.suppress(StorageError, KeyError):
-                self.look(workers)
+            with stopped(workers), contextlib.suppress(StorageInternalError):  # it is locked
+                self.look(study.get_trials(deepcopy=False), workers)
 
-    def look(self, workers: list[int]) -> None:
-        trials = load("killed", self.url).trials
-        running = {t.user_attrs[WORKER]["pid"]: t for t in trials if ending(t) == "running"}
+    def look(self, trials: list[FrozenTrial], workers: list[int]) -> None:
+        at_work = {t.user_attrs[WORKER]["pid"]: t for t in trials if ending(t) == "running"}
         if self.random.random() < 0.8:  # of five, four at work, one wherever it is
-            workers = [pid for pid in workers if pid in running]
-        spared = [pid for pid, trial in running.items() if RETRY_OF in trial.user_attrs]
+            workers = [pid for pid in workers if pid in at_work]
+        spared = [pid for pid, trial in at_work.items() if RETRY_OF in trial.user_attrs]
         workers = [pid for pid in workers if pid not in spared]
         if workers and tally(trials).finished > self.finished:
             os.kill(self.random.choice(workers), signal.SIGKILL)

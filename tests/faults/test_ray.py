@@ -23,7 +23,7 @@ from tests.faults.conftest import write_replay
 from tests.faults.replay import quiet, replay, replay_order
 from tests.faults.test_deadly import deadly_crew, with_deadly_arm
 from tests.faults.test_workers import running, stopped, wait_until
-from tests.search.conftest import load, table, write_preset
+from tests.search.conftest import URL, load, table, write_preset
 
 pytest.importorskip("ray", reason="Ray is not installed (the extra ray; CI installs it)")
 pytestmark = [
@@ -45,10 +45,10 @@ def cluster(replayed, monkeypatch):
     cluster.shutdown()
 
 
-def crew(name: str, trials: int, url: str, seconds: float) -> Crew:
+def crew(name: str, trials: int, url: str, seconds: float, **more) -> Crew:
     command = [sys.executable, "-m", "benchmarks.replay", name, str(trials), str(seconds)]
     environment = {"STORAGE": url, "PYTHONPATH": str(ROOT)}
-    return Crew(command, 4, environment, launcher="ray", cpus=1)
+    return Crew(command, 4, environment, launcher="ray", **{"cpus": 1} | more)
 
 
 def lose(cluster, node, url: str) -> None:
@@ -119,8 +119,38 @@ def test_real_training_gives_the_same_table_as_here(cluster, postgres_url):
     assert table(load("tiny", postgres_url)) == table(load("tiny"))
 
 
+def test_four_workers_share_a_gpu_and_wait_for_a_node_that_has_one(cluster, postgres_url):
+    """To Ray a GPU is a number, so one can be had where there is none."""
+    cluster.add_node(num_cpus=4)
+    progress = quiet()
+    said = progress.console.file.getvalue
+
+    def add_one() -> None:
+        wait_until(lambda: "starting 4 workers" in said())
+        cluster.add_node(num_cpus=4, num_gpus=1)
+
+    thread = threading.Thread(target=add_one)
+    thread.start()
+    shares = crew("shared", 12, postgres_url, 0.2, gpus=0.25)
+    found = run_search(replay_order("shared", 12, postgres_url), progress, shares)
+    thread.join()
+    assert tally(found.trials).finished == 12
+    assert "no node of the cluster has 1 processors and 0.25 GPUs for a worker: waiting" in said()
+
+
+def test_on_a_single_node_a_file_will_do_and_it_is_said_that_it_will_not_on_more(
+    replayed, monkeypatch
+):
+    """Ray starts that node itself where no cluster is named."""
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    progress = quiet()
+    found = run_search(replay_order("one", 4, URL), progress, crew("one", 4, URL, 0))
+    assert tally(found.trials).finished == 4
+    said = progress.console.file.getvalue().replace("\n", " ")
+    assert "which other nodes do not have: for more than this one node give STORAGE=" in said
+
+
 def test_several_nodes_need_a_database_that_all_reach(cluster):
     cluster.add_node(num_cpus=1)
-    url = "sqlite:///studies/results/studies.db"
     with pytest.raises(ClusterError, match="which other nodes do not have, and the cluster has"):
-        run_search(replay_order("file", 2, url), quiet(), crew("file", 2, url, 0))
+        run_search(replay_order("file", 2, URL), quiet(), crew("file", 2, URL, 0))
