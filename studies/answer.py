@@ -164,11 +164,11 @@ def optimism(preset: Preset, ended: Sequence[FrozenTrial]) -> Optimism | None:
 
 
 def in_words(seconds: float) -> str:
-    """A time as "1 h 5 min", "3 min 20 s" or "12 s"."""
+    """A time as "1 h 5 min", "11 min", "3 min 20 s" or "12 s"."""
     minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {minutes} min"
+    if minutes >= 10:  # nobody minds the seconds
+        hours, minutes = divmod(round(seconds / 60), 60)
+        return f"{hours} h {minutes} min" if hours else f"{minutes} min"
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 

@@ -96,7 +96,14 @@ def test_the_winner_of_many_equals_is_flattered_more():
 
 @pytest.mark.parametrize(
     ("seconds", "words"),
-    [(0.4, "0 s"), (59.6, "1 min 0 s"), (3600, "1 h 0 min"), (7325, "2 h 2 min")],
+    [
+        (0.4, "0 s"),
+        (59.6, "1 min 0 s"),
+        (599, "9 min 59 s"),
+        (654, "11 min"),
+        (3599, "1 h 0 min"),
+        (7325, "2 h 2 min"),
+    ],
 )
 def test_times_in_words(seconds, words):
     assert in_words(seconds) == words
