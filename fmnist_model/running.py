@@ -22,6 +22,7 @@ from fmnist_model.requests import Request, Score, Steps, Stretch
 from fmnist_model.results import (
     EpochMetrics,
     Look,
+    Recorded,
     Report,
     RunResult,
     StopReason,
@@ -111,7 +112,7 @@ class Run:
             # Of weights that are not finite nothing can be said.
             dead_fraction={} if diagnosis.kind == "non_finite" else self._signs().dead_fraction,
             looks=tuple(self.looks),
-            recorded=self.verdict.outcome(self) if self.verdict is not None else None,
+            recorded=self._outcome(),
         )
 
     def _epochs(
@@ -205,8 +206,14 @@ class Run:
         if self.config.on_stuck == "stop":
             return diagnosis
         if self.verdict is None:
-            self.verdict = Verdict(self, diagnosis, now)
+            quiet = self.watch.quiet
+            self.verdict = Verdict(self.network, diagnosis, now, self.steps, quiet)
         return None
+
+    def _outcome(self) -> Recorded | None:
+        if self.verdict is None:
+            return None
+        return self.verdict.outcome(self.steps, self.watch.quiet)
 
     def _evidence(self, now: Moment) -> Evidence:
         coasted: Census | None = None

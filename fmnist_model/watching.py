@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
-from fmnist_model.examination import Weights
+from fmnist_model.examination import Examined, Weights
 from fmnist_model.health import Diagnosis, Moment
 from fmnist_model.results import Recorded
-
-if TYPE_CHECKING:
-    from fmnist_model.running import Run
 
 
 class Watch:
@@ -43,24 +38,31 @@ class Watch:
 
 
 class Verdict:
-    """Why and when a run would have been stopped, and its weights then."""
+    """Why and when a run would have been stopped, and its weights then.
 
-    def __init__(self, run: Run, diagnosis: Diagnosis, now: Moment) -> None:
-        self.diagnosis, self.now = diagnosis, now
-        self.steps, self.quiet = run.steps, run.watch.quiet
-        self.weights = self._frozen(run)
+    `steps` is how many steps the run has made, the last `quiet` of them silent.
+    """
 
-    def _frozen(self, run: Run) -> list[Weights]:
-        trained = [w for w in run.network.weights() if not w.name.startswith("moving_")]
+    def __init__(
+        self, network: Examined, diagnosis: Diagnosis, now: Moment, steps: int, quiet: int
+    ) -> None:
+        self.diagnosis = diagnosis
+        self._network, self._now = network, now
+        self._steps, self._quiet = steps, quiet
+        self._weights = self._frozen()
+
+    def _frozen(self) -> list[Weights]:
+        trained = [w for w in self._network.weights() if not w.name.startswith("moving_")]
         if self.diagnosis.layer is None:
             return trained
-        layers = run.network.layers
+        layers = self._network.layers
         frozen = layers[: layers.index(self.diagnosis.layer) + 1]
         frozen += [f"{layer}_normalization" for layer in frozen]
         return [weights for weights in trained if weights.layer in frozen]
 
-    def outcome(self, run: Run) -> Recorded:
-        pairs = zip(self.weights, self._frozen(run), strict=True)
+    def outcome(self, steps: int, quiet: int) -> Recorded:
+        """What became of the run after so many steps: was it as dead as it was said to be?"""
+        pairs = zip(self._weights, self._frozen(), strict=True)
         moved = any(not np.array_equal(then.value, now.value) for then, now in pairs)
-        revived = run.watch.quiet < self.quiet + run.steps - self.steps
-        return Recorded(self.now.epoch, self.now.step, revived, moved)
+        revived = quiet < self._quiet + steps - self._steps
+        return Recorded(self._now.epoch, self._now.step, revived, moved)
