@@ -1,1 +1,1 @@
-"""One file per claim that the README makes about speed."""
+"""A module a claim, each a command: python -m benchmarks.NAME. What they share is in folders."""

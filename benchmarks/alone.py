@@ -17,7 +17,7 @@ import optuna
 import typer
 
 from benchmarks.lag import found, plain
-from benchmarks.replay import quiet
+from benchmarks.standins.replay import quiet
 from fmnist_model.command_line import new_app, run
 from search.order import Order
 from search.preset import load_preset

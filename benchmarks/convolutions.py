@@ -21,7 +21,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from benchmarks.record import RESULTS, save_rows, spread, table
+from benchmarks.tools.record import RESULTS, save_rows, spread, table
 from fmnist_model import backend
 from fmnist_model.command_line import new_app, run
 from fmnist_model.config import ModelConfig, TrainConfig

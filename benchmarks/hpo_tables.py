@@ -21,8 +21,8 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, IntD
 from rich.console import Console
 from rich.progress import Progress
 
-from benchmarks.record import RESULTS, load_rows, save_rows, table
 from benchmarks.replay_search import SAMPLERS, interval, make_sampler
+from benchmarks.tools.record import RESULTS, load_rows, save_rows, table
 from fmnist_model.command_line import new_app, run
 from fmnist_model.errors import UserError
 

@@ -1,6 +1,6 @@
 """What a lag costs in what is found: python -m benchmarks.lag
 
-Searches whose training is the curve of a stored run (benchmarks/stored.py), without sleeping: with
+Searches whose training is the curve of a stored run (standins/stored.py), without sleeping: with
 lag L, trial n is sampled and pruned by trials 0 to n - L alone, so one process that goes through
 the trials in order does exactly what L workers would. The same seeds for each lag, so differences
 are paired. Prints, as mean and 95 % interval over the seeds, the best final validation accuracy,
@@ -26,7 +26,7 @@ from rich.progress import track
 from rich.table import Table
 from scipy.stats import t as student
 
-from benchmarks.stored import PRESET, Stored
+from benchmarks.standins.stored import PRESET, Stored
 from fmnist_model.command_line import new_app, run
 from fmnist_model.results import EpochMetrics
 from search.objective import Trains

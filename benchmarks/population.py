@@ -25,11 +25,11 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from benchmarks import slot_parts as parts
-from benchmarks.flops import training_flops
-from benchmarks.isolated import Isolated
-from benchmarks.record import RESULTS, load_rows, save_rows, spread, table
-from benchmarks.slot_parts import Setting
+from benchmarks.tools import slot_parts as parts
+from benchmarks.tools.flops import training_flops
+from benchmarks.tools.isolated import Isolated
+from benchmarks.tools.record import RESULTS, load_rows, save_rows, spread, table
+from benchmarks.tools.slot_parts import Setting
 from fmnist_model.command_line import new_app, run
 from fmnist_model.config import ModelConfig
 from fmnist_model.errors import UserError

@@ -32,7 +32,7 @@ from rich.progress import Progress
 
 from benchmarks.curves.lookup import Curves, accuracies, stop
 from benchmarks.curves.table import STORED
-from benchmarks.record import RESULTS, load_rows, save_rows, table
+from benchmarks.tools.record import RESULTS, load_rows, save_rows, table
 from fmnist_model.command_line import new_app, run
 from fmnist_model.errors import UserError
 

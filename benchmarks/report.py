@@ -26,7 +26,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, IntD
 from optuna.trial import FrozenTrial, TrialState, create_trial
 from rich.console import Console
 
-from benchmarks.record import print_goal, spread, table
+from benchmarks.tools.record import print_goal, spread, table
 from fmnist_model.command_line import new_app, run
 from fmnist_model.errors import UserError
 from search.defaults import DEFAULT_URL

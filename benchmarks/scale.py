@@ -1,6 +1,6 @@
 """How far the searching carries: python -m benchmarks.scale --storage sqlite --storage postgresql
 
-Training is replaced by sleep and the curves of stored runs (benchmarks/stored.py: eight epochs of
+Training is replaced by sleep and the curves of stored runs (standins/stored.py: eight epochs of
 half a second, no pruner unless it is named); everything else is what a worker does. A simulated
 worker is a thread with a storage and connections of its own, up to 32 in a process. They begin at
 once and have --budget seconds, of which the last two thirds are measured.
@@ -36,10 +36,10 @@ import optuna
 import psutil
 import typer
 
-from benchmarks import postgres
-from benchmarks.grown import asking, costs, grown
-from benchmarks.record import RESULTS, append_line, machine, whole_lines
-from benchmarks.stored import PRESET
+from benchmarks.standins.grown import asking, costs, grown
+from benchmarks.standins.stored import PRESET
+from benchmarks.tools import postgres
+from benchmarks.tools.record import RESULTS, append_line, machine, whole_lines
 from fmnist_model.command_line import new_app, run
 from fmnist_model.errors import UserError
 from search.preset import Preset, load_preset
@@ -114,7 +114,7 @@ def shares(workers: int) -> list[int]:
 
 def _started(url: str, name: str, workers: int) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.simulated", name, str(workers), str(SECONDS)],
+        [sys.executable, "-m", "benchmarks.standins.simulated", name, str(workers), str(SECONDS)],
         env={**os.environ, "STORAGE": url, "PYTHONPATH": str(Path(__file__).parent.parent)},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

@@ -1,7 +1,7 @@
 """Whole searches beside what people use: python -m benchmarks.search
 
 The same space, network, split, epochs, number of configurations and seeds for all arms, which are
-in `search_arms.py`; each search is in a process of its own, and the arms take turns. With fewer
+in `peers/arms.py`; each search is in a process of its own, and the arms take turns. With fewer
 images than there are batches shrink alike, so that a run makes as many steps: what its network
 does is a matter of steps. What an arm found is trained anew with three seeds by one engine for
 all. `best` is what an arm itself calls so: the accuracy after the last epoch, KerasTuner's after
@@ -20,10 +20,10 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from benchmarks.isolated import Isolated
-from benchmarks.question import Question
-from benchmarks.record import RESULTS, load_rows, print_goal, save_rows, spread, table
-from benchmarks.search_arms import ARMS, retrained
+from benchmarks.peers.arms import ARMS, retrained
+from benchmarks.peers.question import Question
+from benchmarks.tools.isolated import Isolated
+from benchmarks.tools.record import RESULTS, load_rows, print_goal, save_rows, spread, table
 from fmnist_model.command_line import new_app, run
 from fmnist_model.config import TrainConfig
 
@@ -170,7 +170,7 @@ def main(
     arms: Annotated[str, typer.Option(help="Letters of the arms that take part.")] = "abcdefg",
 ) -> None:
     """Measure whole searches beside what people use."""
-    from benchmarks.search_figure import draw
+    from benchmarks.peers.figure import draw
     from search.preset import load_preset
 
     console = Console(width=130)

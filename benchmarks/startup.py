@@ -24,7 +24,7 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from benchmarks.record import RESULTS, load_rows, print_goal, save_rows, spread, table
+from benchmarks.tools.record import RESULTS, load_rows, print_goal, save_rows, spread, table
 from fmnist_model.command_line import new_app, run
 
 ROOT = Path(__file__).parent.parent
@@ -80,7 +80,7 @@ def _processor() -> float:
 def phases(folder: Path, preset: str) -> Row:
     """Wall time of a search for one trial, in a new process, by what it goes into."""
     out = folder / "phases.json"
-    whole = timed(folder, ["-m", "benchmarks.startup_phases", preset, str(out)])
+    whole = timed(folder, ["-m", "benchmarks.tools.startup_phases", preset, str(out)])
     taken = json.loads(out.read_text())
     end = whole["seconds"] - sum(taken.values())
     return {"command": SEARCH, **whole, **taken, "the end": end}

@@ -1,6 +1,6 @@
 """What --stop-when saves and loses: python -m benchmarks.stopping
 
-Searches in memory whose curves are those of stored runs (benchmarks/stored.py), each to its last
+Searches in memory whose curves are those of stored runs (standins/stored.py), each to its last
 trial; accuracies are drawn anew as if there were 12,000 validation images, for in a table of 500
 runs the same one would win again and again. Printed are, first, what the rule expected of the next
 ten trials beside what these really brought, as means over all places in all searches; and then, for
@@ -22,8 +22,8 @@ from rich.console import Console
 from rich.progress import track
 
 from benchmarks.lag import interval, plain
-from benchmarks.record import table
-from benchmarks.stored import PRESET, Stored
+from benchmarks.standins.stored import PRESET, Stored
+from benchmarks.tools.record import table
 from fmnist_model.command_line import new_app, run
 from fmnist_model.config import ModelConfig, TrainConfig
 from search.preset import parse_preset

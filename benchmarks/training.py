@@ -21,9 +21,9 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from benchmarks.flops import training_flops
-from benchmarks.isolated import Isolated
-from benchmarks.record import RESULTS, load_rows, print_goal, save_rows, spread, table
+from benchmarks.tools.flops import training_flops
+from benchmarks.tools.isolated import Isolated
+from benchmarks.tools.record import RESULTS, load_rows, print_goal, save_rows, spread, table
 from fmnist_model.command_line import new_app, run
 from fmnist_model.config import Architecture, ModelConfig, TrainConfig
 from fmnist_model.data import Images, load_train, split
@@ -95,7 +95,7 @@ def _compiled(precision: str, limit: int, architecture: Architecture) -> Any:
 
 def pytorch(precision: str, limit: int, architecture: Architecture, batch: int) -> float:
     """Images/s of one epoch of eager PyTorch, channels last, on tensors that lie there whole."""
-    from benchmarks.peer_torch import epoch
+    from benchmarks.peers.torch import epoch
 
     started = time.perf_counter()
     epoch(images(limit), network(architecture), precision, batch)

@@ -24,13 +24,13 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from benchmarks.isolated import Isolated
-from benchmarks.record import RESULTS, load_rows, print_goal, save_rows, spread, table
+from benchmarks.tools.isolated import Isolated
+from benchmarks.tools.record import RESULTS, load_rows, print_goal, save_rows, spread, table
 from fmnist_model.command_line import new_app, run
 from search.preset import Preset, load_preset
 
 if TYPE_CHECKING:
-    from benchmarks.stopwatch import Stopwatch
+    from benchmarks.tools.stopwatch import Stopwatch
 
 IMAGES = 100
 TURN = 10
@@ -56,7 +56,7 @@ def ours(count: int, file: str) -> list[Row]:
     """So many more trials of ours in a study in this file."""
     from optuna.trial import Trial
 
-    from benchmarks.replay import quiet
+    from benchmarks.standins.replay import quiet
     from search.claims import Claims
     from search.order import Order
     from search.runner import run_search
@@ -119,7 +119,7 @@ def _watched() -> Stopwatch:
     from optuna.storages import RDBStorage
     from sqlalchemy.engine import Transaction
 
-    from benchmarks.stopwatch import Stopwatch
+    from benchmarks.tools.stopwatch import Stopwatch
     from fmnist_model.program import Program
     from search.claims import Claims
     from search.database import Database
@@ -149,8 +149,8 @@ def usual(count: int, file: str) -> list[Row]:
     """So many more trials of build, compile and fit, in a study in this file."""
     import optuna
 
-    from benchmarks.peer_fit import Prune, arrays, fit
-    from benchmarks.step_times import StepTimes
+    from benchmarks.peers.fit import Prune, arrays, fit
+    from benchmarks.peers.step_times import StepTimes
     from fmnist_model.data import load_train, split
     from search.space import configurations, suggest
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.postgres import CAREFREE, database, programs, server
+from benchmarks.tools.postgres import CAREFREE, database, programs, server
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 

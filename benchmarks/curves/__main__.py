@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from benchmarks.curves.table import SCALES, STORED, pack, runs
-from benchmarks.record import RESULTS, whole_lines
+from benchmarks.tools.record import RESULTS, whole_lines
 from fmnist_model.command_line import new_app, run
 from fmnist_model.quiet import native_log_hidden
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.curves.table import VALIDATION, Run, Scale
-from benchmarks.record import append_line, whole_lines
+from benchmarks.tools.record import append_line, whole_lines
 from fmnist_model.data import Images, split
 from fmnist_model.errors import UserError
 from fmnist_model.results import EpochMetrics

@@ -12,8 +12,8 @@ import pytest
 from rich.console import Console
 
 from benchmarks import population
-from benchmarks.isolated import Isolated
-from benchmarks.slot_parts import Setting
+from benchmarks.tools.isolated import Isolated
+from benchmarks.tools.slot_parts import Setting
 from fmnist_model import backend
 from tests.conftest import ROOT
 
@@ -87,7 +87,7 @@ def test_it_needs_no_tensorflow():
     """A machine with a GPU may have JAX alone."""
     code = (
         "import sys; sys.modules['tensorflow'] = None\n"
-        "from benchmarks import convolutions, population, slot_parts\n"
+        "from benchmarks import convolutions, population; from benchmarks.tools import slot_parts\n"
         "assert slot_parts.device()\n"
         "import fmnist_model.population"
     )

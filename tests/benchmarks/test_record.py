@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import time
 
-from benchmarks.record import append_line, load_rows, save_rows, spread, whole_lines
-from benchmarks.stopwatch import Stopwatch
+from benchmarks.tools.record import append_line, load_rows, save_rows, spread, whole_lines
+from benchmarks.tools.stopwatch import Stopwatch
 
 
 def test_rows_are_kept_with_the_machine_and_their_number(tmp_path):

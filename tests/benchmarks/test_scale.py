@@ -8,9 +8,9 @@ from pathlib import Path
 import optuna
 import pytest
 
-from benchmarks.grown import completed, fill
 from benchmarks.scale import Kept, saturation, shares
-from benchmarks.stored import PRESET
+from benchmarks.standins.grown import completed, fill
+from benchmarks.standins.stored import PRESET
 from search.preset import load_preset
 from search.storage import open_storage
 from tests.conftest import ROOT

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from benchmarks import search
-from benchmarks.question import Log, Question
-from benchmarks.search_figure import anytime, figure
+from benchmarks.peers.figure import anytime, figure
+from benchmarks.peers.question import Log, Question
 
 TINY = Question("smoke", images=500, batch_size=50, epochs=2, trials=2)
 
@@ -43,7 +43,7 @@ def test_ours_begins_without_the_presets_arms():
 
 @pytest.mark.parametrize(("output", "stuck"), [("relu", True), ("softmax", False)])
 def test_a_peers_stuck_run_is_known_by_its_gradient(output, stuck, everything):
-    from benchmarks.peer_fit import Tell, arrays, fit
+    from benchmarks.peers.fit import Tell, arrays, fit
 
     question = TINY._replace(epochs=1)
     params = {

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks import training
-from benchmarks.flops import layer_flops, training_flops
+from benchmarks.tools.flops import layer_flops, training_flops
 from fmnist_model.config import ModelConfig
 
 
@@ -55,7 +55,7 @@ def test_shares_and_ratios_are_of_one_round():
 @pytest.mark.parametrize("architecture", ["cnn", "lenet5"])
 def test_pytorch_trains_the_same_network(architecture, few):
     torch = pytest.importorskip("torch", reason="PyTorch is not installed (the extra bench)")
-    from benchmarks import peer_torch
+    from benchmarks.peers import torch as peer_torch
     from fmnist_model.network import build_network
 
     config = ModelConfig(architecture=architecture, dropout=0.25)

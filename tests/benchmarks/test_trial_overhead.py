@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.isolated import Isolated
+from benchmarks.tools.isolated import Isolated
 from benchmarks.trial_overhead import growth, ours, settled, usual
 
 

@@ -28,7 +28,7 @@ def no_worker_left_behind() -> Iterator[None]:
     yield
     for process in psutil.Process().children(recursive=True):
         with contextlib.suppress(psutil.NoSuchProcess):
-            if {"benchmarks.replay", "search"} & set(process.cmdline()):
+            if {"benchmarks.standins.replay", "search"} & set(process.cmdline()):
                 process.kill()
 
 

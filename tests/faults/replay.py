@@ -1,10 +1,10 @@
-"""Searches whose training is a stand-in (benchmarks/replay.py), here and in workers."""
+"""Searches whose training is a stand-in (benchmarks/standins/replay.py), here and in workers."""
 
 from __future__ import annotations
 
 import sys
 
-from benchmarks.replay import quiet, replay
+from benchmarks.standins.replay import quiet, replay
 from search.order import Order
 from search.pool import Crew
 from search.preset import load_preset
@@ -22,6 +22,14 @@ def replay_crew(
     count: int, name: str, trials: int, url: str, seconds: float, *more: str, progress=None
 ):
     """Search with the stand-in, in workers, each with more options."""
-    command = [sys.executable, "-m", "benchmarks.replay", name, str(trials), str(seconds), *more]
+    command = [
+        sys.executable,
+        "-m",
+        "benchmarks.standins.replay",
+        name,
+        str(trials),
+        str(seconds),
+        *more,
+    ]
     crew = Crew(command, count, {"STORAGE": url, "PYTHONPATH": str(ROOT)})
     return run_search(replay_order(name, trials, url), progress or quiet(), crew)

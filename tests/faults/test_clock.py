@@ -17,7 +17,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from benchmarks.postgres import CAREFREE, database, programs, server
+from benchmarks.tools.postgres import CAREFREE, database, programs, server
 from search.preset import load_preset
 from search.storage import sqlite_file
 from search.trials import RETRY_OF, ending, is_lost, tally

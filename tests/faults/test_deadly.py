@@ -27,7 +27,7 @@ from tests.search.conftest import URL, load
 ARM = '[[arms]]\nname = "deadly"\nparams = { dropout = 0.25 }\n'
 DEADLY = """
 import os, signal, sys
-from benchmarks import replay
+from benchmarks.standins import replay
 
 class Deadly(replay.Replay):
     def run(self, model, train, report=None):

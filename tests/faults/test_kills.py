@@ -27,7 +27,7 @@ from tests.search.conftest import load, table
 
 def is_worker(process: psutil.Process) -> bool:
     with contextlib.suppress(psutil.NoSuchProcess):  # a zombie, too
-        return "benchmarks.replay" in process.cmdline()
+        return "benchmarks.standins.replay" in process.cmdline()
     return False
 
 

@@ -46,7 +46,7 @@ def cluster(replayed, monkeypatch):
 
 
 def crew(name: str, trials: int, url: str, seconds: float, **more) -> Crew:
-    command = [sys.executable, "-m", "benchmarks.replay", name, str(trials), str(seconds)]
+    command = [sys.executable, "-m", "benchmarks.standins.replay", name, str(trials), str(seconds)]
     environment = {"STORAGE": url, "PYTHONPATH": str(ROOT)}
     return Crew(command, 4, environment, launcher="ray", **{"cpus": 1} | more)
 

@@ -50,7 +50,7 @@ def test_a_full_disk_is_one_sentence_and_the_search_goes_on_after(replayed, smal
     filler = small_disk / "filler"
     filler.write_bytes(bytes(5_400_000))
     environment = {**os.environ, "STORAGE": url, "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-m", "benchmarks.replay", "full", "90", "0"]
+    command = [sys.executable, "-m", "benchmarks.standins.replay", "full", "90", "0"]
     done = subprocess.run(
         [*command, "--parent", str(os.getpid())],
         env=environment,
@@ -166,7 +166,7 @@ def test_a_clock_that_was_set_back_keeps_no_trial_from_being_tried_again(replaye
         [
             sys.executable,
             "-m",
-            "benchmarks.replay",
+            "benchmarks.standins.replay",
             "back",
             "2",
             "5",

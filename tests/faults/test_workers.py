@@ -30,7 +30,7 @@ from tests.search.conftest import load, table
 
 def start(name: str, trials: int, url: str, seconds: float, **more: str) -> subprocess.Popen[str]:
     """A worker as another machine's job would be: without a parent that cares."""
-    command = [sys.executable, "-m", "benchmarks.replay", name, str(trials), str(seconds)]
+    command = [sys.executable, "-m", "benchmarks.standins.replay", name, str(trials), str(seconds)]
     return subprocess.Popen(
         command,
         env={**os.environ, "STORAGE": url, "PYTHONPATH": str(ROOT), **more},

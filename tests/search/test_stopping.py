@@ -12,7 +12,7 @@ import optuna
 import pytest
 from optuna.trial import FrozenTrial, TrialState
 
-from benchmarks.replay import quiet
+from benchmarks.standins.replay import quiet
 from fmnist_model.errors import UserError
 from fmnist_model.results import EpochMetrics
 from search.objective import Interrupted

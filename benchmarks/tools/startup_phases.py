@@ -1,6 +1,6 @@
 """One search for one trial, which writes down what it does when:
 
-    python -m benchmarks.startup_phases PRESET OUT.json
+    python -m benchmarks.tools.startup_phases PRESET OUT.json
 
 The database is new, so that there is a trial to make.
 """
@@ -22,7 +22,7 @@ def main(preset: str, out: str) -> None:
     marks = {"": psutil.Process().create_time()}
     mark = partial(_mark, marks)
 
-    from benchmarks.replay import quiet
+    from benchmarks.standins.replay import quiet
     from fmnist_model.quiet import native_log_hidden
     from search.order import Order
     from search.preset import load_preset

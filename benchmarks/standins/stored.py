@@ -6,11 +6,11 @@ import math
 from functools import cache
 from pathlib import Path
 
-from benchmarks.replay import Replay
+from benchmarks.standins.replay import Replay
 from benchmarks.stuck.judging import Judged, load
 from fmnist_model.config import ModelConfig, TrainConfig
 
-STORED = Path(__file__).parent / "stuck" / "runs.jsonl.gz"
+STORED = Path(__file__).parent.parent / "stuck" / "runs.jsonl.gz"
 EPOCHS = 8
 PRESET = """
 [train]

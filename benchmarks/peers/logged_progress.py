@@ -7,7 +7,7 @@ import io
 from optuna.trial import Trial
 from rich.console import Console
 
-from benchmarks.question import Log
+from benchmarks.peers.question import Log
 from fmnist_model.results import EpochMetrics
 from search.progress import Progress
 

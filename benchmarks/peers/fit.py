@@ -13,7 +13,7 @@ import keras
 import numpy as np
 import optuna
 
-from benchmarks.question import Log
+from benchmarks.peers.question import Log
 from fmnist_model.config import ModelConfig, TrainConfig
 from fmnist_model.data import Images
 from fmnist_model.network import build_network

@@ -18,7 +18,7 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState, create_trial
 from sqlalchemy import insert
 
-from benchmarks.stored import EPOCHS
+from benchmarks.standins.stored import EPOCHS
 from search.claims import Claims, Rest
 from search.preset import Preset
 from search.pruning import make_pruner

@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.question import Log, Question
+from benchmarks.peers.question import Log, Question
 
 if TYPE_CHECKING:
     import optuna
@@ -27,7 +27,7 @@ def ours(question: Question, seed: int) -> Row:
     """This toolkit's search, its database and all."""
     from pathlib import Path
 
-    from benchmarks.logged_progress import LoggedProgress
+    from benchmarks.peers.logged_progress import LoggedProgress
     from fmnist_model.training import Engine
     from search.order import Order
     from search.runner import run_search
@@ -76,7 +76,7 @@ def optuna_hyperband(question: Question, seed: int) -> Row:
 def _optuna(question: Question, seed: int, pruner: optuna.pruners.BasePruner) -> Row:
     import optuna
 
-    from benchmarks.peer_fit import Prune, Tell, arrays, fit
+    from benchmarks.peers.fit import Prune, Tell, arrays, fit
     from search.space import suggest
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -134,7 +134,7 @@ def tuner_bayesian(question: Question, seed: int) -> Row:
 def _tuner(question: Question, seed: int, make: Callable[..., Any]) -> Row:
     import keras
 
-    from benchmarks.peer_fit import Tell, arrays, compiled
+    from benchmarks.peers.fit import Tell, arrays, compiled
 
     keras.utils.set_random_seed(seed)
     data, log = arrays(*question.data()), Log()
@@ -188,7 +188,7 @@ def top_few(question: Question, seed: int) -> Row:
     """Random configurations, one epoch each; the best tenth of them anew, in full."""
     import optuna
 
-    from benchmarks.peer_fit import Tell, arrays, fit
+    from benchmarks.peers.fit import Tell, arrays, fit
     from search.space import distributions
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)

@@ -1,7 +1,7 @@
 """Stands in for training where that is not the question: the curve is a function of the
 configuration, and each epoch sleeps. All around it (process, signals, database) is real.
 
-    STORAGE=URL python -m benchmarks.replay NAME TRIALS SECONDS_AN_EPOCH [--stop-when X]
+    STORAGE=URL python -m benchmarks.standins.replay NAME TRIALS SECONDS_AN_EPOCH [--stop-when X]
 
 works on study NAME of the preset studies/replay.toml, as `python -m search worker` would.
 """

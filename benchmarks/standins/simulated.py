@@ -1,6 +1,6 @@
 """Simulated workers: threads of one process, each with a storage and connections of its own.
 
-    STORAGE=URL python -m benchmarks.simulated NAME WORKERS SECONDS_AN_EPOCH
+    STORAGE=URL python -m benchmarks.standins.simulated NAME WORKERS SECONDS_AN_EPOCH
 
 works on study NAME of the preset studies/replay.toml from a line "BEGIN END" on stdin on, two times
 of the monotonic clock, and prints as JSON what was done between these two. All that a worker does
@@ -21,8 +21,8 @@ from typing import NamedTuple
 import optuna
 import sqlalchemy
 
-from benchmarks.replay import quiet
-from benchmarks.stored import Stored
+from benchmarks.standins.replay import quiet
+from benchmarks.standins.stored import Stored
 from fmnist_model.config import ModelConfig, TrainConfig
 from fmnist_model.errors import UserError
 from fmnist_model.results import EpochMetrics, Report, RunResult

@@ -1,0 +1,1 @@
+"""What people use, as they use it, and ours beside it on the same question."""

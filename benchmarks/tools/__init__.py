@@ -1,0 +1,1 @@
+"""What measures, keeps and shows: for the benchmarks to share."""
