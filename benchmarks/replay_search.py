@@ -64,7 +64,9 @@ def _halving(factor: int, first: int = 1) -> BasePruner:
 PRUNERS: dict[str, Callable[[int], BasePruner]] = {
     "none": lambda _: NopPruner(),
     "median": lambda _: MedianPruner(),
+    "median from 3": lambda _: MedianPruner(n_warmup_steps=3),
     "halving 2": lambda _: _halving(2),
+    "halving 2, first half": lambda epochs: Until(_halving(2), epochs // 2),
     "halving 3": lambda _: _halving(3),
     "halving 3, first half": lambda epochs: Until(_halving(3), epochs // 2),
     "halving 4": lambda _: _halving(4),
