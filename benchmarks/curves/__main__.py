@@ -3,7 +3,7 @@
     python -m benchmarks.curves --preset paper --runs 160
     python -m benchmarks.curves --preset wide --runs 160
 
-Goes on where it was stopped; --pack writes the compressed file that is kept in git.
+Goes on where it was stopped, or from the compressed file that is kept in git; --pack writes that.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from benchmarks.curves.table import SCALES, STORED, pack, runs
-from benchmarks.tools.record import RESULTS, whole_lines
+from benchmarks.curves.table import SCALES, STORED, pack, read, runs
+from benchmarks.tools.record import RESULTS, append_line, whole_lines
 from fmnist_model.command_line import new_app, run
 from fmnist_model.quiet import native_log_hidden
 
@@ -32,6 +32,10 @@ def main(
 ) -> None:
     """Train the runs that are not there yet."""
     path = results or RESULTS / f"curves-{preset}.jsonl"
+    stored = STORED / f"{preset}.jsonl.gz"
+    if stored.is_file() and not path.exists():
+        for record in read(stored)[1]:
+            append_line(path, record)
     if not packed:
         from fmnist_model.data import load_train
 
@@ -50,7 +54,6 @@ def main(
             )
         return
     lines = whole_lines(path)
-    stored = STORED / f"{preset}.jsonl.gz"
     stored.write_bytes(pack(lines, preset))
     print(f"{stored}: {len(lines)} runs, {stored.stat().st_size:,} bytes")
 

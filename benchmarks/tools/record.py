@@ -78,7 +78,8 @@ def whole_lines(path: Path) -> list[str]:
 
 
 def append_line(path: Path, row: dict[str, Any]) -> None:
-    """Add a row to a file of JSON lines."""
+    """Add a row to a file of JSON lines, whose directory is made if it is not there."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a") as file:
         file.write(json.dumps(row) + "\n")
 
