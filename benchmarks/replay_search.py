@@ -40,7 +40,7 @@ BUDGETS = (25, 50, 100, 150, 200, 300)
 """Epochs trained, at which regret is noted."""
 TRIALS = 50
 """Of `make search`: what it costs and comes to, is noted, too."""
-USUAL = ("tpe", "halving 3")
+SOME = ("none", "median", "halving 3", "halving 2, first half", "hyperband 3")
 
 app = new_app("Replay samplers and pruners on stored learning curves.")
 Row = dict[str, Any]
@@ -79,7 +79,7 @@ PRUNERS: dict[str, Callable[[int], BasePruner]] = {
 
 SAMPLERS: dict[str, Callable[[int], BaseSampler]] = {
     "tpe": lambda seed: TPESampler(seed=seed),
-    "tpe, multivariate": lambda seed: TPESampler(seed=seed, multivariate=True),
+    "tpe after 25": lambda seed: TPESampler(seed=seed, n_startup_trials=25),
     "random": lambda seed: RandomSampler(seed=seed),
     "qmc": lambda seed: QMCSampler(scramble=True, seed=seed, warn_independent_sampling=False),
 }
@@ -146,10 +146,9 @@ def _train(trial: optuna.Trial, record: Row, epochs: int) -> tuple[TrialState, f
 
 
 def combinations() -> list[tuple[str, str]]:
-    """Every pruner with our sampler, and every sampler with our pruner and with none."""
-    pairs = [(USUAL[0], pruner) for pruner in PRUNERS]
-    pairs += [(sampler, pruner) for sampler in list(SAMPLERS)[1:] for pruner in (USUAL[1], "none")]
-    return pairs
+    """Every pruner with our sampler, and every sampler with some pruners."""
+    pairs = [("tpe", pruner) for pruner in PRUNERS]
+    return pairs + [(sampler, pruner) for sampler in list(SAMPLERS)[1:] for pruner in SOME]
 
 
 _curves: dict[str, Curves] = {}
