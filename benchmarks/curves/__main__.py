@@ -8,6 +8,7 @@ Goes on where it was stopped, or from the compressed file that is kept in git; -
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -16,8 +17,9 @@ from rich.console import Console
 from rich.progress import Progress
 
 from benchmarks.curves.table import SCALES, STORED, pack, read, runs
-from benchmarks.tools.record import RESULTS, append_line, whole_lines
+from benchmarks.tools.record import RESULTS, whole_lines
 from fmnist_model.command_line import new_app, run
+from fmnist_model.files import write_whole
 from fmnist_model.quiet import native_log_hidden
 
 app = new_app("Train the table of learning curves.")
@@ -34,8 +36,8 @@ def main(
     path = results or RESULTS / f"curves-{preset}.jsonl"
     stored = STORED / f"{preset}.jsonl.gz"
     if stored.is_file() and not path.exists():
-        for record in read(stored)[1]:
-            append_line(path, record)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, "".join(json.dumps(record) + "\n" for record in read(stored)[1]))
     if not packed:
         from fmnist_model.data import load_train
 

@@ -11,25 +11,24 @@ from search.preset import load_preset
 from search.runner import run_search
 from tests.conftest import DATA, ROOT
 
-__all__ = ["quiet", "replay", "replay_crew", "replay_order"]
+__all__ = ["quiet", "replay", "replay_command", "replay_crew", "replay_order"]
+
+STAND_IN = "benchmarks.standins.replay"
 
 
 def replay_order(name: str, trials: int, url: str) -> Order:
     return Order(load_preset("replay"), name, url, trials, data=DATA)
 
 
+def replay_command(name: str, trials: int, seconds: float, *more: str) -> list[str]:
+    """A worker whose training is the stand-in."""
+    return [sys.executable, "-m", STAND_IN, name, str(trials), str(seconds), *more]
+
+
 def replay_crew(
     count: int, name: str, trials: int, url: str, seconds: float, *more: str, progress=None
 ):
     """Search with the stand-in, in workers, each with more options."""
-    command = [
-        sys.executable,
-        "-m",
-        "benchmarks.standins.replay",
-        name,
-        str(trials),
-        str(seconds),
-        *more,
-    ]
+    command = replay_command(name, trials, seconds, *more)
     crew = Crew(command, count, {"STORAGE": url, "PYTHONPATH": str(ROOT)})
     return run_search(replay_order(name, trials, url), progress or quiet(), crew)

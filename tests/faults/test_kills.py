@@ -20,14 +20,14 @@ from search.processes import WORKER
 from search.storage import sqlite_file
 from search.trials import RETRY_OF, ending, is_lost, tally
 from tests.faults.conftest import write_replay
-from tests.faults.replay import replay, replay_crew
+from tests.faults.replay import STAND_IN, replay, replay_crew
 from tests.faults.test_workers import running, stopped, wait_until
 from tests.search.conftest import load, table
 
 
 def is_worker(process: psutil.Process) -> bool:
     with contextlib.suppress(psutil.NoSuchProcess):  # a zombie, too
-        return "benchmarks.standins.replay" in process.cmdline()
+        return STAND_IN in process.cmdline()
     return False
 
 

@@ -20,7 +20,7 @@ from search.runner import run_search
 from search.trials import ending, tally
 from tests.conftest import DATA, ROOT
 from tests.faults.conftest import write_replay
-from tests.faults.replay import quiet, replay, replay_order
+from tests.faults.replay import quiet, replay, replay_command, replay_order
 from tests.faults.test_deadly import deadly_crew, with_deadly_arm
 from tests.faults.test_workers import running, stopped, wait_until
 from tests.search.conftest import URL, load, table, write_preset
@@ -46,7 +46,7 @@ def cluster(replayed, monkeypatch):
 
 
 def crew(name: str, trials: int, url: str, seconds: float, **more) -> Crew:
-    command = [sys.executable, "-m", "benchmarks.standins.replay", name, str(trials), str(seconds)]
+    command = replay_command(name, trials, seconds)
     environment = {"STORAGE": url, "PYTHONPATH": str(ROOT)}
     return Crew(command, 4, environment, launcher="ray", **{"cpus": 1} | more)
 
@@ -124,7 +124,7 @@ def test_four_workers_share_a_gpu_and_wait_for_a_node_that_has_one(cluster, post
     cluster.add_node(num_cpus=4)
     progress = quiet()
     said = progress.console.file.getvalue
-    # Not the cluster's own way to add a node, which sets signal handlers: not for a thread.
+    # The cluster's own way to add a node sets signal handlers, which a thread may not.
     start = [sys.executable, "-m", "ray.scripts.scripts", "start", "--block"]
     start += [f"--address={cluster.address}", "--num-cpus=4", "--num-gpus=1"]
     added: list[subprocess.Popen[bytes]] = []

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 
 from search.trials import tally
 from tests.conftest import ROOT
+from tests.faults.replay import replay_command
 from tests.search.conftest import load
 
 
 def test_six_workers_make_the_database_and_the_study_together(replayed, url):
     """As an array job does: no parent has made them before."""
     environment = {**os.environ, "STORAGE": url, "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-m", "benchmarks.standins.replay", "together", "12", "0"]
-    command += ["--parent", str(os.getpid())]
+    command = replay_command("together", 12, 0, "--parent", str(os.getpid()))
     started = [
         subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
         for _ in range(6)

@@ -21,7 +21,7 @@ from search.study import StudyMismatchError
 from search.trials import ending, tally
 from tests.conftest import DATA, ROOT
 from tests.faults.conftest import write_replay
-from tests.faults.replay import replay
+from tests.faults.replay import replay, replay_command
 from tests.faults.test_workers import running, wait_until
 from tests.search.conftest import load
 
@@ -50,7 +50,7 @@ def test_a_full_disk_is_one_sentence_and_the_search_goes_on_after(replayed, smal
     filler = small_disk / "filler"
     filler.write_bytes(bytes(5_400_000))
     environment = {**os.environ, "STORAGE": url, "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-m", "benchmarks.standins.replay", "full", "90", "0"]
+    command = replay_command("full", 90, 0)
     done = subprocess.run(
         [*command, "--parent", str(os.getpid())],
         env=environment,
@@ -163,16 +163,7 @@ def test_another_study_is_refused(replayed, url):
 def test_a_clock_that_was_set_back_keeps_no_trial_from_being_tried_again(replayed):
     """Heartbeats then lie in the future; the process is seen to be gone all the same."""
     gone = subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "benchmarks.standins.replay",
-            "back",
-            "2",
-            "5",
-            "--parent",
-            str(os.getpid()),
-        ],
+        replay_command("back", 2, 5, "--parent", str(os.getpid())),
         env={**os.environ, "STORAGE": URL, "PYTHONPATH": str(ROOT)},
     )
     wait_until(lambda: running("back", URL))

@@ -24,15 +24,14 @@ from search.storage import open_storage
 from search.trials import RETRY_OF, ending, is_lost, ordinals, tally
 from tests.conftest import ROOT
 from tests.faults.conftest import write_replay
-from tests.faults.replay import quiet, replay, replay_crew, replay_order
+from tests.faults.replay import quiet, replay, replay_command, replay_crew, replay_order
 from tests.search.conftest import load, table
 
 
 def start(name: str, trials: int, url: str, seconds: float, **more: str) -> subprocess.Popen[str]:
     """A worker as another machine's job would be: without a parent that cares."""
-    command = [sys.executable, "-m", "benchmarks.standins.replay", name, str(trials), str(seconds)]
     return subprocess.Popen(
-        command,
+        replay_command(name, trials, seconds),
         env={**os.environ, "STORAGE": url, "PYTHONPATH": str(ROOT), **more},
         stderr=subprocess.PIPE,
         text=True,
