@@ -216,18 +216,18 @@ class _Slot(Examined):
         return self._coasted or self._bank.of(self._slot)
 
     def weights(self) -> list[Named]:
+        values = jax.device_get(self._weights().trainable)
         return [
-            Named(variable.path.split("/")[-2], variable.name, np.asarray(value))
-            for variable, value in zip(
-                self._lockstep.variables, self._weights().trainable, strict=True
-            )
+            Named(variable.path.split("/")[-2], variable.name, value)
+            for variable, value in zip(self._lockstep.variables, values, strict=True)
         ]
 
     def counts(self) -> Iterator[tuple[int, Sequence[Any]]]:
         weights = self._weights()
         for start in range(0, self.images, CHUNK):
             chosen = np.arange(start, min(start + CHUNK, self.images))
-            yield len(chosen), self._lockstep.count(weights, chosen, self.config.activation)
+            counts = self._lockstep.count(weights, chosen, self.config.activation)
+            yield len(chosen), jax.device_get(counts)  # all at once: each fetch is a round trip
 
     def show(self, epoch: int, train: TrainConfig) -> None:
         self._order = np.random.default_rng([train.seed, epoch]).permutation(self.images)

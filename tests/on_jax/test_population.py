@@ -243,7 +243,7 @@ def test_a_gpus_program_sums_nothing_in_the_order_of_its_threads(images, convolu
     )
     text = traced.lower(lowering_platforms=("cuda",)).as_text()
     assert "scatter" not in text
-    products = re.findall(r"stablehlo\.(?:dot_general|convolution).* -> tensor<\S*x(\w+)>", text)
+    products = re.findall(r"stablehlo\.(?:dot_general|convolution).* : \(tensor<\S*x(\w+)>", text)
     assert products.count("f32") == 3, "the output layer's, forward and backward"
     assert products.count("bf16") == 8
 
