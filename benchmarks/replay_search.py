@@ -61,6 +61,10 @@ def _halving(factor: int, first: int = 1) -> BasePruner:
     return SuccessiveHalvingPruner(min_resource=first, reduction_factor=factor)
 
 
+def _hyperband(factor: int, epochs: int) -> BasePruner:
+    return HyperbandPruner(max_resource=epochs, reduction_factor=factor)
+
+
 PRUNERS: dict[str, Callable[[int], BasePruner]] = {
     "none": lambda _: NopPruner(),
     "median": lambda _: MedianPruner(),
@@ -72,9 +76,13 @@ PRUNERS: dict[str, Callable[[int], BasePruner]] = {
     "halving 4": lambda _: _halving(4),
     "halving 3 from 2": lambda _: _halving(3, 2),
     "halving 3 from 3": lambda _: _halving(3, 3),
-    "hyperband 3": lambda epochs: HyperbandPruner(max_resource=epochs, reduction_factor=3),
+    "hyperband 3": lambda epochs: _hyperband(3, epochs),
+    "hyperband 2, whole study": lambda epochs: Until(_hyperband(2, epochs), epochs),
+    "hyperband 3, whole study": lambda epochs: Until(_hyperband(3, epochs), epochs),
+    "hyperband 4, whole study": lambda epochs: Until(_hyperband(4, epochs), epochs),
 }
-"""By the epochs of a whole run."""
+"""By the epochs of a whole run. Where Optuna sees that it is Hyperband, it shows the sampler the
+trials of one bracket alone; "whole study" hides it, as `search.pruning` does."""
 
 
 SAMPLERS: dict[str, Callable[[int], BaseSampler]] = {

@@ -6,9 +6,8 @@ weights are set anew in place, so that a program is traced once whatever the tri
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import cached_property
 from typing import Any, NamedTuple
 
 import keras
@@ -16,6 +15,8 @@ import numpy as np
 import tensorflow as tf
 
 from fmnist_model import network
+from fmnist_model.augmentation import augment
+from fmnist_model.compiled import Compiled
 from fmnist_model.config import IMAGE_SIDE, ModelConfig, TrainConfig
 from fmnist_model.counting import count_layer, count_output
 from fmnist_model.data import Images
@@ -59,26 +60,6 @@ class DeviceImages(NamedTuple):
             yield DeviceImages(
                 self.pixels[start : start + CHUNK], self.labels[start : start + CHUNK]
             )
-
-
-class Compiled:
-    """A function on the device, traced when it is first called, for tensors of this signature.
-
-    What `tf.function` returns examines its arguments anew at each call, which takes twice as long
-    as the call itself. `loops` says whether there are Python loops over tensors in it.
-    """
-
-    def __init__(
-        self, function: Callable[..., Any], signature: list[tf.TensorSpec], loops: bool = False
-    ) -> None:
-        self.traced = tf.function(function, input_signature=signature, autograph=loops)
-
-    @cached_property
-    def _concrete(self) -> Any:
-        return self.traced.get_concrete_function()
-
-    def __call__(self, *tensors: Any) -> Any:
-        return self._concrete(*tensors)
 
 
 class Program(Examined):
@@ -281,32 +262,6 @@ class Program(Examined):
 
     def _pre_activations(self, pixels: Any) -> list[Any]:
         return list(self._probe(_scaled(pixels), training=False))
-
-
-def augment(pixels: Any, seed: Any, flip: Any, shift: Any) -> Any:
-    """Mirror half of the images if `flip`, and shift each by up to `shift` pixels either way.
-
-    Pixels are uint8 (n, 28, 28), `seed` int32 (2,), `flip` a truth value, `shift` a whole float32.
-    What is shifted in is background, 0.
-    """
-    count = tf.shape(pixels)[0]
-    draws = tf.random.stateless_uniform((3, count), seed)
-    mirrored = (draws[0] < 0.5) & flip
-    down, right = tf.unstack(tf.floor(draws[1:] * (2 * shift + 1)) - shift)
-    side, zero, one = IMAGE_SIDE - 1.0, tf.zeros(count), tf.ones(count)
-    # Where the pixel at (row, column) comes from: (column * a + b, row + c).
-    across = tf.where(mirrored, -one, one)
-    start = tf.where(mirrored, side + right, right)
-    transforms = tf.stack([across, zero, start, zero, one, down, zero, zero], axis=1)
-    moved = tf.raw_ops.ImageProjectiveTransformV3(
-        images=pixels[..., tf.newaxis],
-        transforms=transforms,
-        output_shape=[IMAGE_SIDE, IMAGE_SIDE],
-        fill_value=0.0,
-        interpolation="NEAREST",
-        fill_mode="CONSTANT",
-    )
-    return moved[..., 0]
 
 
 def _scaled(pixels: Any) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
-from fmnist_model.program import augment
+from fmnist_model.augmentation import augment
 
 PIXELS = np.random.default_rng(0).integers(1, 256, (60, 28, 28)).astype(np.uint8)
 

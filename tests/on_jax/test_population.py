@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import os
 import re
-from pathlib import Path
 
 import jax
 import keras
 import numpy as np
 import pytest
 
-from fmnist_model.config import ModelConfig, TrainConfig
-from fmnist_model.data import split
 from tests.on_jax.conftest import MODEL, TRAIN, made
+from tests.on_jax.watched import Watched, train
 
 RATES = {"learning_rate": 0.3, "momentum": 0.5}
 TRIALS = [
@@ -40,45 +36,6 @@ DYING = (
     MODEL.model_copy(update={"output_activation": "relu"}),
     TRAIN.model_copy(update={"learning_rate": 2.0, "seed": 6}),
 )
-
-
-class Watched:
-    """A trial in a population, with its weights at each epoch's end."""
-
-    def __init__(self, population, trial, weights=None) -> None:
-        self._population, self.epochs = population, []
-        self.slot = population._next_free()
-        self._running = population.running(*trial, self._look, weights)
-        self.result = None
-        self.resume()
-
-    def _look(self, _metrics) -> bool:
-        self.epochs.append(self._population.weights(self.slot))
-        return False
-
-    def resume(self) -> bool:
-        """Has it ended?"""
-        try:
-            next(self._running)
-        except StopIteration as end:
-            self.result = end.value
-        return self.result is not None
-
-    def close(self) -> None:
-        self._running.close()
-
-
-def train(population, queue, weights=None):
-    """Train a queue of trials, a new one as soon as a slot is free; return them all."""
-    waiting, hands, ended = list(queue), [], []
-    while waiting or hands:
-        while waiting and population._free:
-            hand = Watched(population, waiting.pop(0), weights)
-            hands.append(hand)
-            ended.append(hand)
-        population.advance()
-        hands = [hand for hand in hands if not hand.resume()]
-    return ended
 
 
 def assert_same(one, other, exactly):
@@ -311,54 +268,3 @@ def test_velocity_is_taken_into_account(four):
     result = train(four, [(MODEL, moving)], weights)[0].result
     assert (result.stop_reason, result.diagnosis.certain) == ("stuck", False)
     assert result.diagnosis.evidence["ways_out"] == ["momentum"]
-
-
-def tensorflows() -> tuple[Path, dict]:
-    folder = os.environ.get("TENSORFLOW_RUNS")
-    if folder is None:
-        pytest.skip("TENSORFLOW_RUNS names no folder; test_population.py of fmnist_model makes it")
-    return Path(folder), json.loads((Path(folder) / "runs.json").read_text())
-
-
-def test_it_trains_as_the_tensorflow_engine_does(everything):
-    """From the same weights on the same batches: the same weights and curves, but for rounding,
-    which the slopes of ReLUs and of a clipped output magnify; so by the way that was travelled."""
-    folder, runs = tensorflows()
-    images = split(everything, runs["limit"])
-    for number, run in enumerate(runs["same_weights"]):
-        model, settings = ModelConfig(**run["model"]), TrainConfig(**run["train"])
-        population = made(images, 2, model, settings, [model.activation])
-        with np.load(folder / f"{number}.npz") as kept:
-            start = [kept[f"start{i}"] for i in range(len(kept.files) // 2)]
-            end = [kept[f"end{i}"] for i in range(len(kept.files) // 2)]
-        (hand,) = train(population, [(model, settings)], start)
-        for ours, theirs, first in zip(hand.epochs[-1], end, start, strict=True):
-            assert np.linalg.norm(ours - theirs) < 0.02 * np.linalg.norm(theirs - first)
-        for name, curve in hand.result.curves().items():
-            np.testing.assert_allclose(curve, run["curves"][name], atol=2e-3)
-
-
-def test_its_stuck_kinds_and_accuracies_are_the_tensorflow_engines(everything):
-    """The paper's arms, each engine with the weights that it draws itself, n seeds each."""
-    from scipy.stats import permutation_test
-
-    _, runs = tensorflows()
-    images = split(everything, runs["limit"])
-    for arm in runs["arms"]:
-        model, settings = ModelConfig(**arm["model"]), TrainConfig(**arm["train"])
-        population = made(images, 4, model, settings, [model.activation])
-        seeds = [settings.model_copy(update={"seed": s}) for s in range(len(arm["values"]))]
-        ended = [hand.result for hand in train(population, [(model, each) for each in seeds])]
-        kinds = [result.diagnosis.kind for result in ended]
-        print(model, kinds, arm["kinds"], [r.value for r in ended], arm["values"])
-        if "dead_output" in arm["kinds"]:
-            assert set(kinds) == set(arm["kinds"]) == {"dead_output"}
-            assert all(result.stop_reason == "stuck" for result in ended)
-            continue
-        assert set(kinds) == set(arm["kinds"])
-        test = permutation_test(
-            ([result.value for result in ended], arm["values"]),
-            lambda a, b: np.mean(a) - np.mean(b),
-            rng=np.random.default_rng(0),
-        )
-        assert test.pvalue > 0.01
