@@ -32,6 +32,10 @@ STYLES = {
 }
 
 
+ENDLESS = 10_000
+"""Columns: wider than any table."""
+
+
 def describe(params: dict[str, object]) -> str:
     """Parameters in one line, numbers short."""
     return " ".join(f"{name}={_short(value)}" for name, value in params.items())
@@ -173,21 +177,33 @@ def _figures(trial: FrozenTrial, how: str) -> str:
     return f"{value:>6} after {epochs:>2} {plural} {attributes.get('train_seconds', 0):>6.1f} s"
 
 
-def best_table(trials: list[FrozenTrial]) -> Table:
-    """The five best completed trials, a column for each hyperparameter."""
+def best_table(console: Console, trials: list[FrozenTrial]) -> Table:
+    """The five best completed trials: a column for each hyperparameter, or one for all of them
+    where the console is too narrow."""
     best = best_trials(trials, 5)
     names = list(dict.fromkeys(name for trial in best for name in trial.params))
+    table = _titled(*names)
+    for trial in best:
+        values = [escape(_short(trial.params.get(name, "-"))) for name in names]
+        table.add_row(str(trial.number), f"{trial.value:.4f}", *values)
+    unbounded = console.options.update(max_width=ENDLESS)
+    if console.measure(table, options=unbounded).maximum <= console.width:
+        return table
+    narrow = _titled("hyperparameters")
+    for trial in best:
+        narrow.add_row(str(trial.number), f"{trial.value:.4f}", escape(describe(trial.params)))
+    return narrow
+
+
+def _titled(*columns: str) -> Table:
     table = Table(
         title="best trials by validation accuracy",
         title_justify="left",
         box=SIMPLE_HEAD,
         pad_edge=False,
     )
-    for column in ("trial", "accuracy", *names):
+    for column in ("trial", "accuracy", *columns):
         table.add_column(column, justify="right" if column == "trial" else "left")
-    for trial in best:
-        values = [escape(_short(trial.params.get(name, "-"))) for name in names]
-        table.add_row(str(trial.number), f"{trial.value:.4f}", *values)
     return table
 
 
@@ -204,7 +220,7 @@ def print_status(console: Console, study: Study) -> None:
     if stopped is not None:
         console.print(Text(f"stopped early: {reason(stopped)}"), soft_wrap=True)
     if best_trials(trials, 1):
-        console.print(best_table(trials))
+        console.print(best_table(console, trials))
 
 
 def closing(console: Console, study: Study, seconds: float) -> None:

@@ -6,10 +6,11 @@ import io
 
 import optuna
 import pytest
-from optuna.trial import TrialState
+from optuna.distributions import IntDistribution
+from optuna.trial import TrialState, create_trial
 from rich.console import Console
 
-from search.progress import Progress, tally_line
+from search.progress import Progress, best_table, tally_line
 from search.trials import Tally, best_trials, ending, tally
 from tests.search.conftest import search, trial
 
@@ -71,3 +72,16 @@ def test_optunas_own_log_is_silent(tiny, capfd):
     search(1)
     assert "[I " not in capfd.readouterr().err
     assert optuna.logging.get_verbosity() == optuna.logging.ERROR
+
+
+@pytest.mark.parametrize("width", [80, 200])
+def test_the_best_trials_are_readable_at_any_width(width):
+    params = {f"hyperparameter_{n}": n for n in range(8)}
+    range_of_each = {name: IntDistribution(0, 9) for name in params}
+    best = create_trial(value=0.94321, params=params, distributions=range_of_each)
+    console = Console(file=io.StringIO(), width=width)
+    console.print(best_table(console, [best]))
+    lines = console.file.getvalue().splitlines()
+    assert "0.9432" in console.file.getvalue()
+    assert all(any(name in line for line in lines) for name in params)
+    assert max(map(len, lines)) <= width
