@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 
+import optuna
 import psutil
 import pytest
 
@@ -19,28 +20,35 @@ from tests.faults.test_workers import stopped
 from tests.search.conftest import load, table, write_preset
 
 
+def opened(name: str, url: str) -> optuna.Study:
+    """The study, as soon as there is one. It is opened once: that takes longer than a trial may."""
+    while True:
+        with contextlib.suppress(StorageError, KeyError):
+            return load(name, url)
+        time.sleep(0.05)
+
+
 def kill_two(name: str, url: str, killed: list[int]) -> None:
     """Kill a worker at its work after the second and after the sixth finished trial."""
-    for wanted in (2, 6):
-        while True:
-            time.sleep(0.05)
-            with contextlib.suppress(StorageError, KeyError, psutil.NoSuchProcess):
-                trials = load(name, url).trials
-                at_work = [
-                    t
-                    for t in trials
-                    if t.state.name == "RUNNING"
-                    and t.intermediate_values
-                    and RETRY_OF not in t.user_attrs  # killed twice it would have failed
-                ]
-                if tally(trials).finished >= wanted and at_work:
-                    pid, number = at_work[0].user_attrs["worker"]["pid"], at_work[0].number
-                    with stopped([pid]):
-                        if load(name, url).trials[number].state.name != "RUNNING":
-                            continue
-                        os.kill(pid, 9)
+    study = opened(name, url)
+    for kills, wanted in enumerate((2, 6)):
+        while len(killed) == kills:
+            time.sleep(0.02)
+            trials = study.get_trials(deepcopy=False)
+            at_work = [
+                t
+                for t in trials
+                if t.state.name == "RUNNING"
+                and t.intermediate_values
+                and RETRY_OF not in t.user_attrs  # killed twice it would have failed
+            ]
+            if tally(trials).finished < wanted or not at_work:
+                continue
+            pid, number = at_work[0].user_attrs["worker"]["pid"], at_work[0].number
+            with contextlib.suppress(psutil.NoSuchProcess), stopped([pid]):
+                if study.get_trials(deepcopy=False)[number].state.name == "RUNNING":
+                    os.kill(pid, 9)
                     killed.append(number)
-                    break
 
 
 @pytest.mark.slow
