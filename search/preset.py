@@ -136,11 +136,10 @@ class Sampler(Frozen):
 class Pruner(Frozen):
     """Who stops runs that are worse than their peers: one of Optuna's pruners.
 
-    The default was chosen on stored learning curves (LOG.md, 2026-11-26). `reduction_factor` is
-    that of hyperband and successive_halving.
+    `reduction_factor` is that of hyperband and successive_halving.
     """
 
-    name: Literal["median", "hyperband", "successive_halving", "none"] = "median"
+    name: Literal["successive_halving", "hyperband", "median", "none"] = "successive_halving"
     reduction_factor: int = Field(3, ge=2)
 
 

@@ -31,7 +31,11 @@ def test_the_papers_question():
     assert (space["dropout"].low, space["dropout"].high) == (0.0, 0.5)
     assert space["activation"].choices == ("sigmoid", "relu")
     assert [arm.name for arm in paper.arms][-1] == "relu + softmax"
-    assert (paper.epochs, paper.sampler.name, paper.pruner.name) == (10, "tpe", "median")
+    assert (paper.epochs, paper.sampler.name, paper.pruner.name) == (
+        10,
+        "tpe",
+        "successive_halving",
+    )
 
 
 @pytest.mark.parametrize(
