@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from benchmarks.peers.ours import last, ours, ours_by_two
 from benchmarks.peers.question import Log, Question
 
 if TYPE_CHECKING:
@@ -21,35 +22,6 @@ if TYPE_CHECKING:
 TOP_SHARE = 10
 """The published baseline trains one in so many in full."""
 Row = dict[str, Any]
-
-
-def ours(question: Question, seed: int) -> Row:
-    """This toolkit's search, its database and all."""
-    from pathlib import Path
-
-    from benchmarks.peers.logged_progress import LoggedProgress
-    from fmnist_model.training import Engine
-    from search.order import Order
-    from search.runner import run_search
-    from search.trials import ending
-
-    engine, log = Engine(*question.data()), Log()
-    with tempfile.TemporaryDirectory() as folder:
-        url = f"sqlite:///{Path(folder) / 'studies.db'}"
-        order = Order(question.load(), "ours", url, question.trials, seed)
-        study = run_search(order, LoggedProgress(log), load=lambda *_: engine)
-        trials = study.get_trials(deepcopy=False)
-    stuck = [t.user_attrs["train_seconds"] for t in trials if ending(t) == "stuck"]
-    log.stuck = sum(stuck)
-    completed = [t for t in trials if ending(t) == "completed"]
-    best = max(completed or trials, key=lambda t: _last(t))
-    return log.row(_last(best), best.params)
-
-
-def _last(trial: optuna.trial.FrozenTrial) -> float:
-    """The last validation accuracy that a trial reported."""
-    values = trial.intermediate_values
-    return values[max(values)] if values else 0.0
 
 
 def optuna_plain(question: Question, seed: int) -> Row:
@@ -91,8 +63,8 @@ def _optuna(question: Question, seed: int, pruner: optuna.pruners.BasePruner) ->
         return fit(model, train, data, [Tell(log, data), Prune(trial)])
 
     study.optimize(objective, question.trials)
-    best = max(study.trials, key=lambda t: (t.state == optuna.trial.TrialState.COMPLETE, _last(t)))
-    return log.row(_last(best), best.params)
+    best = max(study.trials, key=lambda t: (t.state == optuna.trial.TrialState.COMPLETE, last(t)))
+    return log.row(last(best), best.params)
 
 
 def tuner_hyperband(question: Question, seed: int) -> Row:
@@ -231,4 +203,5 @@ ARMS: dict[str, Callable[[Question, int], Row]] = {
     "(e) KerasTuner, Hyperband": tuner_hyperband,
     "(f) KerasTuner, Bayesian": tuner_bayesian,
     "(g) one epoch, then top few": top_few,
+    "(h) ours, two workers": ours_by_two,
 }

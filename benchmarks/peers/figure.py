@@ -19,6 +19,7 @@ STYLES = {
     "e": (PURPLE, "solid", 2),
     "f": (PURPLE, "dash", 2),
     "g": (GREEN, "dot", 2),
+    "h": (BLUE, "dash", 4),
 }
 POINTS = 200
 Row = dict[str, Any]

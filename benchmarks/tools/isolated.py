@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from types import TracebackType
 from typing import ParamSpec, TypeVar
@@ -14,11 +14,14 @@ T = TypeVar("T")
 
 
 class Isolated:
-    """One process that keeps what it has loaded between calls; a context."""
+    """One process that keeps what it has loaded between calls; a context.
 
-    def __init__(self) -> None:
+    `environment` is what it has besides one's own.
+    """
+
+    def __init__(self, environment: Mapping[str, str] | None = None) -> None:
         fresh = multiprocessing.get_context("spawn")
-        self._pool = ProcessPoolExecutor(1, fresh, initializer=_silent)
+        self._pool = ProcessPoolExecutor(1, fresh, _begin, (dict(environment or {}),))
 
     def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a function of a module there, and wait for what it returns."""
@@ -36,8 +39,9 @@ class Isolated:
         self._pool.shutdown(cancel_futures=True)
 
 
-def _silent() -> None:
+def _begin(environment: dict[str, str]) -> None:
     """TensorFlow chatters from native code as it starts; its errors come as exceptions."""
+    os.environ.update(environment)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, 2)

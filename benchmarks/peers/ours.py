@@ -1,0 +1,123 @@
+"""This toolkit's arms of `benchmarks.search`: one worker, and two with a thread for each."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from itertools import accumulate
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchmarks.peers.question import Log, Question
+from benchmarks.tools.isolated import Isolated
+
+if TYPE_CHECKING:
+    from optuna.study import Study
+    from optuna.trial import FrozenTrial
+
+    from fmnist_model.training import Engine
+
+WORKERS = 2
+NAME = "ours"
+Row = dict[str, Any]
+
+
+def ours(question: Question, seed: int) -> Row:
+    """This toolkit's search as it is by default, its database and all."""
+    _load(question)
+    log = Log()
+    with tempfile.TemporaryDirectory() as folder:
+        trials = _search(question, seed, _url(folder), log).get_trials(deepcopy=False)
+    log.stuck = _stuck_seconds(trials)
+    best = _best(trials)
+    return log.row(last(best), best.params)
+
+
+def ours_by_two(question: Question, seed: int) -> Row:
+    """The same by two workers, one thread each.
+
+    They are processes of the benchmark's own, so that the clock can start when both have loaded
+    data and libraries, as it does for the others.
+    """
+    from search.pool import thread_settings
+    from search.storage import open_storage
+    from search.study import open_study
+
+    one, other = (Isolated(thread_settings(1)) for _ in range(WORKERS))
+    with tempfile.TemporaryDirectory() as folder, one, other:
+        url, preset, pair = _url(folder), question.load(), (one, other)
+        study = open_study(open_storage(url, preset.workers.heartbeat), NAME, preset, seed)
+        with ThreadPoolExecutor(WORKERS) as threads:
+            list(threads.map(lambda process: process.call(_load, question), pair))
+            log, began = Log(), time.perf_counter()
+            found = threads.map(lambda process: process.call(_work, question, seed, url), pair)
+            epochs = sorted(epoch for worker in found for epoch in worker)
+        seconds = log.now()
+        trials = study.get_trials(deepcopy=False)
+    so_far = accumulate((accuracy for _, accuracy in epochs), max)
+    best = _best(trials)
+    return {
+        "seconds": seconds,
+        "epochs": len(epochs),
+        "configurations": len(trials),
+        "stuck_share": _stuck_seconds(trials) / WORKERS / seconds,
+        "best": last(best),
+        "params": best.params,
+        "curve": [
+            (round(at - began, 3), value) for (at, _), value in zip(epochs, so_far, strict=True)
+        ],
+    }
+
+
+def last(trial: FrozenTrial) -> float:
+    """The last validation accuracy that a trial reported."""
+    values: dict[int, float] = trial.intermediate_values
+    return values[max(values)] if values else 0.0
+
+
+def _url(folder: str) -> str:
+    return f"sqlite:///{Path(folder) / 'studies.db'}"
+
+
+@cache
+def _engine(question: Question) -> Engine:
+    from fmnist_model.training import Engine
+
+    return Engine(*question.data())
+
+
+def _load(question: Question) -> None:
+    _engine(question)
+
+
+def _search(question: Question, seed: int, url: str, log: Log, beside: bool = False) -> Study:
+    from benchmarks.peers.logged_progress import LoggedProgress
+    from search.order import Order
+    from search.runner import run_search
+
+    order = Order(question.load(), NAME, url, question.trials, seed, beside=beside)
+    return run_search(order, LoggedProgress(log), load=lambda *_: _engine(question))
+
+
+def _work(question: Question, seed: int, url: str) -> list[tuple[float, float]]:
+    """Search beside the other worker; when this one's epochs ended, by the clock that all
+    processes share (Linux's monotonic one), and the best that it had seen by then."""
+    log, began = Log(), time.perf_counter()
+    _search(question, seed, url, log, beside=True)
+    return [(began + at, accuracy) for at, accuracy in log.curve]
+
+
+def _stuck_seconds(trials: Sequence[FrozenTrial]) -> float:
+    from search.trials import ending
+
+    return sum(t.user_attrs["train_seconds"] for t in trials if ending(t) == "stuck")
+
+
+def _best(trials: Sequence[FrozenTrial]) -> FrozenTrial:
+    """The best of the trials that completed, if any did."""
+    from search.trials import ending
+
+    return max([t for t in trials if ending(t) == "completed"] or trials, key=last)
