@@ -22,6 +22,8 @@ STYLES = {
     "h": (BLUE, "dash", 4),
 }
 POINTS = 200
+LOWEST = 0.6
+"""Where the axis of accuracies begins: what comes before is a matter of the first few epochs."""
 Row = dict[str, Any]
 
 
@@ -54,8 +56,11 @@ def figure(rows: Sequence[Row]) -> go.Figure:
             line={"color": colour, "dash": dash, "width": width, "shape": "hv"},
         )
     styled(drawn, height=460)
-    drawn.update_xaxes(type="log", title="seconds of search")
+    ticks = [seconds for power in range(6) for seconds in (10**power, 3 * 10**power)]
+    drawn.update_xaxes(type="log", title="seconds of search", tickvals=ticks)
     drawn.update_yaxes(title="best validation accuracy so far", tickformat=".2f")
+    best = max(accuracy for row in rows for _, accuracy in row["curve"])
+    drawn.update_yaxes(range=[min(LOWEST, best - 0.1), best + 0.01])
     return drawn
 
 

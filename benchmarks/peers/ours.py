@@ -74,8 +74,8 @@ def ours_by_two(question: Question, seed: int) -> Row:
 
 def last(trial: FrozenTrial) -> float:
     """The last validation accuracy that a trial reported."""
-    values: dict[int, float] = trial.intermediate_values
-    return values[max(values)] if values else 0.0
+    values = trial.intermediate_values
+    return float(values[max(values)]) if values else 0.0
 
 
 def _url(folder: str) -> str:
