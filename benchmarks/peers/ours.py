@@ -113,7 +113,7 @@ def _work(question: Question, seed: int, url: str) -> list[tuple[float, float]]:
 def _stuck_seconds(trials: Sequence[FrozenTrial]) -> float:
     from search.trials import ending
 
-    return sum(t.user_attrs["train_seconds"] for t in trials if ending(t) == "stuck")
+    return float(sum(t.user_attrs["train_seconds"] for t in trials if ending(t) == "stuck"))
 
 
 def _best(trials: Sequence[FrozenTrial]) -> FrozenTrial:
