@@ -54,22 +54,15 @@ def ours_by_two(question: Question, seed: int) -> Row:
             list(threads.map(lambda process: process.call(_load, question), pair))
             log, began = Log(), time.perf_counter()
             found = threads.map(lambda process: process.call(_work, question, seed, url), pair)
-            epochs = sorted(epoch for worker in found for epoch in worker)
-        seconds = log.now()
+            times, seen = zip(*sorted(epoch for worker in found for epoch in worker), strict=True)
         trials = study.get_trials(deepcopy=False)
-    so_far = accumulate((accuracy for _, accuracy in epochs), max)
-    best = _best(trials)
-    return {
-        "seconds": seconds,
-        "epochs": len(epochs),
-        "configurations": len(trials),
-        "stuck_share": _stuck_seconds(trials) / WORKERS / seconds,
-        "best": last(best),
-        "params": best.params,
-        "curve": [
-            (round(at - began, 3), value) for (at, _), value in zip(epochs, so_far, strict=True)
-        ],
-    }
+        best = _best(trials)
+        log.curve = [
+            (round(at - began, 3), value)
+            for at, value in zip(times, accumulate(seen, max), strict=True)
+        ]
+        log.configurations, log.stuck = len(trials), _stuck_seconds(trials) / WORKERS
+        return log.row(last(best), best.params)
 
 
 def last(trial: FrozenTrial) -> float:
@@ -118,6 +111,6 @@ def _stuck_seconds(trials: Sequence[FrozenTrial]) -> float:
 
 def _best(trials: Sequence[FrozenTrial]) -> FrozenTrial:
     """The best of the trials that completed, if any did."""
-    from search.trials import ending
+    from search.trials import best_trials
 
-    return max([t for t in trials if ending(t) == "completed"] or trials, key=last)
+    return [*best_trials(trials, 1), max(trials, key=last)][0]
