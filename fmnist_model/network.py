@@ -159,17 +159,30 @@ def layers_before_dropout(network: keras.Model) -> frozenset[str]:
     return frozenset(names[: names.index("dropout")]) & frozenset(weighted_layers(network))
 
 
-def initialise(network: keras.Model, seed: int) -> None:
-    """Set all weights anew, in place: Keras's default initialisers, from `seed` alone."""
+def initialise(
+    network: keras.Model, seed: Any, stream: keras.random.SeedGenerator | None = None
+) -> None:
+    """Set all weights anew, in place: Keras's default initialisers, from `seed` alone.
+
+    In a compiled function `seed` is a tensor, a whole number of shape (), and the random numbers
+    need a `stream` that was made outside.
+    """
+    stream = stream or keras.random.SeedGenerator(0)
+    draw = keras.initializers.GlorotUniform(seed=stream)
     for number, variable in enumerate(state_variables(network)):
         if variable.name == "kernel":
-            own = (seed * 100 + number) % 2**32  # which TensorFlow's backend does by itself
-            initialiser = keras.initializers.GlorotUniform(seed=own)
-            variable.assign(initialiser(variable.shape, dtype=variable.dtype))
+            begin_stream(stream, (seed * 100 + number) % 2**32)
+            variable.assign(draw(variable.shape, dtype=variable.dtype))
         elif variable.name in ("gamma", "moving_variance"):
             variable.assign(ops.ones(variable.shape, dtype=variable.dtype))
         else:
             variable.assign(ops.zeros(variable.shape, dtype=variable.dtype))
+
+
+def begin_stream(stream: keras.random.SeedGenerator, seed: Any) -> None:
+    """Begin a stream of random numbers as Keras does from this seed, below 2**32."""
+    kind = stream.state.dtype
+    stream.state.assign(ops.stack([ops.convert_to_tensor(seed, kind), ops.zeros((), kind)]))
 
 
 def cross_entropy(output_activation: str, logits: Any, labels: Any) -> Any:

@@ -29,6 +29,8 @@ PIXELS = tf.TensorSpec((None, IMAGE_SIDE, IMAGE_SIDE), tf.uint8)
 LABELS = tf.TensorSpec((None,), tf.int32)
 """Any number of images: what is traced once serves a last, smaller chunk too."""
 WHOLE, REAL = tf.TensorSpec((), tf.int32), tf.TensorSpec((), tf.float32)
+SETTINGS = [tf.TensorSpec((), tf.int64), tf.TensorSpec((3,), tf.float32)]
+"""The seed; weight decay, momentum and dropout rate."""
 EPOCH = [tf.TensorSpec((None,), tf.float32), tf.TensorSpec((5,), tf.int32)]
 """The learning rates of an epoch's steps, and the whole numbers that `Program.train` takes."""
 STEP = [REAL, WHOLE, WHOLE]
@@ -84,7 +86,9 @@ class Program(Examined):
         self._velocity = [tf.Variable(tf.zeros_like(v.value)) for v in self.variables]
         self._momentum = tf.Variable(0.0)
         self._weight_decay = tf.Variable(0.0)
+        self._draws = keras.random.SeedGenerator(0)
         self._shown = train
+        self._reset = Compiled(self._begin, SETTINGS)
         self._steps = Compiled(self._train_steps, [PIXELS, LABELS, *EPOCH], loops=True)
         # Inlined into the loop, the gradient of max pooling would mostly miss oneDNN's kernel, for
         # that is chosen in an order which a loop confuses: a step would take twice as long.
@@ -101,13 +105,19 @@ class Program(Examined):
 
     def reset(self, train: TrainConfig, dropout: float) -> None:
         """Begin a trial: weights, velocity and the dropout stream from its seed alone."""
-        network.initialise(self.network, train.seed)
+        self._reset(
+            tf.constant(train.seed, tf.int64),
+            tf.constant((train.weight_decay, train.momentum, dropout), tf.float32),
+        )
+
+    def _begin(self, seed: Any, settings: Any) -> Any:
+        network.initialise(self.network, seed, self._draws)
+        network.begin_stream(self._dropout.seed_generator, seed)
         for velocity in self._velocity:
             velocity.assign(tf.zeros_like(velocity))
-        self._weight_decay.assign(train.weight_decay)
-        self._momentum.assign(train.momentum)
-        self._dropout.rate.assign(dropout)
-        self._dropout.seed_generator.state.assign([train.seed, 0])
+        variables = (self._weight_decay, self._momentum, self._dropout.rate)
+        for variable, value in zip(variables, tf.unstack(settings), strict=True):
+            variable.assign(value)
 
     def show(self, epoch: int, train: TrainConfig) -> None:
         """Shuffle and augment the images for an epoch, from the trial's seed and its number."""

@@ -6,47 +6,67 @@ trial: that took more of a short trial's time than anything else. Tables and mea
 
 from __future__ import annotations
 
-import json
-from collections import defaultdict
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+import copy
+from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
-from functools import lru_cache
+from datetime import datetime
 from typing import Any
 
-from optuna.distributions import BaseDistribution, json_to_distribution
+from optuna.distributions import (
+    BaseDistribution,
+    check_distribution_compatibility,
+    distribution_to_json,
+)
 from optuna.storages import RDBStorage
 from optuna.storages._rdb.models import (
-    StudyModel,
     TrialIntermediateValueModel,
-    TrialModel,
-    TrialParamModel,
     TrialSystemAttributeModel,
     TrialUserAttributeModel,
     TrialValueModel,
 )
 from optuna.storages._rdb.storage import _create_scoped_session
 from optuna.trial import FrozenTrial, TrialState
-from sqlalchemy import Connection, Row, Table, bindparam, delete, insert, select
+from sqlalchemy import Connection
 from sqlalchemy.orm import Session
 
-AT_ONCE = 500
-"""Of so many trials the parts are read by one statement."""
+from search import statements as ask
 
 
 class Database(RDBStorage):
     """Optuna's storage, faster, and with a way to set several attributes at once."""
 
     @contextmanager
-    def _connected(self) -> Iterator[Connection]:
-        """What a session of Optuna's has, without the session's own work at each statement."""
-        with _create_scoped_session(self.scoped_session, True) as session:
+    def _connected(self, lenient: bool = True) -> Iterator[Connection]:
+        """What a session of Optuna's has, without the session's own work at each statement.
+
+        Within `search.storage.transaction` it is that one's connection. Else, if `lenient`, what
+        another has written meanwhile is left as it is.
+        """
+        bind = self.scoped_session().bind
+        if isinstance(bind, Connection):
+            yield bind
+            return
+        with _create_scoped_session(self.scoped_session, lenient) as session:
             yield session.connection()
+
+    def lock_study(self, study_id: int) -> None:
+        """Within a transaction, keep others from locking the study; raise KeyError if absent."""
+        with self._connected() as connection:
+            self._lock_study(connection, study_id)
+
+    def _lock_study(self, connection: Connection, study_id: int) -> None:
+        if connection.execute(ask.LOCK_STUDY, {"id": study_id}).first() is None:
+            raise KeyError(f"there is no study with the id {study_id}")
+
+    def lock_trial(self, trial_id: int) -> TrialState:
+        """Within a transaction, keep others from ending the trial; return how it stands."""
+        with self._connected() as connection:
+            return TrialState(connection.execute(ask.LOCK_TRIAL, {"id": trial_id}).scalar_one())
 
     def get_trial(self, trial_id: int) -> FrozenTrial:
         """The trial as it stands; raise KeyError where there is none."""
         with self._connected() as connection:
-            found = _read(connection, connection.execute(_ONE, {"id": trial_id}).all())
+            found = ask.read(connection, connection.execute(ask.ONE, {"id": trial_id}).all())
         if not found:
             raise KeyError(f"there is no trial with the id {trial_id}")
         return found[0]
@@ -66,8 +86,8 @@ class Database(RDBStorage):
             "also": sorted(included_trial_ids),
         }
         with self._connected() as connection:
-            trials = _read(connection, connection.execute(_NEWS, wanted).all())
-            if not trials and connection.execute(_STUDY, {"id": study_id}).first() is None:
+            trials = ask.read(connection, connection.execute(ask.NEWS, wanted).all())
+            if not trials and connection.execute(ask.STUDY, {"id": study_id}).first() is None:
                 raise KeyError(f"there is no study with the id {study_id}")
         return [trial for trial in trials if states is None or trial.state in states]
 
@@ -78,18 +98,98 @@ class Database(RDBStorage):
         value, kind = TrialIntermediateValueModel.intermediate_value_to_stored_repr(
             intermediate_value
         )
+        kept = {
+            "id": trial_id,
+            "new_step": step,
+            "new_intermediate_value": value,
+            "new_intermediate_value_type": kind,
+        }
+        with self._connected() as connection:
+            if not connection.execute(ask.KEEP_STEP, kept).rowcount:
+                self._check(connection, trial_id)
+                connection.execute(ask.FORGET_STEP, kept)
+                connection.execute(ask.KEEP_STEP, kept)
+
+    def _create_new_trial(
+        self, study_id: int, template_trial: FrozenTrial | None = None
+    ) -> FrozenTrial:
+        """Create a trial with a template's attributes; one that has more is left to Optuna."""
+        trial = copy.deepcopy(template_trial)
+        if trial is None or trial.params or trial.intermediate_values or trial.state.is_finished():
+            return super()._create_new_trial(study_id, trial)
+        with self._connected(lenient=False) as connection:
+            self._lock_study(connection, study_id)
+            trial.number = connection.execute(ask.COUNT, {"id": study_id}).scalar_one()
+            begun = {
+                "study_id": study_id,
+                "number": trial.number,
+                "state": trial.state,
+                "datetime_start": ask.kept(trial.datetime_start),
+            }
+            result = connection.execute(ask.BEGIN, begun)
+            trial._trial_id = result.inserted_primary_key[0]  # type: ignore[index]
+            for model, attributes in (
+                (TrialUserAttributeModel, trial.user_attrs),
+                (TrialSystemAttributeModel, trial.system_attrs),
+            ):
+                ask.keep_attributes(connection, model, trial._trial_id, attributes)
+        return trial
+
+    def record_heartbeat(self, trial_id: int) -> None:
+        """Let a trial be heard of."""
+        with self._connected() as connection:
+            if not connection.execute(ask.BEAT, {"id": trial_id}).rowcount:
+                connection.execute(ask.FIRST_BEAT, {"trial_id": trial_id})
+
+    def heard(self, study_id: int) -> dict[int, datetime]:
+        """The last heartbeat of each running trial of a study, by the trial's id."""
+        with self._connected() as connection:
+            rows = connection.execute(ask.HEARD, {"id": study_id}).all()
+        return {row.trial_id: row.heartbeat for row in rows}
+
+    def _set_trial_param(
+        self,
+        trial_id: int,
+        param_name: str,
+        param_value_internal: float,
+        distribution: BaseDistribution,
+        previous_distribution: BaseDistribution | None,
+    ) -> None:
+        """Keep a parameter; the study's earlier distribution of it is known but the first time."""
+        if previous_distribution is None:
+            super()._set_trial_param(
+                trial_id, param_name, param_value_internal, distribution, previous_distribution
+            )
+            return
+        check_distribution_compatibility(previous_distribution, distribution)
         with self._connected() as connection:
             self._check(connection, trial_id)
-            connection.execute(_FORGET_STEP, {"id": trial_id, "at": step})
             connection.execute(
-                _KEEP_STEP,
+                ask.KEEP_PARAM,
                 {
                     "trial_id": trial_id,
-                    "step": step,
-                    "intermediate_value": value,
-                    "intermediate_value_type": kind,
+                    "param_name": param_name,
+                    "param_value": param_value_internal,
+                    "distribution_json": distribution_to_json(distribution),
                 },
             )
+
+    def set_trial_state_values(
+        self, trial_id: int, state: TrialState, values: Sequence[float] | None = None
+    ) -> bool:
+        """End a trial, or let one run that waits; False where it runs already. Raise as above."""
+        if not state.is_finished():
+            return super().set_trial_state_values(trial_id, state, values)
+        with self._connected(lenient=False) as connection:
+            before = connection.execute(ask.LOCK_TRIAL, {"id": trial_id}).scalar_one()
+            self.check_trial_is_updatable(trial_id, before)
+            for objective, number in enumerate(values or ()):
+                value, kind = TrialValueModel.value_to_stored_repr(number)
+                row = {"trial_id": trial_id, "objective": objective}
+                connection.execute(ask.KEEP_VALUE, row | {"value": value, "value_type": kind})
+            ended = {"id": trial_id, "ended": state, "at": ask.kept(datetime.now())}
+            connection.execute(ask.END, ended)
+        return True
 
     def set_trial_user_attrs(self, trial_id: int, attributes: Mapping[str, Any]) -> None:
         """Keep several user attributes of a trial; raise as above."""
@@ -106,132 +206,10 @@ class Database(RDBStorage):
         self, connection: Connection, model: Any, trial_id: int, attributes: Mapping[str, Any]
     ) -> None:
         self._check(connection, trial_id)
-        forget, keep = _ATTRIBUTES[model]
+        forget = ask.FORGET_ATTRIBUTES[model]
         connection.execute(forget, {"id": trial_id, "keys": list(attributes)})
-        rows = [
-            {"trial_id": trial_id, "key": key, "value_json": json.dumps(value)}
-            for key, value in attributes.items()
-        ]
-        connection.execute(keep, rows)
+        ask.keep_attributes(connection, model, trial_id, attributes)
 
     def _check(self, connection: Connection, trial_id: int) -> None:
-        state = connection.execute(_STATE, {"id": trial_id}).scalar_one()
+        state = connection.execute(ask.STATE, {"id": trial_id}).scalar_one()
         self.check_trial_is_updatable(trial_id, state)
-
-
-def _table(model: Any) -> Table:
-    table: Table = model.__table__
-    return table
-
-
-_TRIALS, _STEPS = _table(TrialModel), _table(TrialIntermediateValueModel)
-
-_ID: Any = bindparam("id")
-_STUDY = select(_table(StudyModel)).where(_table(StudyModel).c.study_id == _ID)
-_STATE = select(_TRIALS.c.state).where(_TRIALS.c.trial_id == _ID)
-_ONE = select(_TRIALS).where(_TRIALS.c.trial_id == _ID)
-_NEWS = (
-    select(_TRIALS)
-    .where(_TRIALS.c.study_id == bindparam("study"))
-    .where(
-        (_TRIALS.c.trial_id > bindparam("after"))
-        | _TRIALS.c.trial_id.in_(bindparam("also", expanding=True))
-    )
-    .order_by(_TRIALS.c.trial_id)
-)
-_KEEP_STEP = insert(_STEPS)
-_FORGET_STEP = delete(_STEPS).where(_STEPS.c.trial_id == _ID, _STEPS.c.step == bindparam("at"))
-
-
-def _attributes(model: Any) -> tuple[Any, Any]:
-    """Forgets some attributes of a trial, and keeps some."""
-    table = _table(model)
-    named = table.c.key.in_(bindparam("keys", expanding=True))
-    return delete(table).where(table.c.trial_id == _ID, named), insert(table)
-
-
-_ATTRIBUTES = {
-    model: _attributes(model) for model in (TrialUserAttributeModel, TrialSystemAttributeModel)
-}
-
-
-def _parts(model: Any) -> Any:
-    """Asks for all rows of a table that belong to some trials, in the order they were written."""
-    table = _table(model)
-    ids: Any = bindparam("ids", expanding=True)
-    (key,) = table.primary_key
-    return select(table).where(table.c.trial_id.in_(ids)).order_by(key)
-
-
-_PARTS = {
-    "params": _parts(TrialParamModel),
-    "values": _parts(TrialValueModel),
-    "steps": _parts(TrialIntermediateValueModel),
-    "user_attrs": _parts(TrialUserAttributeModel),
-    "system_attrs": _parts(TrialSystemAttributeModel),
-}
-
-
-def _read(connection: Connection, trials: Sequence[Row[Any]]) -> list[FrozenTrial]:
-    """The trials with all that belongs to them.
-
-    Their states have been read before: of one that had ended then, all the rest is there.
-    """
-    read: list[FrozenTrial] = []
-    for first in range(0, len(trials), AT_ONCE):
-        chunk = trials[first : first + AT_ONCE]
-        ids = {"ids": [trial.trial_id for trial in chunk]}
-        parts = {name: _by_trial(connection.execute(ask, ids)) for name, ask in _PARTS.items()}
-        read += [
-            _frozen(trial, {name: rows[trial.trial_id] for name, rows in parts.items()})
-            for trial in chunk
-        ]
-    return read
-
-
-def _by_trial(rows: Iterable[Row[Any]]) -> defaultdict[int, list[Row[Any]]]:
-    found: defaultdict[int, list[Row[Any]]] = defaultdict(list)
-    for row in rows:
-        found[row.trial_id].append(row)
-    return found
-
-
-def _frozen(trial: Row[Any], parts: Mapping[str, list[Row[Any]]]) -> FrozenTrial:
-    distributions = {
-        row.param_name: _distribution(row.distribution_json) for row in parts["params"]
-    }
-    values = [
-        TrialValueModel.stored_repr_to_value(row.value, row.value_type)
-        for row in sorted(parts["values"], key=lambda row: row.objective)
-    ]
-    step_of = TrialIntermediateValueModel.stored_repr_to_intermediate_value
-    return FrozenTrial(
-        number=trial.number,
-        state=trial.state,
-        value=None,
-        values=values or None,
-        datetime_start=_local(trial.datetime_start),
-        datetime_complete=_local(trial.datetime_complete),
-        params={
-            row.param_name: distributions[row.param_name].to_external_repr(row.param_value)
-            for row in parts["params"]
-        },
-        distributions=distributions,
-        user_attrs={row.key: json.loads(row.value_json) for row in parts["user_attrs"]},
-        system_attrs={row.key: json.loads(row.value_json) for row in parts["system_attrs"]},
-        intermediate_values={
-            row.step: step_of(row.intermediate_value, row.intermediate_value_type)
-            for row in parts["steps"]
-        },
-        trial_id=trial.trial_id,
-    )
-
-
-@lru_cache(maxsize=1024)
-def _distribution(text: str) -> BaseDistribution:
-    return json_to_distribution(text)
-
-
-def _local(time: datetime | None) -> datetime | None:
-    """Optuna keeps times in UTC, and shows them in local time, both without saying so."""
-    return time.replace(tzinfo=UTC).astimezone().replace(tzinfo=None) if time is not None else None

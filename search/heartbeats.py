@@ -9,9 +9,8 @@ from contextlib import contextmanager, suppress
 from datetime import datetime
 
 from optuna.exceptions import StorageInternalError
-from optuna.storages._rdb.models import TrialHeartbeatModel, TrialModel
 from optuna.study import Study
-from optuna.trial import Trial, TrialState
+from optuna.trial import Trial
 
 from search.storage import backend
 
@@ -51,12 +50,13 @@ class Listener:
 
     def silent(self) -> set[int]:
         """Look, and return the ids of these trials."""
-        interval = backend(self._study).get_heartbeat_interval() or 0
+        storage = backend(self._study)
+        interval = storage.get_heartbeat_interval() or 0
         now = time.monotonic()
         passed, self._looked = min(now - self._looked, interval / 2), now
         self._heard = {
             trial: (beat, self._silence(trial, beat, passed))
-            for trial, beat in _heartbeats(self._study).items()
+            for trial, beat in storage.heard(self._study._study_id).items()
         }
         return {trial for trial, (_, silence) in self._heard.items() if silence > 2 * interval}
 
@@ -69,15 +69,3 @@ def overdue(study: Study) -> set[int]:
     """Ids of the running trials not heard of for two intervals by the database's clock: for who
     looks only once."""
     return set(backend(study)._get_stale_trial_ids(study._study_id))
-
-
-def _heartbeats(study: Study) -> dict[int, datetime]:
-    """The last heartbeat of each running trial, by the trial's id."""
-    rows = (
-        backend(study)
-        .scoped_session()
-        .query(TrialHeartbeatModel.trial_id, TrialHeartbeatModel.heartbeat)
-        .join(TrialModel)
-        .filter(TrialModel.study_id == study._study_id, TrialModel.state == TrialState.RUNNING)
-    )
-    return {row.trial_id: row.heartbeat for row in rows}

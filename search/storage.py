@@ -13,7 +13,6 @@ from urllib.parse import quote
 
 import sqlalchemy
 from optuna.exceptions import ExperimentalWarning, StorageInternalError
-from optuna.storages._rdb.models import StudyModel, TrialModel
 from optuna.study import Study
 from optuna.trial import TrialState
 from sqlalchemy.engine import make_url
@@ -145,8 +144,7 @@ def claiming(study: Study) -> Iterator[None]:
     that has it is suspended. PostgreSQL ends that one's transaction after IDLE_SECONDS.
     """
     with transaction(study, lasting=False):
-        session = backend(study).scoped_session()
-        StudyModel.find_or_raise_by_id(study._study_id, session, for_update=True)
+        backend(study).lock_study(study._study_id)
         yield
 
 
@@ -156,9 +154,7 @@ def lock_trial(study: Study, trial_id: int) -> TrialState:
     To be done before anything of the trial is written: a row that two have written to cannot be
     locked by either.
     """
-    session = backend(study).scoped_session()
-    row: Any = TrialModel.find_or_raise_by_id(trial_id, session, for_update=True)
-    return TrialState(row.state)
+    return backend(study).lock_trial(trial_id)
 
 
 @contextmanager

@@ -96,6 +96,23 @@ def test_weights_come_from_the_seed_alone():
         np.testing.assert_array_equal(ours, theirs)
 
 
+@pytest.mark.parametrize("seed", [0, 3, 2**31 - 1])
+def test_kernels_are_as_keras_draws_them(seed):
+    """Each from a seed of its own, eagerly as in a compiled function."""
+    eager, compiled = build_network(ModelConfig()), build_network(ModelConfig())
+    initialise(eager, seed)
+    stream = keras.random.SeedGenerator(0)
+    compute = tf.function(lambda seed: initialise(compiled, seed, stream), autograph=False)
+    compute(tf.constant(seed, tf.int64))
+    for number, (one, two) in enumerate(
+        zip(eager.trainable_variables, compiled.trainable_variables, strict=True)
+    ):
+        np.testing.assert_array_equal(one, two)
+        if one.name == "kernel":
+            draw = keras.initializers.GlorotUniform(seed=(seed * 100 + number) % 2**32)
+            np.testing.assert_array_equal(one, draw(one.shape))
+
+
 @pytest.mark.parametrize("normalized", [False, True])
 def test_an_exported_model_loads_safely_and_predicts_the_same(tmp_path, normalized):
     config = ModelConfig(dropout=0.3, filters=(4, 4), dense_units=8, batch_normalization=normalized)

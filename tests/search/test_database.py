@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import time
 from collections import Counter
 from collections.abc import Iterable
+from datetime import datetime
 
 import optuna
 import pytest
@@ -12,7 +14,7 @@ import sqlalchemy
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import RDBStorage
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from search.storage import backend, open_storage, transaction
 
@@ -72,8 +74,59 @@ def test_trials_are_read_as_optuna_reads_them(url, study):
     assert len(another.trials) == 1
 
 
+def test_trials_are_written_as_optuna_writes_them(url, study, monkeypatch):
+    """Also where local time is not the database's: hours would be missing."""
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    try:
+        theirs = optuna.create_study(storage=RDBStorage(url), study_name="theirs")
+        began = datetime.now()
+        fill(study)
+        fill(theirs)
+        waiting = create_trial(state=TrialState.WAITING, system_attrs={"fixed_params": {"rate": 1}})
+        running = create_trial(state=TrialState.RUNNING, user_attrs={"arm": "a", "ordinal": 3})
+        complete = create_trial(
+            value=0.5,
+            params={"rate": 0.5},
+            distributions={"rate": SPACE["rate"]},
+            intermediate_values={1: 0.25},
+            user_attrs={"seed": 1},
+        )
+        for template in (waiting, running, complete, None):
+            for storage in (backend(study), RDBStorage(url)):
+                storage.create_new_trial(storage.get_study_id_from_name("s"), template)
+                storage.create_new_trial(storage.get_study_id_from_name("theirs"), template)
+        ours, others = study.trials, theirs.trials
+        for trial in (*ours, *others):
+            trial._trial_id = 0
+            times = trial.datetime_start, trial.datetime_complete
+            assert all(time is None or began <= time <= datetime.now() for time in times)
+            trial.datetime_start, trial.datetime_complete = (time is None for time in times)
+            trial.params = {**trial.params, **dict.fromkeys(trial.params.keys() & {*SPACE}, 0)}
+        assert facts(ours) == facts(others)
+        assert [trial.number for trial in ours] == list(range(15))
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
+def test_a_running_trial_is_heard_of(study):
+    ended, running = study.ask(), study.ask()
+    storage = backend(study)
+    for trial in (ended, running, running):
+        storage.record_heartbeat(trial._trial_id)
+    first = storage.heard(study._study_id)
+    assert first.keys() == {ended._trial_id, running._trial_id}
+    study.tell(ended, state=TrialState.FAIL)
+    time.sleep(1.1)  # SQLite's clock counts whole seconds
+    storage.record_heartbeat(running._trial_id)
+    again = storage.heard(study._study_id)
+    assert again.keys() == {running._trial_id}
+    assert again[running._trial_id] > first[running._trial_id]
+
+
 def test_many_trials_are_read_in_pieces(study, monkeypatch):
-    monkeypatch.setattr("search.database.AT_ONCE", 2)
+    monkeypatch.setattr("search.statements.AT_ONCE", 2)
     fill(study)
     assert [trial.number for trial in study.trials] == list(range(7))
     assert study.trials[2].params.keys() == SPACE.keys()
@@ -119,6 +172,11 @@ def test_a_trial_that_has_ended_takes_nothing_more(study):
         storage.set_trial_intermediate_value(trial._trial_id, 1, 0.5)
     with pytest.raises(UpdateFinishedTrialError):
         storage.set_trial_user_attrs(trial._trial_id, {"a": 1})
+    with pytest.raises(UpdateFinishedTrialError):
+        storage.set_trial_state_values(trial._trial_id, TrialState.FAIL)
+    with pytest.raises(UpdateFinishedTrialError):
+        storage._set_trial_param(trial._trial_id, "rate", 0.5, SPACE["rate"], SPACE["rate"])
+    assert study.trials[0].state == TrialState.COMPLETE
     assert study.trials[0].intermediate_values == study.trials[0].user_attrs == {}
 
 
