@@ -7,9 +7,11 @@ trial: that took more of a short trial's time than anything else. Tables and mea
 from __future__ import annotations
 
 import copy
+import threading
 from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 from optuna.distributions import (
@@ -26,14 +28,49 @@ from optuna.storages._rdb.models import (
 )
 from optuna.storages._rdb.storage import _create_scoped_session
 from optuna.trial import FrozenTrial, TrialState
-from sqlalchemy import Connection
-from sqlalchemy.orm import Session
+from sqlalchemy import Connection, Engine
+from sqlalchemy.orm import Session, scoped_session
 
 from search import statements as ask
 
 
 class Database(RDBStorage):
     """Optuna's storage, faster, and with a way to set several attributes at once."""
+
+    def __init__(self, url: str, **options: Any) -> None:
+        """Open the storage at `url`; for the options, and what is raised, see Optuna's."""
+        super().__init__(url, **options)
+        self._joined = threading.local()
+        self.scoped_session.remove()
+        self.scoped_session = scoped_session(self._session)  # type: ignore[arg-type]
+
+    def _session(self) -> Session:
+        """What Optuna's own methods ask through. They commit it, and close it, after each step;
+        the transaction that it joins goes on."""
+        joined = self._transaction()
+        if joined is None:
+            return Session(self.engine)
+        return Session(joined, join_transaction_mode="rollback_only")
+
+    def _transaction(self) -> Connection | None:
+        """The connection of the transaction that this thread is in."""
+        return getattr(self._joined, "connection", None)
+
+    @contextmanager
+    def transaction(self, lasting: bool) -> Iterator[None]:
+        """All that this thread asks within the block is one transaction; see
+        `search.storage.transaction`."""
+        self.remove_session()
+        try:
+            with self._engines[lasting].begin() as self._joined.connection:
+                yield
+        finally:
+            self.remove_session()
+            self._joined.connection = None
+
+    @cached_property
+    def _engines(self) -> dict[bool, Engine]:
+        return {on: self.engine.execution_options(lasting=on) for on in (False, True)}
 
     @contextmanager
     def _connected(self, lenient: bool = True) -> Iterator[Connection]:
@@ -42,9 +79,9 @@ class Database(RDBStorage):
         Within `search.storage.transaction` it is that one's connection. Else, if `lenient`, what
         another has written meanwhile is left as it is.
         """
-        bind = self.scoped_session().bind
-        if isinstance(bind, Connection):
-            yield bind
+        joined = self._transaction()
+        if joined is not None:
+            yield joined
             return
         with _create_scoped_session(self.scoped_session, lenient) as session:
             yield session.connection()

@@ -122,18 +122,11 @@ def transaction(study: Study, lasting: bool = True) -> Iterator[None]:
     wait for the disk: no death of a process undoes it, but a power cut may, whole, as long as no
     lasting one has come after it.
     """
-    storage = backend(study)
-    storage.remove_session()
     try:
-        with storage.engine.execution_options(lasting=lasting).begin() as connection:
-            # Optuna commits and closes its session after each step; the connection's transaction
-            # goes on.
-            storage.scoped_session(bind=connection, join_transaction_mode="rollback_only")
+        with backend(study).transaction(lasting):
             yield
     except SQLAlchemyError as error:
         raise StorageInternalError(str(error)) from error
-    finally:
-        storage.remove_session()
 
 
 @contextmanager
