@@ -92,7 +92,9 @@ def test_trials_are_written_as_optuna_writes_them(url, study, monkeypatch):
             intermediate_values={1: 0.25},
             user_attrs={"seed": 1},
         )
-        for template in (waiting, running, complete, None):
+        bare = create_trial(value=0.5)
+        reported = create_trial(state=TrialState.RUNNING, intermediate_values={1: 0.25})
+        for template in (waiting, running, complete, bare, reported, None):
             study._storage.create_new_trial(study._study_id, template)
             theirs._storage.create_new_trial(theirs._study_id, template)
         ours, others = study.trials, theirs.trials
@@ -103,7 +105,7 @@ def test_trials_are_written_as_optuna_writes_them(url, study, monkeypatch):
             trial.datetime_start, trial.datetime_complete = (time is None for time in times)
             trial.params = dict.fromkeys(trial.params, 0)  # drawn at random
         assert facts(ours) == facts(others)
-        assert [trial.number for trial in ours] == list(range(11))
+        assert [trial.number for trial in ours] == list(range(13))
     finally:
         monkeypatch.undo()
         time.tzset()
