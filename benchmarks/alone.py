@@ -18,10 +18,10 @@ import typer
 
 from benchmarks.lag import found, plain
 from benchmarks.standins.replay import quiet
-from fmnist_model.command_line import new_app, run
-from search.order import Order
-from search.preset import load_preset
-from search.runner import run_search
+from fmnist_model.utils.cli import new_app, run
+from search.execution.job import SearchJob
+from search.execution.runner import run_search
+from search.presets.preset import load_preset
 
 app = new_app("Measure what all the care costs a single worker.")
 
@@ -34,12 +34,12 @@ def main(
     data: Annotated[Path | None, typer.Option(help="The data.  [default: fetched]")] = None,
 ) -> None:
     """Print the time of our search beside that of Optuna alone."""
-    from fmnist_model.data import load_train, split
-    from fmnist_model.training import Engine
+    from fmnist_model.dataset.fashion_mnist import load_train, split
+    from fmnist_model.tensorflow_engine.engine import TensorFlowEngine
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     preset = load_preset(study)
-    engine = Engine(*split(load_train(data, print), preset.data.limit))
+    engine = TensorFlowEngine(*split(load_train(data, print), preset.data.limit))
     plain(preset, 0, trials, engine)  # compiles the programs
     ratios = []
     for seed in range(rounds):
@@ -47,7 +47,7 @@ def main(
             url = f"sqlite:///{directory}/studies.db"
             started = time.perf_counter()
             ours = run_search(
-                Order(preset, study, url, trials, seed), quiet(), load=lambda *_: engine
+                SearchJob(preset, study, url, trials, seed), quiet(), load=lambda *_: engine
             )
             between = time.perf_counter()
             alone = plain(preset, seed, trials, engine)

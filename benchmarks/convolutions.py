@@ -22,10 +22,10 @@ import typer
 from rich.console import Console
 
 from benchmarks.tools.record import RESULTS, save_rows, spread, table
-from fmnist_model import backend
-from fmnist_model.command_line import new_app, run
 from fmnist_model.config import ModelConfig, TrainConfig
-from fmnist_model.data import load_train, split
+from fmnist_model.dataset.fashion_mnist import load_train, split
+from fmnist_model.jax_engine import backend
+from fmnist_model.utils.cli import new_app, run
 
 LAYERS = {"conv1": (28, 1, 32), "conv2": (13, 32, 64)}
 """Side and channels of what comes in, and filters; the first layer's images have no gradient."""
@@ -68,7 +68,7 @@ def _forward(way: str) -> Callable[[Any, Any], Any]:
     import jax
     from jax import lax
 
-    from fmnist_model.layers import matrix_convolution
+    from fmnist_model.jax_engine.layers import matrix_convolution
 
     def ordinary(images: Any, kernel: Any) -> Any:
         return lax.conv_general_dilated(
@@ -108,12 +108,12 @@ def steps(slots: int, batch: int, precision: str) -> dict[tuple[str, str], Call]
     import numpy as np
     from jax import lax
 
-    from fmnist_model.lockstep import Lockstep
-    from fmnist_model.slots import Controls
+    from fmnist_model.jax_engine.state import Controls
+    from fmnist_model.jax_engine.train_step import VmappedTrainer
 
     train, validation = split(load_train(), STEPS * batch)
     model = ModelConfig(activation="relu", dropout=0.25)
-    lockstep = Lockstep(model, batch, precision, train, validation, slots, ["relu"], "matrix")
+    lockstep = VmappedTrainer(model, batch, precision, train, validation, slots, ["relu"], "matrix")
     weights, orders = lockstep.blank()
     for slot in range(slots):
         weights = lockstep.filled(weights, slot, model, TrainConfig(seed=slot))
@@ -209,7 +209,7 @@ def main(
     backend.use_jax()
     import jax
 
-    from fmnist_model.device import jax_device_name
+    from fmnist_model.utils.device import jax_device_name
 
     console = Console(width=110)
     settings = {"device": jax_device_name(), "batch": batch, "precision": precision}

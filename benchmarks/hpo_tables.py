@@ -23,8 +23,8 @@ from rich.progress import Progress
 
 from benchmarks.replay_search import SAMPLERS, interval, make_sampler
 from benchmarks.tools.record import RESULTS, load_rows, save_rows, table
-from fmnist_model.command_line import new_app, run
-from fmnist_model.errors import UserError
+from fmnist_model.utils.cli import new_app, run
+from fmnist_model.utils.errors import UserError
 
 TABLES = {
     "protein_structure": 0.2722,

@@ -27,14 +27,14 @@ from rich.table import Table
 from scipy.stats import t as student
 
 from benchmarks.standins.stored import PRESET, Stored
-from fmnist_model.command_line import new_app, run
-from fmnist_model.results import EpochMetrics
-from search.objective import Trains
-from search.preset import Preset, parse_preset
-from search.pruning import make_pruner
-from search.sampling import make_sampler, trial_seeds
-from search.space import configurations, suggest
-from search.trials import ORDINAL, best_trials
+from fmnist_model.training.results import EpochMetrics
+from fmnist_model.utils.cli import new_app, run
+from search.algorithms.pruners import make_pruner
+from search.algorithms.samplers import make_sampler, trial_seeds
+from search.execution.objective import SequentialEngine
+from search.presets.preset import Preset, parse_preset
+from search.presets.search_space import configurations, suggest
+from search.study.trials import ORDINAL, best_trials
 
 app = new_app("Measure what a lag costs in what is found.")
 
@@ -47,7 +47,7 @@ class Found(NamedTuple):
     epochs: int
 
 
-def plain(preset: Preset, seed: int, trials: int, engine: Trains) -> Study:
+def plain(preset: Preset, seed: int, trials: int, engine: SequentialEngine) -> Study:
     """A study in memory with so many trials, one after the other, each with its lag."""
     study = optuna.create_study(direction="maximize", pruner=make_pruner(preset))
     for place in range(trials):
@@ -66,7 +66,7 @@ def _best(trials: Sequence[FrozenTrial]) -> float:
     return next((trial.value or 0.0 for trial in best_trials(trials, 1)), 0.0)
 
 
-def _try(study: Study, preset: Preset, seed: int, place: int, engine: Trains) -> None:
+def _try(study: Study, preset: Preset, seed: int, place: int, engine: SequentialEngine) -> None:
     queued = create_trial(state=TrialState.RUNNING, user_attrs={ORDINAL: place})
     study.sampler = make_sampler(preset, seed, place)
     trial = Trial(study, study._storage.create_new_trial(study._study_id, queued))

@@ -30,9 +30,9 @@ from benchmarks.tools.flops import training_flops
 from benchmarks.tools.isolated import Isolated
 from benchmarks.tools.record import RESULTS, load_rows, save_rows, spread, table
 from benchmarks.tools.slot_parts import Setting
-from fmnist_model.command_line import new_app, run
 from fmnist_model.config import ModelConfig
-from fmnist_model.errors import UserError
+from fmnist_model.utils.cli import new_app, run
+from fmnist_model.utils.errors import UserError
 
 CONVOLUTIONS = ("matrix", "grouped")
 FULL_IMAGES, FULL_TRIALS = 48_000, 50

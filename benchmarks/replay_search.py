@@ -33,8 +33,8 @@ from rich.progress import Progress
 from benchmarks.curves.lookup import Curves, accuracies, stop
 from benchmarks.curves.table import STORED
 from benchmarks.tools.record import RESULTS, load_rows, save_rows, table
-from fmnist_model.command_line import new_app, run
-from fmnist_model.errors import UserError
+from fmnist_model.utils.cli import new_app, run
+from fmnist_model.utils.errors import UserError
 
 BUDGETS = (25, 50, 100, 150, 200, 300)
 """Epochs trained, at which regret is noted."""
@@ -82,7 +82,7 @@ PRUNERS: dict[str, Callable[[int], BasePruner]] = {
     "hyperband 4, whole study": lambda epochs: Until(_hyperband(4, epochs), epochs),
 }
 """By the epochs of a whole run. Where Optuna sees that it is Hyperband, it shows the sampler the
-trials of one bracket alone; "whole study" hides it, as `search.pruning` does."""
+trials of one bracket alone; "whole study" hides it, as `search.algorithms.pruners` does."""
 
 
 SAMPLERS: dict[str, Callable[[int], BaseSampler]] = {

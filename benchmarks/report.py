@@ -27,12 +27,12 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from rich.console import Console
 
 from benchmarks.tools.record import print_goal, spread, table
-from fmnist_model.command_line import new_app, run
-from fmnist_model.errors import UserError
-from search.defaults import DEFAULT_URL
-from search.preset import Preset, load_preset
-from search.space import distributions
-from search.storage import open_storage
+from fmnist_model.utils.cli import new_app, run
+from fmnist_model.utils.errors import UserError
+from search.presets.defaults import DEFAULT_URL
+from search.presets.preset import Preset, load_preset
+from search.presets.search_space import distributions
+from search.storage.connection import open_storage
 
 ROOT = Path(__file__).parent.parent
 GOAL_SECONDS = 15

@@ -40,11 +40,11 @@ from benchmarks.standins.grown import asking, costs, grown
 from benchmarks.standins.stored import PRESET
 from benchmarks.tools import postgres
 from benchmarks.tools.record import RESULTS, append_line, machine, whole_lines
-from fmnist_model.command_line import new_app, run
-from fmnist_model.errors import UserError
-from search.preset import Preset, load_preset
-from search.storage import open_storage, shown
-from search.study import open_study
+from fmnist_model.utils.cli import new_app, run
+from fmnist_model.utils.errors import UserError
+from search.presets.preset import Preset, load_preset
+from search.storage.connection import open_storage, without_password
+from search.study.study import open_study
 
 SECONDS = 0.5
 THREADS = 32
@@ -266,7 +266,7 @@ def main(
         Path("studies").mkdir()
         for each in storage:
             with _database(each) as url:
-                database = shown(url) if url == each else each
+                database = without_password(url) if url == each else each
                 print(f"\n{database}; commits and ms are of one trial, reports' as median and 95 %")
                 measurement = Measurement(kept, database, url)
                 measurement.crews(_numbers(workers), settings)

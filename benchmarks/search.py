@@ -24,8 +24,8 @@ from benchmarks.peers.arms import ARMS, retrained
 from benchmarks.peers.question import Question
 from benchmarks.tools.isolated import Isolated
 from benchmarks.tools.record import RESULTS, load_rows, print_goal, save_rows, spread, table
-from fmnist_model.command_line import new_app, run
 from fmnist_model.config import TrainConfig
+from fmnist_model.utils.cli import new_app, run
 
 OURS, PLAIN, *PEERS, TOP_FEW, OURS_BY_TWO = ARMS
 LEVELS = (0.7, 0.75, 0.8, 0.82, 0.84, 0.86)
@@ -181,7 +181,7 @@ def main(
 ) -> None:
     """Measure whole searches beside what people use."""
     from benchmarks.peers.figure import draw
-    from search.preset import load_preset
+    from search.presets.preset import load_preset
 
     console = Console(width=130)
     usual = TrainConfig(**load_preset(preset).train).batch_size

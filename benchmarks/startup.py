@@ -25,7 +25,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from benchmarks.tools.record import RESULTS, load_rows, print_goal, save_rows, spread, table
-from fmnist_model.command_line import new_app, run
+from fmnist_model.utils.cli import new_app, run
 
 ROOT = Path(__file__).parent.parent
 GOAL_SECONDS = 1.0

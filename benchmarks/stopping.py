@@ -24,11 +24,11 @@ from rich.progress import track
 from benchmarks.lag import interval, plain
 from benchmarks.standins.stored import PRESET, Stored
 from benchmarks.tools.record import table
-from fmnist_model.command_line import new_app, run
 from fmnist_model.config import ModelConfig, TrainConfig
-from search.preset import parse_preset
-from search.stopping import ENOUGH, NEXT, outlook
-from search.trials import best_trials
+from fmnist_model.utils.cli import new_app, run
+from search.algorithms.terminator import LOOK_AHEAD_TRIALS, MIN_TRIALS, expected_gain
+from search.presets.preset import parse_preset
+from search.study.trials import best_trials
 
 IMAGES = 12_000
 
@@ -64,8 +64,8 @@ def looks(trials: Sequence[FrozenTrial]) -> list[Look]:
     """What the rule said after each trial from the first time on that it says anything."""
     return [
         Look(count, _best(trials[:count]), seen.expected)
-        for count in range(ENOUGH, len(trials) + 1)
-        if (seen := outlook(trials[:count], count)) is not None
+        for count in range(MIN_TRIALS, len(trials) + 1)
+        if (seen := expected_gain(trials[:count], count)) is not None
     ]
 
 
@@ -76,7 +76,9 @@ def _best(trials: Sequence[FrozenTrial]) -> float:
 @app.command()
 def main(
     seeds: Annotated[int, typer.Option(help="Searches with each pruner.")] = 100,
-    trials: Annotated[int, typer.Option(min=ENOUGH + NEXT, help="Of each search.")] = 150,
+    trials: Annotated[
+        int, typer.Option(min=MIN_TRIALS + LOOK_AHEAD_TRIALS, help="Of each search.")
+    ] = 150,
     sampler: Annotated[str, typer.Option(help="The preset's sampler.")] = "tpe",
     below: Annotated[str, typer.Option(help="Thresholds, with commas.")] = "0.0003,0.001,0.003",
 ) -> None:
@@ -101,11 +103,13 @@ def show(
     pairs = [
         (now.expected, later.best - now.best)
         for search in searches
-        for now, later in zip(search, search[NEXT:], strict=False)
+        for now, later in zip(search, search[LOOK_AHEAD_TRIALS:], strict=False)
     ]
     expected, real = np.mean(pairs, axis=0)
     console.print(title)
-    console.print(f"the next {NEXT} were expected to add {expected:.4f}, and added {real:.4f}")
+    console.print(
+        f"the next {LOOK_AHEAD_TRIALS} were expected to add {expected:.4f}, and added {real:.4f}"
+    )
     made = table("", "stop when below", "stopped", "after trials", "next ten", "lost")
     for threshold in thresholds:
         stops = [stopped for each in searches if (stopped := stop(each, threshold)) is not None]
@@ -117,9 +121,13 @@ def show(
 
 def stop(search: Sequence[Look], threshold: float) -> Stop | None:
     """Where a search stops; None where it does not, or too late to see ten more trials."""
-    for at, now in enumerate(search[:-NEXT]):
+    for at, now in enumerate(search[:-LOOK_AHEAD_TRIALS]):
         if now.expected < threshold:
-            return Stop(now.trials, search[at + NEXT].best - now.best, search[-1].best - now.best)
+            return Stop(
+                now.trials,
+                search[at + LOOK_AHEAD_TRIALS].best - now.best,
+                search[-1].best - now.best,
+            )
     return None
 
 

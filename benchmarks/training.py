@@ -24,9 +24,9 @@ from rich.progress import Progress
 from benchmarks.tools.flops import training_flops
 from benchmarks.tools.isolated import Isolated
 from benchmarks.tools.record import RESULTS, load_rows, print_goal, save_rows, spread, table
-from fmnist_model.command_line import new_app, run
 from fmnist_model.config import Architecture, ModelConfig, TrainConfig
-from fmnist_model.data import Images, load_train, split
+from fmnist_model.dataset.fashion_mnist import Images, load_train, split
+from fmnist_model.utils.cli import new_app, run
 
 CELLS: tuple[tuple[Architecture, int], ...] = (
     ("cnn", 1000),
@@ -65,9 +65,9 @@ def ours(precision: str, limit: int, architecture: Architecture, batch: int) -> 
 
 @cache
 def _engine(limit: int) -> Any:
-    from fmnist_model.training import Engine
+    from fmnist_model.tensorflow_engine.engine import TensorFlowEngine
 
-    return Engine(images(limit))
+    return TensorFlowEngine(images(limit))
 
 
 def keras_fit(precision: str, limit: int, architecture: Architecture, batch: int) -> float:
@@ -83,7 +83,7 @@ def _compiled(precision: str, limit: int, architecture: Architecture) -> Any:
     import keras
     import numpy as np
 
-    from fmnist_model.network import build_network
+    from fmnist_model.network.build import build_network
 
     model = build_network(network(architecture), precision)
     model.compile(

@@ -26,8 +26,8 @@ from rich.progress import Progress
 
 from benchmarks.tools.isolated import Isolated
 from benchmarks.tools.record import RESULTS, load_rows, print_goal, save_rows, spread, table
-from fmnist_model.command_line import new_app, run
-from search.preset import Preset, load_preset
+from fmnist_model.utils.cli import new_app, run
+from search.presets.preset import Preset, load_preset
 
 if TYPE_CHECKING:
     from benchmarks.tools.stopwatch import Stopwatch
@@ -57,18 +57,18 @@ def ours(count: int, file: str) -> list[Row]:
     from optuna.trial import Trial
 
     from benchmarks.standins.replay import quiet
-    from search.claims import Claims
-    from search.order import Order
-    from search.runner import run_search
-    from search.storage import open_storage
-    from search.study import open_study
+    from search.execution.job import SearchJob
+    from search.execution.runner import run_search
+    from search.execution.trial_queue import TrialQueue
+    from search.storage.connection import open_storage
+    from search.study.study import open_study
 
     url = f"sqlite:///{file}"
     study = open_study(open_storage(url), "ours", preset(), seed=0)
-    watch, claim = _watched(), Claims.next
+    watch, claim = _watched(), TrialQueue.next
     rows: list[Row] = []
 
-    def next_one(claims: Claims) -> Any:
+    def next_one(claims: TrialQueue) -> Any:
         """Claim a trial; that is where the one before has ended and the next one begins."""
         now, parts = time.perf_counter(), watch.lap()
         if rows:
@@ -78,12 +78,12 @@ def ours(count: int, file: str) -> list[Row]:
             rows.append({"trial": claimed.number, "began": now})
         return claimed
 
-    Claims.next = next_one  # type: ignore[method-assign, assignment]
+    TrialQueue.next = next_one  # type: ignore[method-assign, assignment]
     try:
-        order = Order(preset(), "ours", url, len(study.trials) + count, seed=0)
+        order = SearchJob(preset(), "ours", url, len(study.trials) + count, seed=0)
         run_search(order, quiet(), load=lambda *_: _engine())
     finally:
-        Claims.next = claim  # type: ignore[method-assign]
+        TrialQueue.next = claim  # type: ignore[method-assign]
     trials = study.get_trials(deepcopy=False)
     for row in rows:
         row["network"] = _network(trials[row["trial"]].params)
@@ -107,10 +107,10 @@ def _network(params: dict[str, Any]) -> str:
 
 @cache
 def _engine() -> Any:
-    from fmnist_model.data import load_train, split
-    from fmnist_model.training import Engine
+    from fmnist_model.dataset.fashion_mnist import load_train, split
+    from fmnist_model.tensorflow_engine.engine import TensorFlowEngine
 
-    return Engine(*split(load_train(), IMAGES))
+    return TensorFlowEngine(*split(load_train(), IMAGES))
 
 
 @cache
@@ -120,18 +120,18 @@ def _watched() -> Stopwatch:
     from sqlalchemy.engine import Transaction
 
     from benchmarks.tools.stopwatch import Stopwatch
-    from fmnist_model.program import Program
-    from search.claims import Claims
-    from search.database import Database
-    from search.pruning import KillProofPruner
-    from search.sampling import KillProofSampler
+    from fmnist_model.tensorflow_engine.program import TrainingProgram
+    from search.algorithms.pruners import KillProofPruner
+    from search.algorithms.samplers import KillProofSampler
+    from search.execution.trial_queue import TrialQueue
+    from search.storage.rdb import FastRDBStorage
 
     watch = Stopwatch()
-    watch.watch(Claims, "next", "claim")
+    watch.watch(TrialQueue, "next", "claim")
     watch.watch_all(KillProofSampler, "sample")
     watch.watch_all(KillProofPruner, "prune")
     watch.watch_all(RDBStorage, "database")
-    watch.watch_all(Database, "database")
+    watch.watch_all(FastRDBStorage, "database")
     watch.watch(Transaction, "commit", "commit")
     for method, part in (
         ("reset", "initialise"),
@@ -141,7 +141,7 @@ def _watched() -> Stopwatch:
         ("vital_signs", "vital signs"),
         ("census", "look"),
     ):
-        watch.watch(Program, method, part)
+        watch.watch(TrainingProgram, method, part)
     return watch
 
 
@@ -151,8 +151,8 @@ def usual(count: int, file: str) -> list[Row]:
 
     from benchmarks.peers.fit import Prune, arrays, fit
     from benchmarks.peers.step_times import StepTimes
-    from fmnist_model.data import load_train, split
-    from search.space import configurations, suggest
+    from fmnist_model.dataset.fashion_mnist import load_train, split
+    from search.presets.search_space import configurations, suggest
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     study = optuna.create_study(
@@ -253,7 +253,7 @@ def show(console: Console, rows: list[Row]) -> None:
 @app.command()
 def main(trials: Annotated[int, typer.Option(min=8, help="Of each arm.")] = 200) -> None:
     """Measure what a trial costs beside its training steps."""
-    from fmnist_model.data import load_train
+    from fmnist_model.dataset.fashion_mnist import load_train
 
     console = Console(width=110)
     load_train()  # fetched and decoded once, here

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from fmnist_model.command_line import new_app, run
-from fmnist_model.errors import UserError, validation_sentence
+from fmnist_model.utils.cli import new_app, run
+from fmnist_model.utils.errors import UserError, validation_sentence
 
 app = new_app("Get the data, train a configuration, judge one on the test set, explain a loss.")
 
@@ -25,7 +25,7 @@ def _say(message: str) -> None:
 @app.command()
 def data(data: DataOption = None) -> None:
     """Fetch Fashion-MNIST if it is not there, check it, and say what it is."""
-    from fmnist_model.data import load_train, split
+    from fmnist_model.dataset.fashion_mnist import load_train, split
 
     images = load_train(data, _say)
     train, validation = split(images)
@@ -52,14 +52,14 @@ def train(
 ) -> None:
     """Train one configuration on the training images and say how it went."""
     model, settings = _configurations(locals())
-    from fmnist_model.data import load_train, split
-    from fmnist_model.quiet import native_log_hidden
+    from fmnist_model.dataset.fashion_mnist import load_train, split
+    from fmnist_model.utils.native_log import native_log_hidden
 
     images = split(load_train(data, _say), limit)
     with native_log_hidden():
-        from fmnist_model.training import Engine
+        from fmnist_model.tensorflow_engine.engine import TensorFlowEngine
 
-        engine = Engine(*images)
+        engine = TensorFlowEngine(*images)
 
     def report(metrics: Any) -> bool:
         print(
@@ -103,12 +103,12 @@ def evaluate(
     from rich.console import Console
     from rich.progress import Progress
 
-    from fmnist_model.configuration import read_configuration
-    from fmnist_model.evaluation import evaluate as judge
-    from fmnist_model.summary import print_evaluation
+    from fmnist_model.evaluation.exported_config import read_exported_config
+    from fmnist_model.evaluation.final_evaluation import evaluate as judge
+    from fmnist_model.evaluation.summary import print_evaluation
 
     console = Console()
-    epochs = read_configuration(configuration).train.epochs
+    epochs = read_exported_config(configuration).train.epochs
     try:
         with Progress(console=console, disable=not console.is_terminal) as progress:
             task = progress.add_task("retraining", total=seeds * epochs)
@@ -133,7 +133,7 @@ def explain(
     loss: Annotated[float, typer.Argument(help="A loss that stays the same, such as 11.0572.")],
 ) -> None:
     """Say which state of a classifier of ten classes gives a constant loss."""
-    from fmnist_model.explain import explain as explained
+    from fmnist_model.diagnosis.frozen_loss import explain as explained
 
     print(explained(loss))
 
@@ -146,9 +146,9 @@ def predict(
     ),
 ) -> None:
     """Say what is on your own images, with the probability of each class."""
-    from fmnist_model.data import CLASS_NAMES
-    from fmnist_model.predict import predict as classify
-    from fmnist_model.predict import prepare
+    from fmnist_model.dataset.fashion_mnist import CLASS_NAMES
+    from fmnist_model.evaluation.prediction import predict as classify
+    from fmnist_model.evaluation.prediction import prepare
 
     prepared = [prepare(path) for path in images]
     for path, image, chances in zip(images, prepared, classify(model, prepared), strict=True):

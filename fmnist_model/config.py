@@ -43,7 +43,7 @@ class Frozen(BaseModel):
 
 
 class ModelConfig(Frozen):
-    """A network: what `fmnist_model.network.build_network` needs, and nothing else.
+    """A network: what `fmnist_model.network.build.build_network` needs, and nothing else.
 
     `filters`, `kernel_size` and `dense_units` default to those of the architecture; a single
     number of dense units means one dense layer. With `padding` "same" convolutions keep the size

@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from fmnist_model.command_line import new_app, run
-from search.defaults import DEFAULT_URL
+from fmnist_model.utils.cli import new_app, run
+from search.presets.defaults import DEFAULT_URL
 
 if TYPE_CHECKING:
     from optuna.study import Study
 
-    from search.order import Order
-    from search.pool import Crew
-    from search.progress import Progress
-    from search.worker import Load
+    from search.console.progress import Progress
+    from search.execution.job import SearchJob
+    from search.execution.local_pool import WorkerSpec
+    from search.execution.worker import EngineLoader
 
 app = new_app("Search hyperparameters, look at how a study stands, export its best configuration.")
 
@@ -93,21 +93,26 @@ def run_command(
     gpus: Annotated[float, typer.Option(min=0, help="GPUs of each worker on Ray.")] = 0,
 ) -> None:
     """Search until the study has enough finished trials; run again to go on."""
-    from search.engines import chosen_engine, loader
-    from search.order import Order
-    from search.pool import Crew, thread_settings, threads_each, worker_command
-    from search.preset import load_preset, study_name
-    from search.progress import Progress, closing, next_steps
-    from search.stopping import checked
+    from search.algorithms.terminator import check_stop_when
+    from search.console.progress import Progress, print_end, print_next_steps
+    from search.execution.engines import chosen_engine, loader
+    from search.execution.job import SearchJob
+    from search.execution.local_pool import (
+        WorkerSpec,
+        thread_settings,
+        threads_each,
+        worker_command,
+    )
+    from search.presets.preset import load_preset, study_name
 
-    order = Order(
+    order = SearchJob(
         load_preset(study),
         study_name(study, name),
         storage,
         trials,
         seed,
         data,
-        stop_when=checked(stop_when),
+        stop_when=check_stop_when(stop_when),
     )
     chosen = chosen_engine(engine, order.preset, alone=workers == 1 and launcher == "local")
     load = loader(chosen, slots)
@@ -116,20 +121,20 @@ def run_command(
         each = max(1, int(cpus)) if launcher == "ray" else threads_each(workers)
         settings = thread_settings(threads or each) | {"STORAGE": storage}
         command = worker_command(order, study, chosen, slots)
-        crew = Crew(command, workers, settings, launcher, cpus, gpus)
+        crew = WorkerSpec(command, workers, settings, launcher, cpus, gpus)
     elif threads is not None:
         os.environ.update(thread_settings(threads))
     progress = Progress()
     started = time.monotonic()
     found = _searched(order, progress, crew, load)
-    closing(progress.console, found, time.monotonic() - started)
+    print_end(progress.console, found, time.monotonic() - started)
     given: dict[str, object] = {"STUDY": study, "NAME": name, "STORAGE": storage, "DATA": data}
     given |= {"ENGINE": engine, "SLOTS": slots, "WORKERS": workers, "THREADS": threads}
     given["LAUNCHER"] = launcher
     if launcher == "ray":
         given |= {"CPUS_PER_WORKER": cpus, "GPUS_PER_WORKER": gpus}
         given |= {"RAY_ADDRESS": os.environ.get("RAY_ADDRESS")}
-    next_steps(progress.console, found, given)
+    print_next_steps(progress.console, found, given)
 
 
 @app.command()
@@ -146,21 +151,25 @@ def worker(
     parent: Annotated[int | None, typer.Option(hidden=True)] = None,
 ) -> None:
     """Work on a study beside other workers, here or elsewhere, until it has enough trials."""
-    from search.engines import chosen_engine, loader
-    from search.order import Order
-    from search.preset import load_preset, study_name
-    from search.progress import Progress
-    from search.stopping import checked
+    from search.algorithms.terminator import check_stop_when
+    from search.console.progress import Progress
+    from search.execution.engines import chosen_engine, loader
+    from search.execution.job import SearchJob
+    from search.presets.preset import load_preset, study_name
 
-    preset, gain = load_preset(study), checked(stop_when)
-    order = Order(preset, study_name(study, name), storage, trials, seed, data, True, parent, gain)
+    preset, gain = load_preset(study), check_stop_when(stop_when)
+    order = SearchJob(
+        preset, study_name(study, name), storage, trials, seed, data, True, parent, gain
+    )
     chosen = chosen_engine(engine, preset, alone=True)
     _searched(order, Progress(), None, loader(chosen, slots))
 
 
-def _searched(order: Order, progress: Progress, crew: Crew | None, load: Load) -> Study:
+def _searched(
+    order: SearchJob, progress: Progress, crew: WorkerSpec | None, load: EngineLoader
+) -> Study:
     """Search; an interrupt is told of in a line and is the exit code 130."""
-    from search.runner import run_search
+    from search.execution.runner import run_search
 
     try:
         return run_search(order, progress, crew, load)
@@ -182,8 +191,8 @@ def status(
     """Say how a study stands, without touching it."""
     from rich.console import Console
 
-    from search.preset import study_name
-    from search.progress import next_steps, print_status
+    from search.console.progress import print_next_steps, print_status
+    from search.presets.preset import study_name
 
     with _opened(study_name(study, name), storage) as found:
         trials = found.get_trials(deepcopy=False)
@@ -192,16 +201,16 @@ def status(
             return
         console = Console()
         print_status(console, found)
-        next_steps(console, found, {"STUDY": study, "NAME": name, "STORAGE": storage})
+        print_next_steps(console, found, {"STUDY": study, "NAME": name, "STORAGE": storage})
 
 
 def _status(study: Any, trials: list[Any]) -> dict[str, Any]:
     from dataclasses import asdict
 
-    from search.stopping import STOPPED
-    from search.trials import best_trials, tally
+    from search.algorithms.terminator import STOPPED
+    from search.study.trials import best_trials, count_trials
 
-    counts = tally(trials)
+    counts = count_trials(trials)
     best = best_trials(trials, 1)
     return {
         "study": study.study_name,
@@ -229,13 +238,13 @@ def export(
     ] = None,
 ) -> None:
     """Write the best configuration to studies/results/<study>/best.toml."""
-    from search.export import export as write
-    from search.hints import make
-    from search.preset import study_name
+    from search.console.next_commands import make_command
+    from search.presets.preset import study_name
+    from search.study.best_config import export as write
 
     with _opened(study_name(study, name), storage) as found:
         path = write(found, storage, trial)
-    print(f"{path} written; next: {make('evaluate', {'STUDY': study, 'NAME': name})}")
+    print(f"{path} written; next: {make_command('evaluate', {'STUDY': study, 'NAME': name})}")
 
 
 @app.command()
@@ -246,23 +255,23 @@ def copy(
     name: NameOption = None,
 ) -> None:
     """Copy a study from one database to another, and verify it."""
-    from search.copy import copy_study
-    from search.hints import make, unsaid
-    from search.preset import study_name
+    from search.console.next_commands import hidden_note, make_command
+    from search.presets.preset import study_name
+    from search.study.migrate import copy_study
 
     done = copy_study(source, target, study_name(study, name))
     print(f"{done.study}: {done.trials} trials copied to {done.target} and verified")
     given = {"STUDY": study, "NAME": name, "STORAGE": target}
-    print(f"next{unsaid(given)}: {make('search', given)}")
+    print(f"next{hidden_note(given)}: {make_command('search', given)}")
 
 
 @contextmanager
 def _opened(name: str, storage: str) -> Iterator[Study]:
     """A study that is only looked at; what its database raises meanwhile is one sentence."""
-    from search.storage import faults_explained, open_read_only
-    from search.study import load_study
+    from search.storage.connection import open_read_only, storage_errors_explained
+    from search.study.study import load_study
 
-    with faults_explained(storage):
+    with storage_errors_explained(storage):
         yield load_study(open_read_only(storage), storage, name)
 
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import optuna
 
-from fmnist_model import callback
+from fmnist_model.diagnosis import keras_callback
 
 
-class StuckRunCallback(callback.StuckRunCallback):
-    """`fmnist_model.callback.StuckRunCallback` that prunes an Optuna trial.
+class StuckRunCallback(keras_callback.StuckRunCallback):
+    """`fmnist_model.diagnosis.keras_callback.StuckRunCallback` that prunes an Optuna trial.
 
     The trial gets the attributes `stop_reason` (stuck | diverged) and `diagnosis`, as those of a
     search here have, and optuna.TrialPruned is raised. Without a trial, `fit` is ended.

@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from fmnist_model.command_line import new_app, run
-from search.defaults import DEFAULT_URL
+from fmnist_model.utils.cli import new_app, run
+from search.presets.defaults import DEFAULT_URL
 
 app = new_app("Look at what the searches found.")
 
@@ -34,8 +34,8 @@ def report(
     copies: Annotated[bool, typer.Option(help="Also write the figures one by one.")] = True,
 ) -> None:
     """Write a study's report.html, its figures, and its trials as CSV and Parquet."""
-    from search.preset import study_name
-    from studies.report import write_report
+    from search.presets.preset import study_name
+    from studies.report.write import write_report
 
     given = {"STUDY": study, "NAME": name, "STORAGE": storage}
     written = write_report(study_name(study, name), storage, _say, copies, given)
@@ -62,8 +62,8 @@ def paper(
     ] = False,
 ) -> None:
     """Train the paper's arms, judge them, and write paper.html; run again to go on."""
-    from studies.comparing import compare
-    from studies.paper import write_paper
+    from studies.paper.run import compare
+    from studies.paper.write import write_paper
 
     try:
         if not draw_only:
@@ -85,7 +85,7 @@ def dashboard(
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
 ) -> None:
     """Serve optuna-dashboard for the storage, to this machine alone."""
-    from studies.dashboard import serve
+    from studies.dashboard.server import serve
 
     try:
         serve(storage, port, _say, host)

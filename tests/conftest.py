@@ -25,7 +25,7 @@ Command = Callable[..., "subprocess.CompletedProcess[str]"]
 @pytest.fixture(scope="session")
 def everything():
     """The 60,000 real training images, fetched if they are not there."""
-    from fmnist_model.data import load_train
+    from fmnist_model.dataset.fashion_mnist import load_train
 
     return load_train(None, print)
 
@@ -33,7 +33,7 @@ def everything():
 @pytest.fixture(scope="session")
 def few(everything):
     """2,000 training and 500 validation images."""
-    from fmnist_model.data import split
+    from fmnist_model.dataset.fashion_mnist import split
 
     return split(everything, 2000)
 
@@ -41,9 +41,9 @@ def few(everything):
 @pytest.fixture(scope="session")
 def engine(few):
     """An engine on few images, whose programs the tests share as trials do."""
-    from fmnist_model.training import Engine
+    from fmnist_model.tensorflow_engine.engine import TensorFlowEngine
 
-    return Engine(*few)
+    return TensorFlowEngine(*few)
 
 
 @pytest.fixture(scope="session")

@@ -45,13 +45,19 @@ def test_imports_go_one_way(path):
 
 def test_only_the_final_evaluation_opens_the_test_set():
     users = {p.relative_to(ROOT) for p in SOURCES if re.search(r"\bload_test\b", p.read_text())}
-    assert users == {Path("fmnist_model/data.py"), Path("fmnist_model/evaluation.py")}
+    assert users == {
+        Path("fmnist_model/dataset/fashion_mnist.py"),
+        Path("fmnist_model/evaluation/final_evaluation.py"),
+    }
     readers = {p.relative_to(ROOT) for p in SOURCES if "t10k" in p.read_text()}
-    assert readers == {Path("fmnist_model/data.py"), Path("fmnist_model/download.py")}
+    assert readers == {
+        Path("fmnist_model/dataset/fashion_mnist.py"),
+        Path("fmnist_model/dataset/download.py"),
+    }
 
 
 def test_only_command_lines_print_or_exit():
-    allowed = {"__main__.py", "command_line.py", "progress.py"}
+    allowed = {"__main__.py", "cli.py", "progress.py"}
     for path in SOURCES:
         calls = {
             ast.unparse(node.func)
@@ -107,13 +113,24 @@ def test_the_gpu_extra_is_installed_where_nvidia_smi_answers(tmp_path, smi, want
     assert f"-c requirements.lock -e {wanted}" in planned
 
 
-def test_the_readme_names_every_target_and_file():
+def test_the_readme_names_every_target():
     readme = (ROOT / "README.md").read_text()
     for target in targets():
         assert f"make {target}" in readme or target in ("help", "clean", "lock"), target
-    for path in [*SOURCES, *(ROOT / "studies").glob("*.toml"), *(ROOT / "benchmarks").glob("*.py")]:
-        if path.name != "__init__.py":
-            assert path.name in readme, path
+
+
+def test_the_architecture_page_names_every_file():
+    """Under the heading of its folder."""
+    page = (ROOT / "docs/architecture.md").read_text()
+    for path in [*SOURCES, *(ROOT / "studies").glob("*.toml")]:
+        if path.name == "__init__.py":
+            continue
+        folder = path.parent.relative_to(ROOT)
+        if len(folder.parts) == 1:
+            assert f"`{path.relative_to(ROOT)}`" in page, path
+        else:
+            section = page.split(f"### {folder}/\n")[1].split("\n## ")[0].split("\n### ")[0]
+            assert f"`{path.name}`" in section, path
 
 
 def test_the_lock_covers_the_dependencies():

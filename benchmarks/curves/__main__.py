@@ -18,9 +18,9 @@ from rich.progress import Progress
 
 from benchmarks.curves.table import SCALES, STORED, pack, read, runs
 from benchmarks.tools.record import RESULTS, whole_lines
-from fmnist_model.command_line import new_app, run
-from fmnist_model.files import write_whole
-from fmnist_model.quiet import native_log_hidden
+from fmnist_model.utils.atomic_write import write_atomically
+from fmnist_model.utils.cli import new_app, run
+from fmnist_model.utils.native_log import native_log_hidden
 
 app = new_app("Train the table of learning curves.")
 
@@ -37,9 +37,9 @@ def main(
     stored = STORED / f"{preset}.jsonl.gz"
     if stored.is_file() and not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, "".join(json.dumps(record) + "\n" for record in read(stored)[1]))
+        write_atomically(path, "".join(json.dumps(record) + "\n" for record in read(stored)[1]))
     if not packed:
-        from fmnist_model.data import load_train
+        from fmnist_model.dataset.fashion_mnist import load_train
 
         images = load_train(None, print)
         with native_log_hidden():

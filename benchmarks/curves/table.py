@@ -21,9 +21,9 @@ from optuna.distributions import (
 )
 
 from fmnist_model.config import ModelConfig, TrainConfig
-from fmnist_model.data import SPLIT
-from search.preset import Preset, load_preset
-from search.space import configurations, distributions, stored
+from fmnist_model.dataset.fashion_mnist import SPLIT
+from search.presets.preset import Preset, load_preset
+from search.presets.search_space import configurations, distributions, stored_params
 
 Record = dict[str, Any]
 STORED = Path("benchmarks/curves")
@@ -57,7 +57,7 @@ def runs(name: str, count: int) -> list[Run]:
     """The preset's arms, then so many random points of its space, each from its own number."""
     preset = load_preset(name)
     arms = [
-        _run(preset, f"{name}-arm-{number}", stored(arm.params), number, SCALES[name])
+        _run(preset, f"{name}-arm-{number}", stored_params(arm.params), number, SCALES[name])
         for number, arm in enumerate(preset.arms)
     ]
     sampled = [

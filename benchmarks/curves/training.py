@@ -12,10 +12,10 @@ from typing import Any
 
 from benchmarks.curves.table import VALIDATION, Run, Scale
 from benchmarks.tools.record import append_line, whole_lines
-from fmnist_model.data import Images, split
-from fmnist_model.errors import UserError
-from fmnist_model.results import EpochMetrics
-from fmnist_model.training import Engine
+from fmnist_model.dataset.fashion_mnist import Images, split
+from fmnist_model.tensorflow_engine.engine import TensorFlowEngine
+from fmnist_model.training.results import EpochMetrics
+from fmnist_model.utils.errors import UserError
 
 
 def train_all(
@@ -23,14 +23,14 @@ def train_all(
 ) -> None:
     """Train what is not in `path` yet; `on_run` hears how many runs have been seen to."""
     done = {record["key"]: record for record in map(json.loads, whole_lines(path))}
-    engine: Engine | None = None
+    engine: TensorFlowEngine | None = None
     traced: set[str] = set()
     for number, run in enumerate(runs, 1):
         if run.key not in done:
             if engine is None:
                 train, _ = split(images, scale.images)
                 _, validation = split(images, 4 * VALIDATION)
-                engine = Engine(train, validation)
+                engine = TensorFlowEngine(train, validation)
             append_line(path, {**_trained(run, engine, traced), "images": scale.images})
         elif done[run.key]["params"] != run.params:
             raise UserError(
@@ -40,7 +40,7 @@ def train_all(
         on_run(number)
 
 
-def _trained(run: Run, engine: Engine, traced: set[str]) -> dict[str, Any]:
+def _trained(run: Run, engine: TensorFlowEngine, traced: set[str]) -> dict[str, Any]:
     network = run.model.model_copy(update={"dropout": 0.0}).model_dump_json()
     if network not in traced:  # tracing is no part of an epoch
         engine.run(run.model, run.train.model_copy(update={"epochs": 1}))

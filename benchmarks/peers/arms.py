@@ -49,7 +49,7 @@ def _optuna(question: Question, seed: int, pruner: optuna.pruners.BasePruner) ->
     import optuna
 
     from benchmarks.peers.fit import Prune, Tell, arrays, fit
-    from search.space import suggest
+    from search.presets.search_space import suggest
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     data, preset, log = arrays(*question.data()), question.load(), Log()
@@ -139,7 +139,7 @@ def _ask(question: Question, hyperparameters: Any) -> dict[str, Any]:
     """The preset's space in KerasTuner's words."""
     from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
-    from search.space import distributions
+    from search.presets.search_space import distributions
 
     params = {}
     for name, space in distributions(question.load()).items():
@@ -161,7 +161,7 @@ def top_few(question: Question, seed: int) -> Row:
     import optuna
 
     from benchmarks.peers.fit import Tell, arrays, fit
-    from search.space import distributions
+    from search.presets.search_space import distributions
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     data, log = arrays(*question.data()), Log()
@@ -185,9 +185,9 @@ def top_few(question: Question, seed: int) -> Row:
 def retrained(question: Question, params: dict[str, Any], seeds: Sequence[int]) -> list[float]:
     """Validation accuracies of a configuration trained anew with these seeds: by our engine,
     whoever found it, so that only what was found is compared."""
-    from fmnist_model.training import Engine
+    from fmnist_model.tensorflow_engine.engine import TensorFlowEngine
 
-    engine = Engine(*question.data())
+    engine = TensorFlowEngine(*question.data())
     values = []
     for seed in seeds:
         model, train = question.configurations(params, seed)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from studies.theme import BLUE, GREEN, GREY, ORANGE, PURPLE, styled
+from studies.figures.theme import BLUE, GREEN, GREY, ORANGE, PURPLE, styled
 
 STYLES = {
     "a": (BLUE, "solid", 4),

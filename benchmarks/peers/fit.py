@@ -15,8 +15,8 @@ import optuna
 
 from benchmarks.peers.question import Log
 from fmnist_model.config import ModelConfig, TrainConfig
-from fmnist_model.data import Images
-from fmnist_model.network import build_network
+from fmnist_model.dataset.fashion_mnist import Images
+from fmnist_model.network.build import build_network
 
 
 class Arrays(NamedTuple):

@@ -8,8 +8,8 @@ from optuna.trial import Trial
 from rich.console import Console
 
 from benchmarks.peers.question import Log
-from fmnist_model.results import EpochMetrics
-from search.progress import Progress
+from fmnist_model.training.results import EpochMetrics
+from search.console.progress import Progress
 
 
 class LoggedProgress(Progress):

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from optuna.study import Study
     from optuna.trial import FrozenTrial
 
-    from fmnist_model.training import Engine
+    from fmnist_model.tensorflow_engine.engine import TensorFlowEngine
 
 WORKERS = 2
 NAME = "ours"
@@ -42,9 +42,9 @@ def ours_by_two(question: Question, seed: int) -> Row:
     They are processes of the benchmark's own, so that the clock can start when both have loaded
     data and libraries, as it does for the others.
     """
-    from search.pool import thread_settings
-    from search.storage import open_storage
-    from search.study import open_study
+    from search.execution.local_pool import thread_settings
+    from search.storage.connection import open_storage
+    from search.study.study import open_study
 
     one, other = (Isolated(thread_settings(1)) for _ in range(WORKERS))
     with tempfile.TemporaryDirectory() as folder, one, other:
@@ -76,10 +76,10 @@ def _url(folder: str) -> str:
 
 
 @cache
-def _engine(question: Question) -> Engine:
-    from fmnist_model.training import Engine
+def _engine(question: Question) -> TensorFlowEngine:
+    from fmnist_model.tensorflow_engine.engine import TensorFlowEngine
 
-    return Engine(*question.data())
+    return TensorFlowEngine(*question.data())
 
 
 def _load(question: Question) -> None:
@@ -88,10 +88,10 @@ def _load(question: Question) -> None:
 
 def _search(question: Question, seed: int, url: str, log: Log, beside: bool = False) -> Study:
     from benchmarks.peers.logged_progress import LoggedProgress
-    from search.order import Order
-    from search.runner import run_search
+    from search.execution.job import SearchJob
+    from search.execution.runner import run_search
 
-    order = Order(question.load(), NAME, url, question.trials, seed, beside=beside)
+    order = SearchJob(question.load(), NAME, url, question.trials, seed, beside=beside)
     return run_search(order, LoggedProgress(log), load=lambda *_: _engine(question))
 
 
@@ -104,13 +104,13 @@ def _work(question: Question, seed: int, url: str) -> list[tuple[float, float]]:
 
 
 def _stuck_seconds(trials: Sequence[FrozenTrial]) -> float:
-    from search.trials import ending
+    from search.study.trials import ending
 
     return float(sum(t.user_attrs["train_seconds"] for t in trials if ending(t) == "stuck"))
 
 
 def _best(trials: Sequence[FrozenTrial]) -> FrozenTrial:
     """The best of the trials that completed, if any did."""
-    from search.trials import best_trials
+    from search.study.trials import best_trials
 
     return [*best_trials(trials, 1), max(trials, key=last)][0]

@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from fmnist_model.config import ModelConfig, TrainConfig
-from fmnist_model.data import Images, load_train, split
-from search.preset import Preset, load_preset
-from search.space import configurations
+from fmnist_model.dataset.fashion_mnist import Images, load_train, split
+from search.presets.preset import Preset, load_preset
+from search.presets.search_space import configurations
 
 
 class Question(NamedTuple):

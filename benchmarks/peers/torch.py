@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn import functional
 
 from fmnist_model.config import CLASSES, IMAGE_SIDE, ModelConfig
-from fmnist_model.data import Images
+from fmnist_model.dataset.fashion_mnist import Images
 
 
 def build(config: ModelConfig) -> nn.Sequential:

@@ -19,14 +19,14 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from sqlalchemy import insert
 
 from benchmarks.standins.stored import EPOCHS
-from search.claims import Claims, Rest
-from search.preset import Preset
-from search.pruning import make_pruner
-from search.sampling import make_sampler
-from search.space import distributions, suggest
-from search.storage import backend, open_storage, transaction
-from search.study import open_study
-from search.trials import ORDINAL
+from search.algorithms.pruners import make_pruner
+from search.algorithms.samplers import make_sampler
+from search.execution.trial_queue import IdleReason, TrialQueue
+from search.presets.preset import Preset
+from search.presets.search_space import distributions, suggest
+from search.storage.connection import backend, open_storage, transaction
+from search.study.study import open_study
+from search.study.trials import ORDINAL
 
 REPEATS = 7
 
@@ -126,7 +126,7 @@ def _attributes(key: int, trial: FrozenTrial) -> list[dict[str, Any]]:
 
 def costs(preset: Preset, study: Study) -> dict[str, float]:
     """Median milliseconds of what a trial asks of a study."""
-    claims = Claims(study, preset, 10**9)
+    claims = TrialQueue(study, preset, 10**9)
     taken: dict[str, list[float]] = {"claim": [], "propose": [], "report": [], "end": []}
 
     def timed(what: str, act: Callable[[], Any]) -> Any:
@@ -137,7 +137,7 @@ def costs(preset: Preset, study: Study) -> dict[str, float]:
 
     for repeat in range(REPEATS):
         trial = timed("claim", claims.next)
-        assert not isinstance(trial, Rest)
+        assert not isinstance(trial, IdleReason)
         timed("propose", partial(suggest, trial, preset))
         timed("report", partial(_report, trial))
         timed("end", partial(study.tell, trial, 0.5 + repeat / 100))

@@ -20,13 +20,13 @@ from optuna.study import Study
 from rich.console import Console
 
 from fmnist_model.config import ModelConfig, TrainConfig
-from fmnist_model.errors import UserError
-from fmnist_model.health import Diagnosis
-from fmnist_model.results import EpochMetrics, Report, RunResult, StopReason
-from search.order import Order
-from search.preset import load_preset
-from search.progress import Progress
-from search.runner import run_search
+from fmnist_model.diagnosis.diagnose import Diagnosis
+from fmnist_model.training.results import EpochMetrics, Report, RunResult, StopReason
+from fmnist_model.utils.errors import UserError
+from search.console.progress import Progress
+from search.execution.job import SearchJob
+from search.execution.runner import run_search
+from search.presets.preset import load_preset
 
 
 class Replay:
@@ -86,7 +86,7 @@ def replay(
     **more: Any,
 ) -> Study:
     """Search with the stand-in, in this process."""
-    order = Order(load_preset("replay"), name, url, trials, **more)
+    order = SearchJob(load_preset("replay"), name, url, trials, **more)
     return run_search(order, progress or quiet(), load=lambda *_: Replay(seconds))
 
 

@@ -24,14 +24,14 @@ import sqlalchemy
 from benchmarks.standins.replay import quiet
 from benchmarks.standins.stored import Stored
 from fmnist_model.config import ModelConfig, TrainConfig
-from fmnist_model.errors import UserError
-from fmnist_model.results import EpochMetrics, Report, RunResult
-from search.order import Order
-from search.preset import load_preset
-from search.pruning import make_pruner
-from search.storage import faults_explained, open_storage
-from search.study import open_study
-from search.worker import Worker
+from fmnist_model.training.results import EpochMetrics, Report, RunResult
+from fmnist_model.utils.errors import UserError
+from search.algorithms.pruners import make_pruner
+from search.execution.job import SearchJob
+from search.execution.worker import Worker
+from search.presets.preset import load_preset
+from search.storage.connection import open_storage, storage_errors_explained
+from search.study.study import open_study
 
 ENDLESS = 10**9
 """More trials than any budget allows."""
@@ -112,7 +112,7 @@ def simulate(url: str, name: str, workers: int, seconds: float) -> None:
 
 
 def _worker(url: str, name: str) -> Worker:
-    order = Order(load_preset("replay"), name, url, ENDLESS, beside=True)
+    order = SearchJob(load_preset("replay"), name, url, ENDLESS, beside=True)
     study = open_study(open_storage(url, order.preset.workers.heartbeat), name, order.preset, None)
     study.pruner = make_pruner(order.preset)
     return Worker(order, study, quiet(), lambda: False)
@@ -120,7 +120,7 @@ def _worker(url: str, name: str) -> Worker:
 
 def _work(worker: Worker, engine: Timed, url: str, gave_up: list[str]) -> None:
     try:
-        with faults_explained(url):
+        with storage_errors_explained(url):
             worker.run(lambda *_: engine)
     except UserError as error:
         gave_up.append(str(error))

@@ -14,8 +14,8 @@ from rich.console import Console
 from rich.progress import Progress
 
 from benchmarks.stuck.sampling import paper, sampled
-from fmnist_model.command_line import new_app, run
-from fmnist_model.quiet import native_log_hidden
+from fmnist_model.utils.cli import new_app, run
+from fmnist_model.utils.native_log import native_log_hidden
 
 STORED = Path("benchmarks/stuck/runs.jsonl.gz")
 RESULTS = Path("benchmarks/results/stuck.jsonl")
@@ -44,7 +44,7 @@ def train(
     results: Annotated[Path, typer.Option(help="Where they are kept, a line a run.")] = RESULTS,
 ) -> None:
     """Train the runs that are not there yet; may be stopped and called again at any time."""
-    from fmnist_model.data import load_train
+    from fmnist_model.dataset.fashion_mnist import load_train
 
     images = load_train(None, print)
     with native_log_hidden():
@@ -58,7 +58,7 @@ def train(
 @app.command()
 def overhead(rounds: Annotated[int, typer.Option(min=2)] = 100) -> None:
     """Measure what watching costs a healthy run, in one process."""
-    from fmnist_model.data import load_train, split
+    from fmnist_model.dataset.fashion_mnist import load_train, split
 
     images, _ = split(load_train(None, print))
     with native_log_hidden():

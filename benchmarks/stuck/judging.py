@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from scipy.stats import binomtest
 
 from benchmarks.stuck.sampling import IMAGES, Run, paper, sampled, seen
-from fmnist_model.explain import WORST
+from fmnist_model.diagnosis.frozen_loss import LOSS_CEILING
 
 Record = dict[str, Any]
 CHANCE = {IMAGES: 0.1215}
@@ -68,7 +68,7 @@ def load(path: Path) -> list[Judged]:
 def _fate(run: Run, record: Record) -> str:
     if record["stop_reason"] == "diverged":
         return "non_finite"
-    if record["curves"]["val_loss"][-1] > WORST:
+    if record["curves"]["val_loss"][-1] > LOSS_CEILING:
         return "exploded"
     if record["curves"]["val_accuracy"][-1] > CHANCE.get(run.images, 0.12):
         recorded = record["recorded"]
@@ -118,7 +118,7 @@ def exploded_epoch(judged: Judged, in_a_row: int) -> int | None:
     """The epoch at whose end the loss has been absurd so often in a row."""
     count = 0
     for epoch, loss in enumerate(judged.record["curves"]["val_loss"], 1):
-        count = count + 1 if loss is not None and loss > WORST else 0
+        count = count + 1 if loss is not None and loss > LOSS_CEILING else 0
         if count >= in_a_row:
             return epoch
     return None

@@ -10,16 +10,16 @@ from typing import Any
 import numpy as np
 
 from fmnist_model.config import ModelConfig, TrainConfig
-from fmnist_model.data import Images
-from fmnist_model.device import resolve_precision
-from fmnist_model.program import DeviceImages, Program
+from fmnist_model.dataset.fashion_mnist import Images
+from fmnist_model.tensorflow_engine.program import TensorImages, TrainingProgram
+from fmnist_model.utils.device import resolve_precision
 
 MODEL = ModelConfig(activation="relu", dropout=0.25)
 TRAIN = TrainConfig(learning_rate=0.2)
 STEPS = 8
 
 
-class Unwatched(Program):
+class Unwatched(TrainingProgram):
     """The program without its look at gradients and losses."""
 
     def _watch(self, quiet: Any, absurd: Any, _gradient: Any, _loss: Any) -> Any:
@@ -32,9 +32,9 @@ def overhead(images: Images, rounds: int, on_round: Callable[[], None]) -> dict[
     A round is STEPS steps of the paper's network each, in an order that alternates. `signs` is the
     time of the one look at the end of a run, as a share of a run of ten epochs.
     """
-    data = DeviceImages.place(images)
+    data = TensorImages.place(images)
     precision = resolve_precision("auto")
-    programs = [Program(MODEL, precision, data), Unwatched(MODEL, precision, data)]
+    programs = [TrainingProgram(MODEL, precision, data), Unwatched(MODEL, precision, data)]
     for program in programs:
         program.reset(TRAIN, MODEL.dropout)
         _seconds(program, 2)
@@ -59,7 +59,7 @@ def overhead(images: Images, rounds: int, on_round: Callable[[], None]) -> dict[
     }
 
 
-def _seconds(program: Program, steps: int) -> float:
+def _seconds(program: TrainingProgram, steps: int) -> float:
     rates = np.full(steps, TRAIN.learning_rate)
     started = time.perf_counter()
     program.train(rates, 0, TRAIN.batch_size, quiet=0, absurd=0, patience=10**6)

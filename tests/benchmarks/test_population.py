@@ -14,7 +14,7 @@ from rich.console import Console
 from benchmarks import population
 from benchmarks.tools.isolated import Isolated
 from benchmarks.tools.slot_parts import Setting
-from fmnist_model import backend
+from fmnist_model.jax_engine import backend
 from tests.conftest import ROOT
 
 SETTINGS = {"device": "GPU (some)", "images": 48_000, "trials": 50}
@@ -89,6 +89,6 @@ def test_it_needs_no_tensorflow():
         "import sys; sys.modules['tensorflow'] = None\n"
         "from benchmarks import convolutions, population; from benchmarks.tools import slot_parts\n"
         "assert slot_parts.device()\n"
-        "import fmnist_model.population"
+        "import fmnist_model.jax_engine.engine"
     )
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, timeout=300)

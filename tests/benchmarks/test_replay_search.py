@@ -12,7 +12,7 @@ from benchmarks.curves.__main__ import main
 from benchmarks.curves.lookup import Curves, stop
 from benchmarks.curves.table import STORED, Scale, pack, read, runs
 from benchmarks.replay_search import PRUNERS, combinations, replay
-from fmnist_model.errors import UserError
+from fmnist_model.utils.errors import UserError
 
 SPACE = {
     "activation": CategoricalDistribution(["sigmoid", "relu"]),

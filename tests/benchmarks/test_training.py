@@ -12,7 +12,7 @@ from fmnist_model.config import ModelConfig
 
 def counted(config):
     """The products' operations from the layers that Keras has built."""
-    from fmnist_model.network import build_network, weighted_layers
+    from fmnist_model.network.build import build_network, weighted_layers
 
     network = build_network(config)
     flops = []
@@ -56,7 +56,7 @@ def test_shares_and_ratios_are_of_one_round():
 def test_pytorch_trains_the_same_network(architecture, few):
     torch = pytest.importorskip("torch", reason="PyTorch is not installed (the extra bench)")
     from benchmarks.peers import torch as peer_torch
-    from fmnist_model.network import build_network
+    from fmnist_model.network.build import build_network
 
     config = ModelConfig(architecture=architecture, dropout=0.25)
     ours = sorted(np.prod(v.shape) for v in build_network(config).trainable_variables)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import sys
 
 from benchmarks.standins.replay import quiet, replay
-from search.order import Order
-from search.pool import Crew
-from search.preset import load_preset
-from search.runner import run_search
+from search.execution.job import SearchJob
+from search.execution.local_pool import WorkerSpec
+from search.execution.runner import run_search
+from search.presets.preset import load_preset
 from tests.conftest import DATA, ROOT
 
 __all__ = ["quiet", "replay", "replay_command", "replay_crew", "replay_order"]
@@ -16,8 +16,8 @@ __all__ = ["quiet", "replay", "replay_command", "replay_crew", "replay_order"]
 STAND_IN = "benchmarks.standins.replay"
 
 
-def replay_order(name: str, trials: int, url: str) -> Order:
-    return Order(load_preset("replay"), name, url, trials, data=DATA)
+def replay_order(name: str, trials: int, url: str) -> SearchJob:
+    return SearchJob(load_preset("replay"), name, url, trials, data=DATA)
 
 
 def replay_command(name: str, trials: int, seconds: float, *more: str) -> list[str]:
@@ -30,5 +30,5 @@ def replay_crew(
 ):
     """Search with the stand-in, in workers, each with more options."""
     command = replay_command(name, trials, seconds, *more)
-    crew = Crew(command, count, {"STORAGE": url, "PYTHONPATH": str(ROOT)})
+    crew = WorkerSpec(command, count, {"STORAGE": url, "PYTHONPATH": str(ROOT)})
     return run_search(replay_order(name, trials, url), progress or quiet(), crew)

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fmnist_model.data import _digested, _read_cache, _write_cache
-from fmnist_model.formats import DataError, read_csv, read_idx
-from search.preset import PresetError, study_name
+from fmnist_model.dataset.fashion_mnist import _digested, _read_cache, _write_cache
+from fmnist_model.dataset.formats import DataError, read_csv, read_idx
+from search.presets.preset import PresetError, study_name
 from tests.conftest import DATA
 
 COUNT = 3
@@ -45,7 +45,7 @@ def mutated(content: bytes, mutations: list[tuple[str, float, bytes]]) -> bytes:
 @pytest.fixture(scope="module")
 def idx(tmp_path_factory):
     """The first three real images, as IDX files."""
-    from fmnist_model.data import load_train
+    from fmnist_model.dataset.fashion_mnist import load_train
 
     images = load_train(DATA)
     pixels = struct.pack(">4I", 2051, COUNT, 28, 28) + images.pixels[:COUNT].tobytes()

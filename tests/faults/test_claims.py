@@ -11,7 +11,7 @@ from collections import Counter
 import optuna
 import pytest
 
-from search.storage import open_storage
+from search.storage.connection import open_storage
 from tests.conftest import ROOT
 
 URL = "sqlite:///studies/results/studies.db"

@@ -18,12 +18,12 @@ import psutil
 import pytest
 
 from benchmarks.tools.postgres import CAREFREE, database, programs, server
-from search.preset import load_preset
-from search.storage import sqlite_file
-from search.trials import RETRY_OF, ending, is_lost, tally
-from studies.answer import answer
-from studies.course import timeline_data
-from studies.table import trial_table, tried
+from search.presets.preset import load_preset
+from search.storage.connection import sqlite_file
+from search.study.trials import RETRY_OF, count_trials, ending, is_lost
+from studies.figures.history import timeline_data
+from studies.figures.trial_frame import ended_trials, trial_table
+from studies.report.summary import summarize
 from tests.conftest import DATA
 from tests.faults.conftest import write_replay
 from tests.faults.replay import replay
@@ -96,12 +96,12 @@ def set_within_a_trial(clock: Clock, seconds: int, pids: list[int], name: str, u
 
 def assert_times_make_sense(name: str, url: str, preset: str) -> None:
     """In the report, too, no time is negative, although some trial ended before it began."""
-    trials = tried(load(name, url).trials)
+    trials = ended_trials(load(name, url).trials)
     assert any(trial.datetime_complete < trial.datetime_start for trial in trials)
     bars = timeline_data(trial_table(trials)).bars
     assert (bars["seconds"] > 0).all()
     assert bars["seconds"].sum() < DAY / 2
-    found = answer(load_preset(preset), trials)
+    found = summarize(load_preset(preset), trials)
     assert 0 < found.wall_seconds < DAY / 2
     assert found.train_seconds > 0
 
@@ -138,7 +138,7 @@ def test_a_clock_that_is_set_in_the_middle_changes_nothing(replayed, clock, url,
     for worker in (quick, slow):
         assert (worker.communicate(timeout=300)[1], worker.returncode) == ("", 0)
     trials = load("set", url).trials
-    assert len(trials) == tally(trials).finished == 8
+    assert len(trials) == count_trials(trials).finished == 8
     assert table(load("set", url)) == straight
     if seconds < 0:
         assert_times_make_sense("set", url, "replay")
@@ -157,7 +157,7 @@ def test_a_worker_whose_clock_is_wrong_keeps_its_trial(replayed, clock, url, sec
     for worker in (wrong, right):
         assert (worker.communicate(timeout=300)[1], worker.returncode) == ("", 0)
     trials = load("wrong", url).trials
-    assert len(trials) == tally(trials).finished == 2
+    assert len(trials) == count_trials(trials).finished == 2
     assert len({trial.user_attrs["worker"]["pid"] for trial in trials}) == 2
 
 
@@ -166,7 +166,7 @@ def test_a_worker_whose_clock_is_wrong_and_that_is_suspended_loses_its_trial(
     replayed, clock, url, seconds, monkeypatch
 ):
     """After two heartbeats, and not after the day that its last one lies ahead."""
-    monkeypatch.setattr("search.storage.BUSY_SECONDS", 1)
+    monkeypatch.setattr("search.storage.connection.BUSY_SECONDS", 1)
     write_replay("heartbeat = 2")
     clock.set(seconds)
     wrong = start("wrong", 2, url, 3, **clock.environment)
@@ -180,7 +180,7 @@ def test_a_worker_whose_clock_is_wrong_and_that_is_suspended_loses_its_trial(
     assert [ending(trial) for trial in trials].count("lost") == 1
     assert is_lost(trials[0])
     assert [t.params for t in trials if t.user_attrs.get(RETRY_OF) == 0] == [trials[0].params]
-    assert (tally(trials).finished, tally(trials).running) == (2, 0)
+    assert (count_trials(trials).finished, count_trials(trials).running) == (2, 0)
 
 
 @pytest.mark.slow
@@ -204,5 +204,5 @@ def test_a_day_back_in_a_search_as_users_start_it(project, clock):
     assert re.search(r"^this took 0:\d\d:\d\d$", output, re.MULTILINE)
     assert not re.search(r"-\d+(\.\d)? s|-\d+ days?", output)
     assert table(load("set")) == table(load("one"))
-    assert tally(load("set").trials).lost == 0
+    assert count_trials(load("set").trials).lost == 0
     assert_times_make_sense("set", URL, "tiny")

@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 from optuna.trial import TrialState, create_trial
 
-from search.losses import mark_lost
-from search.pool import Crew
-from search.preset import load_preset
-from search.processes import WORKER, this_process
-from search.runner import run_search
-from search.storage import claiming, open_storage
-from search.study import open_study
-from search.trials import FAIL_REASON, INTERRUPTED, KILLED, RETRY_OF, ending, tally
+from search.execution.local_pool import WorkerSpec
+from search.execution.runner import run_search
+from search.presets.preset import load_preset
+from search.storage.connection import open_storage, study_lock
+from search.study.lost_trials import fail_lost_trials
+from search.study.process_identity import WORKER, this_process
+from search.study.study import open_study
+from search.study.trials import FAIL_REASON, INTERRUPTED, KILLED, RETRY_OF, count_trials, ending
 from tests.conftest import ROOT
 from tests.faults.conftest import write_replay
 from tests.faults.replay import quiet, replay, replay_order
@@ -50,9 +50,9 @@ def with_deadly_arm() -> None:
     path.write_text(path.read_text() + ARM)
 
 
-def deadly_crew(name: str, trials: int, url: str, count: int = 2, **more) -> Crew:
+def deadly_crew(name: str, trials: int, url: str, count: int = 2, **more) -> WorkerSpec:
     command = [sys.executable, "-c", DEADLY, name, str(trials), "0.1"]
-    return Crew(command, count, {"STORAGE": url, "PYTHONPATH": str(ROOT)}, **more)
+    return WorkerSpec(command, count, {"STORAGE": url, "PYTHONPATH": str(ROOT)}, **more)
 
 
 def test_a_trial_that_kills_its_worker_twice_has_failed_and_the_search_goes_on(replayed, url):
@@ -66,10 +66,10 @@ def test_a_trial_that_kills_its_worker_twice_has_failed_and_the_search_goes_on(r
     why = "twice: its worker was killed by signal 9, and then was killed by signal 9"
     assert again.user_attrs["error"] == why
     assert why in progress.console.file.getvalue()
-    counts = tally(found.trials)
+    counts = count_trials(found.trials)
     assert (counts.finished, counts.failed, counts.lost, counts.running) == (6, 1, 1, 0)
     more = replay("deadly", 7, url)  # where it would not be deadly
-    assert (len(more.trials), tally(more.trials).finished) == (9, 7)
+    assert (len(more.trials), count_trials(more.trials).finished) == (9, 7)
 
 
 def kill_at_work(worker: subprocess.Popen[str], name: str) -> int:
@@ -96,7 +96,7 @@ def test_that_the_whole_search_is_killed_again_and_again_is_no_fault_of_a_trial(
     for _ in range(3):
         alone = subprocess.Popen([sys.executable, "-c", ALONE, URL], env=environment, text=True)
         kill_at_work(alone, "alone")
-    counts = tally(replay("alone", 1, URL).trials)
+    counts = count_trials(replay("alone", 1, URL).trials)
     assert (counts.finished, counts.lost, counts.failed) == (1, 3, 0)
 
 
@@ -121,6 +121,6 @@ def test_of_several_trials_in_hand_none_is_blamed(replayed, url, in_hand, reason
     running = create_trial(state=TrialState.RUNNING, user_attrs={WORKER: gone})
     for _ in range(in_hand):
         study._storage.create_new_trial(study._study_id, running)
-    with claiming(study):
-        assert mark_lost(study, study.get_trials(), KILLED, silent=())
+    with study_lock(study):
+        assert fail_lost_trials(study, study.get_trials(), KILLED, silent=())
     assert {trial.user_attrs[FAIL_REASON] for trial in study.trials} == {reason}

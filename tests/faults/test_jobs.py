@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from search.trials import tally
+from search.study.trials import count_trials
 from tests.conftest import DATA, ROOT
 from tests.faults.test_workers import running, wait_until
 from tests.search.conftest import load
@@ -45,7 +45,7 @@ def end_in_a_trial(workers: list[subprocess.Popen[bytes]], url: str) -> None:
     for worker in workers:
         worker.send_signal(signal.SIGTERM)
     assert [worker.wait(300) for worker in workers] == [130] * len(workers)
-    counts = tally(load("smoke", url).trials)
+    counts = count_trials(load("smoke", url).trials)
     assert (counts.running, counts.failed) == (0, 0)
     assert counts.lost <= len(workers)  # fewer where one was between two trials
 

@@ -15,10 +15,10 @@ import pytest
 from optuna.exceptions import StorageInternalError
 from optuna.trial import FrozenTrial
 
-from search import pool
-from search.processes import WORKER
-from search.storage import sqlite_file
-from search.trials import RETRY_OF, ending, is_lost, tally
+from search.execution import local_pool
+from search.storage.connection import sqlite_file
+from search.study.process_identity import WORKER
+from search.study.trials import RETRY_OF, count_trials, ending, is_lost
 from tests.faults.conftest import write_replay
 from tests.faults.replay import STAND_IN, replay, replay_crew
 from tests.faults.test_workers import running, stopped, wait_until
@@ -58,22 +58,22 @@ class Killer(threading.Thread):
             workers = [pid for pid in workers if pid in at_work]
         spared = [pid for pid, trial in at_work.items() if RETRY_OF in trial.user_attrs]
         workers = [pid for pid in workers if pid not in spared]
-        if workers and tally(trials).finished > self.finished:
+        if workers and count_trials(trials).finished > self.finished:
             os.kill(self.random.choice(workers), signal.SIGKILL)
-            self.done, self.finished = self.done + 1, tally(trials).finished
+            self.done, self.finished = self.done + 1, count_trials(trials).finished
 
 
 @pytest.mark.slow
 def test_thirty_kills_over_sixty_trials(replayed, url, monkeypatch):
     """With a lag of 4 the study even equals one of a single worker that nobody killed."""
-    monkeypatch.setattr(pool, "MAX_REPLACEMENTS", 30)  # they are dealt out at random
+    monkeypatch.setattr(local_pool, "MAX_REPLACEMENTS", 30)  # they are dealt out at random
     write_replay("lag = 4")
     straight = table(replay("straight", 60, "sqlite:///straight.db"))
     killer = Killer(url, 30)
     killer.start()
     killed = replay_crew(4, "killed", 60, url, seconds=0.5)
     assert killer.done == 30
-    counts = tally(killed.trials)
+    counts = count_trials(killed.trials)
     assert (counts.finished, counts.running, counts.waiting, counts.failed) == (60, 0, 0, 0)
     assert counts.lost >= 10  # others died while they started or between two trials
     assert table(killed) == straight

@@ -13,8 +13,8 @@ import optuna
 import psutil
 import pytest
 
-from search.storage import StorageError
-from search.trials import RETRY_OF, tally
+from search.storage.connection import StorageError
+from search.study.trials import RETRY_OF, count_trials
 from tests.conftest import DATA
 from tests.faults.test_workers import stopped
 from tests.search.conftest import load, table, write_preset
@@ -42,7 +42,7 @@ def kill_two(name: str, url: str, killed: list[int]) -> None:
                 and t.intermediate_values
                 and RETRY_OF not in t.user_attrs  # killed twice it would have failed
             ]
-            if tally(trials).finished < wanted or not at_work:
+            if count_trials(trials).finished < wanted or not at_work:
                 continue
             pid, number = at_work[0].user_attrs["worker"]["pid"], at_work[0].number
             with contextlib.suppress(psutil.NoSuchProcess), stopped([pid]):
@@ -70,6 +70,6 @@ def test_one_worker_and_four_with_two_kills_give_the_same_table(project, postgre
         check=True,
     )
     assert len(killed) == 2
-    assert tally(load("four", postgres_url).trials).lost == 2
+    assert count_trials(load("four", postgres_url).trials).lost == 2
     assert done.stdout.count("was killed by signal 9; another takes its place") == 2
     assert table(load("four", postgres_url)) == table(load("one"))

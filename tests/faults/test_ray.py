@@ -13,11 +13,11 @@ import time
 import psutil
 import pytest
 
-from search.cluster import ClusterError
-from search.pool import Crew
-from search.processes import WORKER
-from search.runner import run_search
-from search.trials import ending, tally
+from search.execution.local_pool import WorkerSpec
+from search.execution.ray_pool import ClusterError
+from search.execution.runner import run_search
+from search.study.process_identity import WORKER
+from search.study.trials import count_trials, ending
 from tests.conftest import DATA, ROOT
 from tests.faults.conftest import write_replay
 from tests.faults.replay import quiet, replay, replay_command, replay_order
@@ -45,10 +45,10 @@ def cluster(replayed, monkeypatch):
     cluster.shutdown()
 
 
-def crew(name: str, trials: int, url: str, seconds: float, **more) -> Crew:
+def crew(name: str, trials: int, url: str, seconds: float, **more) -> WorkerSpec:
     command = replay_command(name, trials, seconds)
     environment = {"STORAGE": url, "PYTHONPATH": str(ROOT)}
-    return Crew(command, 4, environment, launcher="ray", **{"cpus": 1} | more)
+    return WorkerSpec(command, 4, environment, launcher="ray", **{"cpus": 1} | more)
 
 
 def lose(cluster, node, url: str) -> None:
@@ -71,7 +71,7 @@ def test_a_lost_node_costs_nothing(cluster, postgres_url):
     straight = table(replay("straight", 20, "sqlite:///straight.db"))
 
     def lose_a_node() -> None:
-        wait_until(lambda: tally(load("lost", postgres_url).trials).finished >= 4)
+        wait_until(lambda: count_trials(load("lost", postgres_url).trials).finished >= 4)
         lose(cluster, nodes[1], postgres_url)
 
     def studied() -> bool:
@@ -83,7 +83,7 @@ def test_a_lost_node_costs_nothing(cluster, postgres_url):
         replay_order("lost", 20, postgres_url), quiet(), crew("lost", 20, postgres_url, 0.5)
     )
     thread.join()
-    counts = tally(found.trials)
+    counts = count_trials(found.trials)
     assert (counts.finished, counts.running) == (20, 0)
     assert counts.lost >= 1
     assert table(found) == straight
@@ -95,7 +95,7 @@ def test_a_worker_that_is_killed_is_started_again(cluster, postgres_url):
     with_deadly_arm()
     crew = deadly_crew("deadly", 6, postgres_url, launcher="ray")
     found = run_search(replay_order("deadly", 6, postgres_url), quiet(), crew)
-    counts = tally(found.trials)
+    counts = count_trials(found.trials)
     assert (counts.finished, counts.failed, counts.lost, counts.running) == (6, 1, 1, 0)
     (failed,) = (trial for trial in found.trials if ending(trial) == "failed")
     # Whoever sees it first marks it, and only who started it knows the signal.
@@ -146,7 +146,7 @@ def test_four_workers_share_a_gpu_and_wait_for_a_node_that_has_one(cluster, post
         for node in added:
             node.terminate()
             node.wait()
-    assert tally(found.trials).finished == 12
+    assert count_trials(found.trials).finished == 12
     assert "no node of the cluster has 1 processors and 0.25 GPUs for a worker: waiting" in said()
 
 
@@ -157,7 +157,7 @@ def test_on_a_single_node_a_file_will_do_and_it_is_said_that_it_will_not_on_more
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     progress = quiet()
     found = run_search(replay_order("one", 4, URL), progress, crew("one", 4, URL, 0))
-    assert tally(found.trials).finished == 4
+    assert count_trials(found.trials).finished == 4
     said = progress.console.file.getvalue().replace("\n", " ")
     assert "which other nodes do not have: for more than this one node give STORAGE=" in said
 

@@ -15,8 +15,8 @@ import optuna
 import pytest
 from optuna._transform import _SearchSpaceTransform
 
-from search.sampling import _CmaEsSampler
-from search.storage import StorageError, open_storage, shown, sqlite_file
+from search.algorithms.samplers import _CmaEsSampler
+from search.storage.connection import StorageError, open_storage, sqlite_file, without_password
 from tests.conftest import DATA, ROOT
 from tests.faults.replay import replay
 from tests.search.conftest import URL, load
@@ -82,8 +82,8 @@ def test_the_state_computed_anew_is_the_one_that_optuna_would_have_pickled():
     ],
 )
 def test_passwords_are_hidden_wherever_a_url_has_them(url, visible):
-    assert visible in shown(url)
-    assert "secret" not in shown(url)
+    assert visible in without_password(url)
+    assert "secret" not in without_password(url)
 
 
 def test_a_malformed_url_hides_its_password_too():
@@ -108,12 +108,12 @@ def test_a_password_is_in_no_file_no_output_and_no_command_line(replayed, postgr
 
 def test_workers_get_the_url_by_their_environment():
     """Where other users cannot read it, as they can the command line."""
-    from search.order import Order
-    from search.pool import worker_command
-    from search.preset import load_preset
+    from search.execution.job import SearchJob
+    from search.execution.local_pool import worker_command
+    from search.presets.preset import load_preset
 
     url = "postgresql+psycopg://me:secret@h/d"
-    order = Order(load_preset(str(ROOT / "studies/smoke.toml")), "smoke", url, 3, 1, DATA)
+    order = SearchJob(load_preset(str(ROOT / "studies/smoke.toml")), "smoke", url, 3, 1, DATA)
     assert "secret" not in " ".join(worker_command(order, "smoke", "tensorflow", None))
 
 
@@ -123,7 +123,7 @@ def test_make_has_the_url_on_no_command_line():
     targets = re.findall(r"^([a-z]+):.*  ## ", (ROOT / "Makefile").read_text(), re.MULTILINE)
     assert {"search", "status", "export", "report", "paper", "dashboard"} <= set(targets)
     dry = ["make", "--dry-run", "--old-file=.venv/installed", *targets]
-    shown = subprocess.run(
+    planned = subprocess.run(
         dry,
         cwd=ROOT,
         env={**os.environ, "STORAGE": url},
@@ -131,8 +131,8 @@ def test_make_has_the_url_on_no_command_line():
         text=True,
         check=True,
     )
-    assert "-m search run" in shown.stdout
-    assert "secret" not in shown.stdout
+    assert "-m search run" in planned.stdout
+    assert "secret" not in planned.stdout
     for target in ("status", "report", "dashboard"):
         done = subprocess.run(
             ["make", "--old-file=.venv/installed", target],

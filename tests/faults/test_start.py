@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 
-from search.trials import tally
+from search.study.trials import count_trials
 from tests.conftest import ROOT
 from tests.faults.replay import replay_command
 from tests.search.conftest import load
@@ -21,4 +21,4 @@ def test_six_workers_make_the_database_and_the_study_together(replayed, url):
     ]
     assert [process.communicate(timeout=300)[1] for process in started] == [""] * 6
     trials = load("together", url).trials
-    assert (len(trials), tally(trials).finished) == (12, 12)
+    assert (len(trials), count_trials(trials).finished) == (12, 12)

@@ -15,10 +15,10 @@ from pathlib import Path
 import optuna
 import pytest
 
-from search import storage
-from search.storage import StorageError, open_storage
-from search.study import StudyMismatchError
-from search.trials import ending, tally
+from search.storage import connection
+from search.storage.connection import StorageError, open_storage
+from search.study.study import StudyMismatchError
+from search.study.trials import count_trials, ending
 from tests.conftest import DATA, ROOT
 from tests.faults.conftest import write_replay
 from tests.faults.replay import replay, replay_command
@@ -64,10 +64,10 @@ def test_a_full_disk_is_one_sentence_and_the_search_goes_on_after(replayed, smal
     assert done.stderr.count("\n") == 1
     filler.unlink()
     assert integrity(small_disk / "studies.db") == "ok"
-    before = tally(load("full", url).trials)
+    before = count_trials(load("full", url).trials)
     study = replay("full", before.finished + 2, url)
-    assert tally(study.trials).finished == before.finished + 2
-    assert tally(study.trials).running == 0
+    assert count_trials(study.trials).finished == before.finished + 2
+    assert count_trials(study.trials).running == 0
 
 
 def test_a_directory_that_cannot_be_written(replayed):
@@ -123,7 +123,7 @@ def test_a_lock_that_goes_away_in_time_costs_only_time(replayed):
     with held() as process:
         timer = threading.Timer(HELD_SECONDS, lambda: print(file=process.stdin, flush=True))
         timer.start()
-        assert tally(replay("locked", 2, URL).trials).finished == 2
+        assert count_trials(replay("locked", 2, URL).trials).finished == 2
         timer.join()
     assert time.monotonic() - started > HELD_SECONDS
 
@@ -131,10 +131,10 @@ def test_a_lock_that_goes_away_in_time_costs_only_time(replayed):
 def test_a_lock_that_stays_is_one_sentence(replayed, monkeypatch):
     replay("locked", 1, URL)
     with monkeypatch.context() as patched:
-        patched.setattr(storage, "BUSY_SECONDS", 1)
+        patched.setattr(connection, "BUSY_SECONDS", 1)
         with held(), pytest.raises(StorageError, match="cannot be used: database is locked"):
             replay("locked", 2, URL)
-    assert tally(replay("locked", 2, URL).trials).finished == 2
+    assert count_trials(replay("locked", 2, URL).trials).finished == 2
 
 
 def test_a_database_of_a_newer_version(replayed, url):
@@ -173,7 +173,7 @@ def test_a_clock_that_was_set_back_keeps_no_trial_from_being_tried_again(replaye
         connection.execute("UPDATE trial_heartbeats SET heartbeat = '2999-01-01 00:00:00'")
         connection.execute("UPDATE trials SET datetime_start = '2999-01-01 00:00:00'")
         connection.commit()
-    counts = tally(replay("back", 2, URL).trials)
+    counts = count_trials(replay("back", 2, URL).trials)
     assert (counts.finished, counts.lost, counts.running) == (2, 1, 0)
 
 

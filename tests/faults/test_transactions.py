@@ -14,7 +14,13 @@ import optuna
 import pytest
 import sqlalchemy
 
-from search.storage import StorageError, claiming, faults_explained, open_storage, transaction
+from search.storage.connection import (
+    StorageError,
+    open_storage,
+    storage_errors_explained,
+    study_lock,
+    transaction,
+)
 from tests.conftest import ROOT
 from tests.faults.conftest import write_replay
 from tests.faults.replay import replay
@@ -22,7 +28,7 @@ from tests.search.conftest import load
 
 HOLD = """
 import sys, time, optuna
-from search import storage
+from search.storage import connection as storage
 storage.IDLE_SECONDS = 1
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 url, within = sys.argv[1:]
@@ -73,36 +79,36 @@ def test_an_exception_leaves_nothing(url, study):
     assert load("s", url).trials[0].user_attrs == {"second": 2}
 
 
-@pytest.mark.parametrize("within", ["transaction", "claiming"])
+@pytest.mark.parametrize("within", ["transaction", "study_lock"])
 def test_a_kill_leaves_nothing_and_gives_the_lock_back(url, study, within):
     process = half_way(url, within)
     process.kill()
     process.communicate()
-    with claiming(study):
+    with study_lock(study):
         assert study._storage.get_trial(1).user_attrs == {}
 
 
 def test_postgresql_takes_the_lock_from_a_worker_that_is_suspended(project, postgres_url):
     study = optuna.create_study(storage=open_storage(postgres_url), study_name="s")
     study.ask()
-    process = half_way(postgres_url, "claiming")
+    process = half_way(postgres_url, "study_lock")
     process.send_signal(signal.SIGSTOP)
-    with claiming(study):
+    with study_lock(study):
         assert study._storage.get_trial(1).user_attrs == {}
     process.kill()
     process.communicate()
 
 
 def test_one_that_keeps_the_lock_for_too_long_is_one_sentence(url, study, monkeypatch):
-    monkeypatch.setattr("search.storage.BUSY_SECONDS", 1)
-    monkeypatch.setattr("search.storage.QUEUE_SECONDS", 1)
+    monkeypatch.setattr("search.storage.connection.BUSY_SECONDS", 1)
+    monkeypatch.setattr("search.storage.connection.QUEUE_SECONDS", 1)
     said = r"cannot be used: .*: other processes have held its lock for 1 s; if one is suspended"
     other = optuna.load_study(study_name="s", storage=open_storage(url))
     with (
-        claiming(study),
+        study_lock(study),
         pytest.raises(StorageError, match=said),
-        faults_explained(url),
-        claiming(other),
+        storage_errors_explained(url),
+        study_lock(other),
     ):
         pass
 

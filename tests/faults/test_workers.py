@@ -15,13 +15,13 @@ import psutil
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from search.objective import Interrupted
-from search.order import SearchStoppedError
-from search.pool import Crew
-from search.processes import WORKER
-from search.runner import run_search
-from search.storage import open_storage
-from search.trials import RETRY_OF, ending, is_lost, ordinals, tally
+from search.execution.job import SearchStoppedError
+from search.execution.local_pool import WorkerSpec
+from search.execution.objective import Interrupted
+from search.execution.runner import run_search
+from search.storage.connection import open_storage
+from search.study.process_identity import WORKER
+from search.study.trials import RETRY_OF, count_trials, ending, is_lost, ordinals
 from tests.conftest import ROOT
 from tests.faults.conftest import write_replay
 from tests.faults.replay import quiet, replay, replay_command, replay_crew, replay_order
@@ -89,13 +89,13 @@ def suspend_between_transactions(process: subprocess.Popen[str], url: str) -> No
 def test_a_late_result_does_not_overwrite_the_second_try(replayed, url, monkeypatch):
     """Suspended for longer than its heartbeat, a worker loses its trial to another; when it goes
     on, it notices, drops the result, and works on."""
-    monkeypatch.setattr("search.storage.BUSY_SECONDS", 1)
+    monkeypatch.setattr("search.storage.connection.BUSY_SECONDS", 1)
     write_replay("heartbeat = 3")
     late = start("late", 3, url, seconds=5)  # long enough to be caught within an epoch
     wait_until(lambda: any(t.intermediate_values for t in running("late", url)))
     suspend_between_transactions(late, url)
     other = start("late", 3, url, seconds=0)
-    wait_until(lambda: tally(load("late", url).trials).lost == 1)
+    wait_until(lambda: count_trials(load("late", url).trials).lost == 1)
     late.send_signal(signal.SIGCONT)
     assert (late.communicate(timeout=300)[1], late.returncode) == ("", 0)
     assert (other.communicate(timeout=300)[1], other.returncode) == ("", 0)
@@ -106,7 +106,7 @@ def test_a_late_result_does_not_overwrite_the_second_try(replayed, url, monkeypa
     assert lost.value is None
     assert again.user_attrs[WORKER]["pid"] == other.pid
     assert again.params == lost.params
-    assert tally(trials).finished == 3
+    assert count_trials(trials).finished == 3
     assert sorted(ordinals(trials).values()) == [0, 1, 2]
 
 
@@ -116,7 +116,7 @@ def test_a_worker_that_lives_keeps_its_trial_beyond_two_heartbeats(replayed, url
     wait_until(lambda: running("slow", url))
     other = start("slow", 2, url, seconds=0)
     assert slow.communicate(timeout=300)[1] == other.communicate(timeout=300)[1] == ""
-    assert tally(load("slow", url).trials).lost == 0
+    assert count_trials(load("slow", url).trials).lost == 0
 
 
 def test_workers_that_were_suspended_together_take_nothing_from_each_other(replayed, url):
@@ -125,7 +125,7 @@ def test_workers_that_were_suspended_together_take_nothing_from_each_other(repla
     slow = start("asleep", 2, url, seconds=7)
     wait_until(lambda: running("asleep", url))
     other = start("asleep", 2, url, seconds=0)
-    wait_until(lambda: tally(load("asleep", url).trials).finished == 1)
+    wait_until(lambda: count_trials(load("asleep", url).trials).finished == 1)
     for worker in (slow, other):
         worker.send_signal(signal.SIGSTOP)
     time.sleep(13)  # more than two heartbeats
@@ -135,18 +135,18 @@ def test_workers_that_were_suspended_together_take_nothing_from_each_other(repla
     for worker in (slow, other):
         assert (worker.communicate(timeout=300)[1], worker.returncode) == ("", 0)
     trials = load("asleep", url).trials
-    assert len(trials) == tally(trials).finished == 2
+    assert len(trials) == count_trials(trials).finished == 2
 
 
 def test_a_worker_that_dies_again_and_again_ends_the_search(replayed):
-    crew = Crew([sys.executable, "-c", "import os; os.kill(os.getpid(), 9)"], 2)
+    crew = WorkerSpec([sys.executable, "-c", "import os; os.kill(os.getpid(), 9)"], 2)
     url = "sqlite:///studies/results/studies.db"
     with pytest.raises(SearchStoppedError, match=r"has died 4 times in a row.* signal 9"):
         run_search(replay_order("dying", 4, url), quiet(), crew)
 
 
 def test_what_a_worker_says_in_the_end_is_what_the_search_says(replayed):
-    crew = Crew([sys.executable, "-c", "import sys; sys.exit('error: x: no such thing')"], 1)
+    crew = WorkerSpec([sys.executable, "-c", "import sys; sys.exit('error: x: no such thing')"], 1)
     url = "sqlite:///studies/results/studies.db"
     with pytest.raises(SearchStoppedError, match=r"^x: no such thing$"):
         run_search(replay_order("saying", 4, url), quiet(), crew)
@@ -167,7 +167,7 @@ def test_one_signal_ends_all_workers_cleanly(replayed, number):
         replay_crew(2, "stopped", 50, url, seconds=0.5)
     thread.join()
     assert set(psutil.Process().children()) <= set(others)
-    counts = tally(load("stopped").trials)
+    counts = count_trials(load("stopped").trials)
     assert (counts.running, counts.failed) == (0, 0)
     assert counts.lost <= 2  # fewer where one was between two trials
 
@@ -186,12 +186,12 @@ def test_workers_end_with_their_parent(replayed):
     parent.wait()
     gone, alive = psutil.wait_procs(workers, timeout=300)
     assert (len(gone), alive) == (2, [])
-    assert tally(load("orphans").trials).running == 0
+    assert count_trials(load("orphans").trials).running == 0
 
 
 def test_trials_are_met_exactly_with_more_workers_than_trials(replayed, url):
     study = replay_crew(5, "few", 3, url, seconds=0.2)
-    assert (len(study.trials), tally(study.trials).finished) == (3, 3)
+    assert (len(study.trials), count_trials(study.trials).finished) == (3, 3)
 
 
 def test_a_grid_is_searched_once_by_many(replayed, url):

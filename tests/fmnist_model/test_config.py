@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from fmnist_model.config import ModelConfig, TrainConfig
-from fmnist_model.errors import validation_sentence
+from fmnist_model.utils.errors import validation_sentence
 
 
 def sentence(config, **given):

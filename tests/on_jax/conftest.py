@@ -1,5 +1,5 @@
 """Tests of what runs on JAX. Keras has one backend a process: they are collected only where that is
-JAX; tests/fmnist_model/test_population.py runs them in a process of their own."""
+JAX; tests/fmnist_model/jax_engine/test_engine.py runs them in a process of their own."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import os
 import pytest
 
 from fmnist_model.config import ModelConfig, TrainConfig
-from fmnist_model.data import split
+from fmnist_model.dataset.fashion_mnist import split
 
 ON_JAX = os.environ.get("KERAS_BACKEND") == "jax"
 collect_ignore_glob = [] if ON_JAX else ["test_*.py"]
@@ -25,9 +25,9 @@ def images(everything):
 
 
 def made(images, slots, model=MODEL, train=TRAIN, activations=ACTIVATIONS, convolution="matrix"):
-    from fmnist_model.population import Population
+    from fmnist_model.jax_engine.engine import VectorizedEngine
 
-    return Population(model, train, *images, slots, activations, convolution)
+    return VectorizedEngine(model, train, *images, slots, activations, convolution)
 
 
 @pytest.fixture(scope="session")

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from fmnist_model.config import ModelConfig, TrainConfig
-from fmnist_model.data import split
+from fmnist_model.dataset.fashion_mnist import split
 from tests.on_jax.conftest import made
-from tests.on_jax.watched import train
+from tests.on_jax.population_helpers import train
 
 
 def tensorflows() -> tuple[Path, dict]:

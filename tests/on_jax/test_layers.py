@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from jax import lax
 
-from fmnist_model.layers import matrix_convolution, max_pooling
+from fmnist_model.jax_engine.layers import matrix_convolution, max_pooling
 
 
 def drawn(*shape: int, seed: int = 0) -> Any:

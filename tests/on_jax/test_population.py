@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tests.on_jax.conftest import MODEL, TRAIN, made
-from tests.on_jax.watched import Watched, train
+from tests.on_jax.population_helpers import Watched, train
 
 RATES = {"learning_rate": 0.3, "momentum": 0.5}
 TRIALS = [
@@ -147,7 +147,7 @@ def test_in_bfloat16_a_slot_is_itself_too(images):
 @pytest.mark.parametrize("name", ["Dense", "GroupedConvolution", "MatrixConvolution"])
 def test_a_bias_in_bfloat16_has_its_whole_gradient(name):
     """A sum of equal terms in bfloat16 would end at 256 of them."""
-    from fmnist_model import layers
+    from fmnist_model.jax_engine import layers
 
     dense = name == "Dense"
     layer = getattr(layers, name)(4, *(() if dense else (3,)), dtype="mixed_bfloat16")
@@ -225,7 +225,7 @@ def test_what_needs_another_program_is_refused(four):
 
 def test_an_activation_that_overflows_spoils_no_other():
     """Its slope would be infinite where it was not chosen, and 0 x infinity is not a number."""
-    from fmnist_model.layers import chosen_activation
+    from fmnist_model.jax_engine.layers import chosen_activation
 
     names = ("relu", "mish", "softplus", "elu")
     x = np.array([-1e30, -1e3, 0.0, 1e3, 1e30], np.float32)

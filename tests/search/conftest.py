@@ -10,12 +10,12 @@ import pytest
 from optuna.trial import TrialState, create_trial
 from rich.console import Console
 
-from search.order import Order
-from search.preset import load_preset
-from search.progress import Progress
-from search.runner import run_search
-from search.storage import open_read_only
-from search.trials import ordinals
+from search.console.progress import Progress
+from search.execution.job import SearchJob
+from search.execution.runner import run_search
+from search.presets.preset import load_preset
+from search.storage.connection import open_read_only
+from search.study.trials import ordinals
 from tests.conftest import DATA
 
 URL = "sqlite:///studies/results/studies.db"
@@ -46,8 +46,8 @@ def write_preset(name: str = "tiny", epochs: int = 3, more: str = "") -> None:
 
 def order(
     trials: int, name: str = "tiny", preset: str = "tiny", seed: int | None = None, url: str = URL
-) -> Order:
-    return Order(load_preset(preset), name, url, trials, seed, DATA)
+) -> SearchJob:
+    return SearchJob(load_preset(preset), name, url, trials, seed, DATA)
 
 
 def quiet_progress() -> Progress:

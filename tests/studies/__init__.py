@@ -2,4 +2,4 @@
 
 import pytest
 
-pytest.register_assert_rewrite("tests.studies.looking")
+pytest.register_assert_rewrite("tests.studies.browser")

@@ -10,9 +10,9 @@ import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from search.preset import load_preset
-from search.storage import open_storage
-from tests.studies.looking import start_browser
+from search.presets.preset import load_preset
+from search.storage.connection import open_storage
+from tests.studies.browser import start_browser
 
 URL = "sqlite:///studies/results/studies.db"
 AXES = {

@@ -1,0 +1,119 @@
+"""The losses of networks that ignore their images, in closed form. NumPy only.
+
+Keras clips outputs to [1e-7, 1 - 1e-7] and feeds their logarithm to a softmax. Where k outputs are
+saturated and the rest zero, whatever the image, the loss is
+
+    loss(k, p) = (1 - p) * 16.1181 + ln k
+
+with p the share of images whose label is among the k. No output saturated is ten equal outputs.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from fmnist_model.config import CLASSES
+
+CLIPPED = -math.log(1e-7)
+"""The loss of an output clipped at Keras's epsilon: 16.1181."""
+GUESSING = math.log(CLASSES)
+"""The loss of ten equal outputs, and the entropy of ten equally frequent classes: 2.3026."""
+LOSS_CEILING = CLIPPED + GUESSING
+"""No clipped output has a greater loss: certain, and wrong about every image. 18.4207."""
+SHARE_TOLERANCE = 0.02
+"""How far p may be from k / 10: the classes of a random subset are not quite equally frequent."""
+
+
+def frozen_loss(saturated: Sequence[int], label_saturated: int) -> float:
+    """The loss of a dead ReLU output layer: mean ln k + (1 - p) * 16.1181.
+
+    `saturated[k]` images have k saturated outputs, `label_saturated` images have a saturated
+    output for their label.
+    """
+    counts = np.asarray(saturated, dtype=float)
+    images = counts.sum()
+    log_k = np.log([CLASSES, *range(1, CLASSES + 1)])
+    unsaturated_labels = images - counts[0] - label_saturated
+    return float((counts @ log_k + unsaturated_labels * CLIPPED) / images)
+
+
+def label_entropy(labels: Any) -> float:
+    """The entropy of the classes in `labels`, in nats: ln 10 where all ten are equally frequent."""
+    shares = np.bincount(labels, minlength=CLASSES) / len(labels)
+    return float(-np.sum(shares[shares > 0] * np.log(shares[shares > 0])))
+
+
+@dataclass(frozen=True)
+class Level:
+    """A level at which a dead ReLU output freezes: k saturated outputs, and the p that it takes.
+
+    `loss` is that of a balanced data set, p = k / 10, beside which the p of the given loss
+    tells how frequent the k classes are in its data.
+    """
+
+    k: int
+    share: float
+    loss: float
+
+
+def levels(loss: float) -> list[Level]:
+    """The states that give a constant loss, the likeliest first; empty where none does."""
+    found = []
+    for k in range(1, CLASSES + 1):
+        share = 1 - (loss - math.log(k)) / CLIPPED
+        if abs(share - k / CLASSES) <= SHARE_TOLERANCE:
+            balanced = (1 - k / CLASSES) * CLIPPED + math.log(k)
+            found.append(Level(k, share, balanced))
+    return sorted(found, key=lambda level: abs(level.share - level.k / CLASSES))
+
+
+def explain(loss: float) -> str:
+    """What a loss that stays constant says about a classifier of ten classes, in a few lines."""
+    if not math.isfinite(loss):
+        return f"{loss}: the run has diverged; its weights or outputs are not finite."
+    if loss > LOSS_CEILING:
+        return (
+            f"{loss:.4g}: exploded. Being certain and wrong about every image costs "
+            f"{LOSS_CEILING:.4f} "
+            "where outputs are clipped as Keras clips them; more than that takes a softmax whose "
+            "logits have grown without bound. Try a smaller learning rate."
+        )
+    if abs(loss - GUESSING) <= 0.02 * GUESSING:
+        return _guessing(loss)
+    lines = [_level(loss, level) for level in levels(loss)]
+    if lines:
+        return "\n".join(
+            [*lines, "Every gradient is exactly zero there: the run cannot learn any more."]
+        )
+    better = "less" if loss < GUESSING else "more"
+    return (
+        f"{loss:.4f} is no level at which a dead ReLU output freezes, for any number of saturated "
+        f"outputs, and {better} than guessing ({GUESSING:.4f}): a run whose loss stays there is "
+        "not explained by dead units alone."
+    )
+
+
+def _guessing(loss: float) -> str:
+    return (
+        f"{loss:.4f} is ln 10 = {GUESSING:.4f}, the loss of knowing no more than how frequent each "
+        "class is. Four states give it: a ReLU output with all 10 units zero, or all 10 saturated "
+        "(stuck for good); a hidden layer that is dead (stuck for good); or a network that has "
+        "not begun to learn, as sigmoid networks do not for several epochs (slow, not stuck). "
+        "The diagnosis of a trial tells which."
+    )
+
+
+def _level(loss: float, level: Level) -> str:
+    formula = f"(1 - {level.share:.4f}) * {CLIPPED:.4f} + ln {level.k}"
+    zero = CLASSES - level.k
+    saturated = "1 output is" if level.k == 1 else f"{level.k} outputs are"
+    return (
+        f"{loss:.4f} = {formula}: a ReLU output of which {saturated} saturated and {zero} zero for "
+        f"every image, and {level.share:.2%} of the labels are among the saturated "
+        f"({level.loss:.4f} were they exactly {level.k} in 10)."
+    )

@@ -1,0 +1,1 @@
+"""The JAX engine: many trials side by side in one device program."""

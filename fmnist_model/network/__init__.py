@@ -1,0 +1,1 @@
+"""The networks that are searched, and their loss, defined once for every engine."""

@@ -1,0 +1,1 @@
+"""The TensorFlow engine: one trial after the other, one compiled program for each network."""

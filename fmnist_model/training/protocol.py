@@ -1,0 +1,47 @@
+"""What a run asks of whoever holds its network, and the answers. NumPy only."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+
+class TrainRequest(NamedTuple):
+    """Asks for training on the images shown from step `first` (0-based) to the epoch's end.
+
+    `rates` are the learning rates of the epoch's steps. It ends early at a loss that is not finite,
+    with the weights that gave it, or once the first layer's gradient has been exactly zero for
+    `patience` steps in a row: no signal reaches that layer then. `quiet` and `absurd` are what the
+    stretch before ended with. Answered by `TrainReply`.
+    """
+
+    rates: np.ndarray
+    first: int
+    batch_size: int
+    quiet: int
+    absurd: int
+    patience: int
+
+
+class TrainReply(NamedTuple):
+    """What a stretch of training steps returned.
+
+    `step` is the step reached. Up to it, the first layer's gradient was exactly zero in the last
+    `quiet` steps, and the loss greater than that of any clipped output in the last `absurd`.
+    """
+
+    step: int
+    quiet: int
+    absurd: int
+    loss_sum: float
+    correct: int
+    last_loss: float
+
+
+class EvalRequest(NamedTuple):
+    """Asks for mean loss and accuracy, without dropout: on the validation images where there are
+    any, else on the first CHUNK training images. Answered by a pair of floats."""
+
+
+Request = TrainRequest | EvalRequest

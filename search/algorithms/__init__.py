@@ -1,0 +1,1 @@
+"""Samplers, pruners and the rule that ends a search early, on top of Optuna's own."""

@@ -1,0 +1,57 @@
+"""The make commands that are printed to be copied, each with the variables that it needs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from shlex import quote
+
+from search.presets.defaults import DEFAULT_URL
+from search.storage.connection import has_password
+
+DEFAULTS = {
+    "STUDY": "paper",
+    "STORAGE": DEFAULT_URL,
+    "ENGINE": "auto",
+    "WORKERS": "1",
+    "LAUNCHER": "local",
+    "CPUS_PER_WORKER": "1",
+    "GPUS_PER_WORKER": "0",
+}
+STUDY_VARIABLES = ("STUDY", "NAME", "STORAGE")
+WORKER_VARIABLES = (
+    "WORKERS",
+    "THREADS",
+    "LAUNCHER",
+    "CPUS_PER_WORKER",
+    "GPUS_PER_WORKER",
+    "RAY_ADDRESS",
+)
+TARGET_VARIABLES = {
+    "dashboard": ("STORAGE",),
+    "report": STUDY_VARIABLES,
+    "export": STUDY_VARIABLES,
+    "evaluate": ("STUDY", "NAME", "DATA"),
+    "search": (*STUDY_VARIABLES, "DATA", "ENGINE", "SLOTS", *WORKER_VARIABLES, "TRIALS"),
+}
+"""Which variables of the Makefile each of its targets takes."""
+
+
+def make_command(target: str, given: Mapping[str, object]) -> str:
+    """The command for this target with those variables that are given, not the default, and taken
+    by it. A storage with a password is left out: see `hidden_note`."""
+    words = ["make", target]
+    for name in TARGET_VARIABLES[target]:
+        if (value := given.get(name)) is None:
+            continue
+        text = f"{value:g}" if isinstance(value, float) else str(value)
+        if text != DEFAULTS.get(name) and not (name == "STORAGE" and has_password(text)):
+            words.append(f"{name}={quote(text)}")
+    return " ".join(words)
+
+
+def hidden_note(given: Mapping[str, object]) -> str:
+    """What a user has to do besides, as a parenthesis; nothing where the commands say it all."""
+    storage = given.get("STORAGE")
+    if storage is None or not has_password(str(storage)):
+        return ""
+    return " (STORAGE has a password and is not shown: have it in the environment)"

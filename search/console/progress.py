@@ -1,0 +1,248 @@
+"""What a person sees while a search runs: a live line on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+
+from optuna.study import Study
+from optuna.trial import FrozenTrial, Trial
+from rich.box import SIMPLE_HEAD
+from rich.console import Console, Group
+from rich.live import Live
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from fmnist_model.training.results import EpochMetrics
+from search.algorithms.terminator import STOPPED, stop_sentence
+from search.console.next_commands import hidden_note, make_command
+from search.execution.objective import failure
+from search.study.process_identity import WORKER, process_is_gone
+from search.study.trials import TrialCounts, best_trials, count_trials, ending, is_finished
+
+STYLES = {
+    "completed": "green",
+    "pruned": "cyan",
+    "stuck": "yellow",
+    "diverged": "magenta",
+    "failed": "red",
+    "lost": "dim",
+}
+
+
+UNBOUNDED_COLUMNS = 10_000
+"""Columns: wider than any table."""
+
+
+def describe(params: dict[str, object]) -> str:
+    """Parameters in one line, numbers short."""
+    return " ".join(f"{name}={_short(value)}" for name, value in params.items())
+
+
+def _short(value: object) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def counts_line(counts: TrialCounts, target: int | None) -> str:
+    """How many trials ended in which way, in one line."""
+    wanted = f"/{target}" if target is not None else ""
+    parts = [f"{counts.completed} completed", f"{counts.pruned} pruned", f"{counts.stuck} stuck"]
+    parts += [f"{counts.diverged} diverged", f"{counts.failed} failed"]
+    if counts.lost:
+        parts.append(f"{counts.lost} interrupted or killed (and tried again)")
+    return f"{counts.finished}{wanted} finished: {', '.join(parts)}"
+
+
+class Progress:
+    """Tells of a search on `console`: the trial in hand, each trial's end, and the time left."""
+
+    def __init__(self, console: Console | None = None) -> None:
+        self.console = console or Console()
+        self._live = (
+            Live(console=self.console, auto_refresh=False, transient=True)
+            if self._terminal
+            else None
+        )
+        self._target, self._already, self._started = 0, 0, time.monotonic()
+        self._counts, self._best = TrialCounts(), "none completed yet"
+        self._hand, self._speed, self._slots = "", 0.0, 1
+
+    @property
+    def _terminal(self) -> bool:
+        return self.console.is_terminal
+
+    def say(self, message: str) -> None:
+        """Print a line."""
+        self.console.print(Text(message), soft_wrap=not self._terminal)
+
+    def begin(self, study: Study, target: int, slots: int = 1) -> None:
+        """The data is there: trials follow until `target` have finished, in so many slots."""
+        self._slots = slots
+        self._target, self._started = target, time.monotonic()
+        self._count(study.get_trials(deepcopy=False))
+        self._already = self._counts.finished
+        if self._already:
+            self.say(f"going on with study {study.study_name}: {counts_line(self._counts, target)}")
+        if self._live is not None:
+            self._live.start()
+
+    def start(self, trial: Trial) -> None:
+        """A trial has its parameters and begins to train."""
+        self._hand = f"trial {trial.number}: {describe(trial.params)}"
+        if self._slots > 1:
+            self._hand = f"{self._slots} slots side by side, the latest trial is {trial.number}"
+        self._refresh()
+
+    def epoch(self, metrics: EpochMetrics) -> None:
+        """An epoch has ended."""
+        self._speed = metrics.images_per_second * self._slots
+        if self._slots > 1:
+            self._refresh()
+            return
+        loss = "not finite" if metrics.loss is None else f"{metrics.loss:.4f}"
+        self._refresh(f"epoch {metrics.epoch}, loss {loss}, accuracy {metrics.val_accuracy:.4f}")
+
+    def running(self, trials: Sequence[FrozenTrial]) -> None:
+        """These trials are in hand, each at a worker of its own."""
+        self._hand = "\n".join(map(_in_hand, trials))
+        self._refresh()
+
+    def end(self, trial: FrozenTrial, trials: Sequence[FrozenTrial]) -> None:
+        """One of the study's trials has ended, in whichever way."""
+        self._count(trials)
+        how = ending(trial)
+        line = Text(f"trial {trial.number:>3} ")
+        line.append(f"{how:<9}", STYLES.get(how, ""))
+        line.append(f" {_figures(trial, how)}  {describe(trial.params)}")
+        self.console.print(line, soft_wrap=not self._terminal)
+        recorded = trial.user_attrs.get("recorded")
+        if how in ("stuck", "diverged") or recorded:
+            when = (
+                f"let go on from step {recorded['step']} of epoch {recorded['epoch']}: "
+                if recorded
+                else ""
+            )
+            self.console.print(
+                Text(f"          {when}{trial.user_attrs['diagnosis']['message']}", "dim"),
+                soft_wrap=not self._terminal,
+            )
+        if how == "failed":
+            self.say(f"          {failure(trial)}")
+        self._hand = ""
+        self._refresh()
+
+    def close(self) -> None:
+        """Take the live line away."""
+        if self._live is not None:
+            self._live.stop()
+
+    def _count(self, trials: Sequence[FrozenTrial]) -> None:
+        self._counts = count_trials(trials)
+        for trial in best_trials(trials, 1):
+            self._best = f"{trial.value:.4f} (trial {trial.number}: {describe(trial.params)})"
+
+    def _refresh(self, detail: str = "") -> None:
+        if self._live is None:
+            return
+        left = self._time_left()
+        speed = f"{self._speed:,.0f} images/s" if self._speed else ""
+        lines = [counts_line(self._counts, self._target), f"best {self._best}"]
+        hand = " · ".join(part for part in (self._hand, detail, speed, left) if part)
+        lines.extend(hand.split("\n"))
+        self._live.update(Group(*(Text(line, overflow="ellipsis") for line in lines)), refresh=True)
+
+    def _time_left(self) -> str:
+        done = self._counts.finished - self._already
+        if not done:
+            return ""
+        seconds = (time.monotonic() - self._started) / done * (self._target - self._counts.finished)
+        return f"about {timedelta(seconds=round(seconds))} left"
+
+
+def _in_hand(trial: FrozenTrial) -> str:
+    step = trial.last_step
+    so_far = f"epoch {step}, {trial.intermediate_values[step]:.4f}: " if step is not None else ""
+    return f"trial {trial.number}: {so_far}{describe(trial.params)}"
+
+
+def _figures(trial: FrozenTrial, how: str) -> str:
+    attributes = trial.user_attrs
+    if how in ("failed", "lost"):
+        return " " * 32
+    value = f"{trial.value:.4f}" if trial.value is not None else "-"
+    epochs = attributes.get("epochs_run", 0)
+    plural = "epochs" if epochs != 1 else "epoch "
+    return f"{value:>6} after {epochs:>2} {plural} {attributes.get('train_seconds', 0):>6.1f} s"
+
+
+def best_table(console: Console, trials: list[FrozenTrial]) -> Table:
+    """The five best completed trials: a column for each hyperparameter, or one for all of them
+    where the console is too narrow."""
+    best = best_trials(trials, 5)
+    names = list(dict.fromkeys(name for trial in best for name in trial.params))
+    table = _titled(*names)
+    for trial in best:
+        values = [escape(_short(trial.params.get(name, "-"))) for name in names]
+        table.add_row(str(trial.number), f"{trial.value:.4f}", *values)
+    unbounded = console.options.update(max_width=UNBOUNDED_COLUMNS)
+    if console.measure(table, options=unbounded).maximum <= console.width:
+        return table
+    narrow = _titled("hyperparameters")
+    for trial in best:
+        narrow.add_row(str(trial.number), f"{trial.value:.4f}", escape(describe(trial.params)))
+    return narrow
+
+
+def _titled(*columns: str) -> Table:
+    table = Table(
+        title="best trials by validation accuracy",
+        title_justify="left",
+        box=SIMPLE_HEAD,
+        pad_edge=False,
+    )
+    for column in ("trial", "accuracy", *columns):
+        table.add_column(column, justify="right" if column == "trial" else "left")
+    return table
+
+
+def print_status(console: Console, study: Study) -> None:
+    """Print how the study stands."""
+    trials = study.get_trials(deepcopy=False)
+    console.print(
+        Text(f"{study.study_name}: {counts_line(count_trials(trials), None)}"), soft_wrap=True
+    )
+    for trial in trials:
+        if ending(trial) == "running":
+            gone = process_is_gone(trial.user_attrs.get(WORKER))
+            how = "was killed; the next make search tries it again" if gone else "is running"
+            console.print(Text(f"trial {trial.number} {how}"), soft_wrap=True)
+    stopped = study.user_attrs.get(STOPPED)
+    if stopped is not None:
+        console.print(Text(f"stopped early: {stop_sentence(stopped)}"), soft_wrap=True)
+    if best_trials(trials, 1):
+        console.print(best_table(console, trials))
+
+
+def print_end(console: Console, study: Study, seconds: float) -> None:
+    """Print how the study stands after a search that took so long."""
+    console.print()
+    print_status(console, study)
+    console.print(f"this took {timedelta(seconds=round(seconds))}", highlight=False)
+
+
+def print_next_steps(console: Console, study: Study, given: Mapping[str, object]) -> None:
+    """Print the commands that make sense now, with those make variables that were given."""
+    trials = study.get_trials(deepcopy=False)
+    steps = {"dashboard": "look at it in the browser", "report": "draw it as one page"}
+    if best_trials(trials, 1):
+        steps["export"] = "write the best configuration to best.toml"
+        steps["evaluate"] = "then retrain that and open the test set once"
+    steps["search"] = "search on"
+    more = max(1, 2 * sum(map(is_finished, trials)))
+    commands = {target: make_command(target, {**given, "TRIALS": more}) for target in steps}
+    width = max(map(len, commands.values()))
+    console.print(Text(f"next{hidden_note(given)}:"), soft_wrap=True)
+    for target, purpose in steps.items():
+        console.print(Text(f"  {commands[target]:<{width}}   # {purpose}"), soft_wrap=True)

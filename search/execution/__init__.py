@@ -1,0 +1,1 @@
+"""Running a search: engines, workers, and which trial comes next."""

@@ -1,0 +1,132 @@
+"""Which engine trains a search's trials: one after the other, or side by side."""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+from typing import TYPE_CHECKING, Literal
+
+from optuna.study import Study
+
+from fmnist_model.config import ModelConfig, TrainConfig
+from fmnist_model.jax_engine import backend
+from fmnist_model.utils.errors import UserError
+from fmnist_model.utils.native_log import native_log_hidden
+from search.console.progress import Progress
+from search.execution.job import SearchJob
+from search.execution.worker import AnyEngine, EngineLoader, load_data, load_engine
+from search.presets.preset import Preset
+
+if TYPE_CHECKING:
+    from fmnist_model.jax_engine.autotune import Make, Say
+    from fmnist_model.jax_engine.engine import VectorizedEngine
+    from fmnist_model.jax_engine.train_step import Convolution
+
+Name = Literal["tensorflow", "population"]
+
+OF_A_SLOT = {
+    "activation",
+    "output_activation",
+    "dropout",
+    "learning_rate",
+    "momentum",
+    "schedule",
+    "weight_decay",
+}
+"""What may differ between the slots of a population; all else is part of its program."""
+CHOSEN = "population"
+"""The study's attribute that says how many slots were chosen, on which device."""
+
+
+def chosen_engine(wanted: str, preset: Preset, alone: bool) -> Name:
+    """The engine: the one that is wanted, or, for "auto", what suits the preset and the machine.
+
+    That is the population if the space allows it, JAX sees a GPU, and this process works `alone`.
+    Raises UserError where a population is wanted that cannot be.
+    """
+    fixed = [name for name in preset.space.dimensions() if name not in OF_A_SLOT]
+    asked = _lacking(preset)
+    if wanted == "population" and fixed:
+        raise UserError(
+            f"ENGINE=population: {', '.join(f'space.{name}' for name in fixed)} would need a "
+            f"program for each choice; fix it in the preset, or take ENGINE=tensorflow"
+        )
+    if wanted == "population" and asked:
+        raise UserError(
+            f"ENGINE=population does not know {' and '.join(asked)}; leave it out of the preset, "
+            f"or take ENGINE=tensorflow"
+        )
+    if wanted == "auto":
+        return (
+            "population" if not (fixed or asked) and alone and _jax_sees_a_gpu() else "tensorflow"
+        )
+    return "population" if wanted == "population" else "tensorflow"
+
+
+def _lacking(preset: Preset) -> list[str]:
+    """What the preset asks for that a population does not have."""
+    model, train = ModelConfig(**preset.model), TrainConfig(**preset.train)
+    asked = {
+        "model.batch_normalization": model.batch_normalization,
+        "train.flip": train.flip,
+        "train.shift": train.shift > 0,
+    }
+    return [name for name, is_asked in asked.items() if is_asked]
+
+
+def _jax_sees_a_gpu() -> bool:
+    with native_log_hidden():
+        return backend.jax_sees_a_gpu()
+
+
+def loader(engine: Name, slots: int | None) -> EngineLoader:
+    """What loads the engine. Raises UserError where it is not installed or has no slots."""
+    if engine == "population":
+        backend.use_jax()
+        return partial(load_population, slots=slots)
+    if slots is not None:
+        raise UserError(
+            "SLOTS= is for ENGINE=population; TensorFlow trains one trial after the other"
+        )
+    return load_engine
+
+
+def load_population(
+    order: SearchJob, study: Study, progress: Progress, slots: int | None
+) -> AnyEngine:
+    """Load data and JAX, and compile; raise UserError where the data is wrong or too much."""
+    started = time.perf_counter()
+    progress.say("loading the data and JAX, and compiling")
+    train, validation = load_data(order, study, progress)
+    model, training = ModelConfig(**order.preset.model), TrainConfig(**order.preset.train)
+    searched = order.preset.space.activation
+    activations = [model.activation] if searched is None else searched.values()
+    with native_log_hidden():
+        from fmnist_model.dataset.fashion_mnist import HOME
+        from fmnist_model.jax_engine.engine import VectorizedEngine
+
+        backend.keep_programs(HOME / "cache" / "jax")
+
+    def make(count: int, convolution: Convolution) -> VectorizedEngine:
+        return VectorizedEngine(model, training, train, validation, count, activations, convolution)
+
+    population = _chosen(make, study, slots, progress.say)
+    progress.say(
+        f"{len(train):,} training and {len(validation):,} validation images on "
+        f"{population.device}, ready after {time.perf_counter() - started:.0f} s"
+    )
+    return population
+
+
+def _chosen(make: Make, study: Study, slots: int | None, say: Say) -> VectorizedEngine:
+    """As many slots as are asked for; else as the study has had on this device; else measured."""
+    from fmnist_model.jax_engine.autotune import choose, recreate
+    from fmnist_model.utils.device import jax_device_name
+
+    device, known = jax_device_name(), study.user_attrs.get(CHOSEN, {})
+    if known.get("device") == device and slots in (None, known["slots"]):
+        return recreate(make, known["slots"], known["convolution"], say)
+    population = choose(make, slots, say)
+    chosen = {"slots": population.slots, "convolution": population.convolution}
+    study.set_user_attr(CHOSEN, {"device": device, **chosen})
+    return population

@@ -1,0 +1,154 @@
+"""Workers on a Ray cluster: each is a Ray task that runs the worker's command on some node.
+
+Ray finds the node, shares out its processors and GPUs, and starts a task again elsewhere when its
+node is lost; all else (claims, heartbeats, second tries) goes by the database as on one machine.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from optuna.study import Study
+
+from fmnist_model.utils.errors import UserError
+from search.console.progress import Progress
+from search.execution.job import SearchJob, SearchStoppedError
+from search.execution.local_pool import GRACE_SECONDS, POOL_POLL_SECONDS, TrialDisplay, WorkerSpec
+from search.execution.objective import Interrupted
+from search.storage.connection import open_storage, sqlite_file, storage_errors_explained
+from search.study.lost_trials import fail_trials_of_process
+from search.study.study import load_study
+
+MAX_RETRIES = 3
+"""So often Ray starts a worker again whose node or process was lost."""
+
+
+class ClusterError(UserError):
+    """The search cannot run on this cluster: the message says what it lacks."""
+
+
+def run_on_ray(
+    order: SearchJob,
+    crew: WorkerSpec,
+    study: Study,
+    progress: Progress,
+    interrupted: Callable[[], bool],
+) -> None:
+    """Run the crew as Ray tasks until all have ended; raise Interrupted or SearchStoppedError.
+
+    RAY_ADDRESS names the cluster; without it Ray starts one on this machine. The project has to
+    be at the same path on every node.
+    """
+    ray = _connected()
+    try:
+        nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+        _check_storage(order, len(nodes), progress)
+        if not any(_has_room(node, crew) for node in nodes):
+            progress.say(
+                f"no node of the cluster has {crew.cpus:g} processors and {crew.gpus:g} GPUs for a "
+                f"worker: waiting for one that has"
+            )
+        needs = {"num_cpus": crew.cpus, "num_gpus": crew.gpus}
+        again = {"max_retries": MAX_RETRIES, "retry_exceptions": [ChildProcessError]}
+        work = ray.remote(**needs, **again)(_work)
+        progress.say(f"starting {crew.count} workers on the Ray cluster")
+        pending = [
+            work.remote(
+                order.name, order.url, list(crew.command), dict(crew.environment), str(Path.cwd())
+            )
+            for _ in range(crew.count)
+        ]
+        _await(ray, pending, TrialDisplay(study, progress), interrupted)
+    finally:
+        ray.shutdown()
+
+
+def _connected() -> Any:
+    try:
+        import ray
+    except ImportError:
+        raise ClusterError(
+            "LAUNCHER=ray needs Ray, which is not installed; run "
+            ".venv/bin/pip install -c requirements.lock -e '.[ray]'"
+        ) from None
+    try:
+        ray.init(log_to_driver=False, logging_level=logging.ERROR, include_dashboard=False)
+    except (ConnectionError, ValueError) as error:
+        address = os.environ.get("RAY_ADDRESS", "none given")
+        raise ClusterError(f"RAY_ADDRESS={address}: {str(error).splitlines()[0]}") from error
+    return ray
+
+
+def _check_storage(order: SearchJob, nodes: int, progress: Progress) -> None:
+    file = sqlite_file(order.url)
+    if file is None:
+        return
+    why = f"{file} is a file of this machine, which other nodes do not have"
+    if nodes > 1:
+        raise ClusterError(
+            f"{why}, and the cluster has {nodes} nodes; give a database that all of them reach, "
+            f"as STORAGE=postgresql+psycopg://user@host/name"
+        )
+    progress.say(f"{why}: for more than this one node give STORAGE=postgresql+psycopg://...")
+
+
+def _has_room(node: Mapping[str, float], crew: WorkerSpec) -> bool:
+    return node.get("CPU", 0) >= crew.cpus and node.get("GPU", 0) >= crew.gpus
+
+
+def _await(
+    ray: Any, pending: list[Any], watch: TrialDisplay, interrupted: Callable[[], bool]
+) -> None:
+    try:
+        while pending and not interrupted():
+            done, pending = ray.wait(pending, timeout=POOL_POLL_SECONDS)
+            watch.show()
+            for words in ray.get(done):
+                if words:
+                    raise SearchStoppedError(words)
+    except ray.exceptions.RayError as error:
+        raise SearchStoppedError(
+            f"a worker was lost {MAX_RETRIES + 1} times: {str(error).splitlines()[0]}"
+        ) from error
+    finally:
+        for task in pending:
+            ray.cancel(task, force=False)
+        ray.wait(pending, num_returns=len(pending), timeout=GRACE_SECONDS) if pending else None
+        watch.show()
+    if interrupted():
+        raise Interrupted
+
+
+def _work(
+    study: str, url: str, command: Sequence[str], environment: Mapping[str, str], directory: str
+) -> str:
+    """Run a worker on this node; return the error that it ended with, or nothing."""
+    process = subprocess.Popen(
+        [*command, "--parent", str(os.getpid())],
+        cwd=directory,
+        env={**os.environ, **environment},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        _, errors = process.communicate()
+    except BaseException:  # Ray interrupts a task that is cancelled
+        process.terminate()
+        process.communicate()
+        raise
+    if process.returncode == 0:
+        return ""
+    if process.returncode < 0:
+        how = f"was killed by signal {-process.returncode}"
+        with storage_errors_explained(url):
+            fail_trials_of_process(load_study(open_storage(url), url, study), process.pid, how)
+        raise ChildProcessError(f"a worker {how}")  # Ray starts it again
+    last = next((line for line in reversed(errors.splitlines()) if line.strip()), "")
+    return last.removeprefix("error: ") or f"a worker ended with code {process.returncode}"

@@ -1,0 +1,200 @@
+"""One worker: claims trials, trains them, tells how they went, until there is nothing left to do.
+
+It has as many in hand as its engine has slots, each a generator that is resumed in turn.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
+from optuna.study import Study
+from optuna.trial import FrozenTrial, Trial, TrialState
+
+from fmnist_model.utils.native_log import native_log_hidden
+from search.algorithms.samplers import make_sampler
+from search.console.progress import Progress
+from search.execution.job import SearchJob, SearchStoppedError
+from search.execution.objective import (
+    Interrupted,
+    Objective,
+    OneSlotEngine,
+    Outcome,
+    ParallelEngine,
+    SequentialEngine,
+    failure,
+)
+from search.execution.trial_queue import IdleReason, TrialQueue
+from search.storage.connection import backend, lock_trial, transaction
+from search.study.heartbeats import beating
+from search.study.study import check_data
+from search.study.trials import FAIL_REASON, INTERRUPTED, ending, is_lost
+
+if TYPE_CHECKING:
+    from fmnist_model.dataset.fashion_mnist import Images
+
+MAX_FAILURES = 3
+"""So many failed trials in a row end the search."""
+POLL_SECONDS, LONGEST_POLL_SECONDS = 0.2, 2.0
+"""How long a worker that waits for others rests before it looks again: at first, and at most. Each
+look takes the study's lock, and many may be waiting."""
+CLAIM_RETRY_SECONDS = 5.0
+"""How long it does so while it has trials in hand and none of them has ended."""
+
+
+AnyEngine = SequentialEngine | ParallelEngine
+EngineLoader = Callable[[SearchJob, Study, Progress], AnyEngine]
+InFlight = Generator[None, None, None]
+
+
+def load_data(order: SearchJob, study: Study, progress: Progress) -> tuple[Images, Images]:
+    """Training and validation images; raise UserError where they are wrong or not the study's."""
+    from fmnist_model.dataset.fashion_mnist import load_train, split
+
+    train, validation = split(load_train(order.data, progress.say), order.preset.data.limit)
+    check_data(study, train.sha256)
+    return train, validation
+
+
+def load_engine(order: SearchJob, study: Study, progress: Progress) -> AnyEngine:
+    """Load data and TensorFlow; raise UserError where the data is wrong or not the study's."""
+    started = time.perf_counter()
+    progress.say("loading the data and TensorFlow")
+    train, validation = load_data(order, study, progress)
+    with native_log_hidden():
+        from fmnist_model.tensorflow_engine.engine import TensorFlowEngine
+
+        engine = TensorFlowEngine(train, validation)
+    progress.say(
+        f"{len(train):,} training and {len(validation):,} validation images on "
+        f"{engine.device}, ready after {time.perf_counter() - started:.0f} s"
+    )
+    return engine
+
+
+class Worker:
+    """The loop over trials, in this process."""
+
+    def __init__(
+        self,
+        order: SearchJob,
+        study: Study,
+        progress: Progress,
+        interrupted: Callable[[], bool],
+    ) -> None:
+        self._order, self._study = order, study
+        self._progress, self._interrupted = progress, interrupted
+        self._failures = 0
+        self._next_claim = 0.0
+
+    def run(self, load: EngineLoader) -> None:
+        """Run trials until the study has enough; raise Interrupted or SearchStoppedError."""
+        order, progress = self._order, self._progress
+        seed = int(self._study.user_attrs["seed"])
+        make_sampler(order.preset, seed, 0)  # what it lacks shows before data is loaded
+        engine = _side_by_side(load(order, self._study, progress))
+        objective = Objective(
+            order.preset, seed, engine, progress.start, progress.epoch, self._interrupted
+        )
+        claims = TrialQueue(self._study, order.preset, order.trials, order.parent, order.stop_when)
+        progress.begin(self._study, order.trials, engine.slots)
+        hands: list[InFlight] = []
+        pause = POLL_SECONDS
+        try:
+            while True:
+                rest = self._fill(hands, engine.slots, claims, objective)
+                pause = min(1.25 * pause, LONGEST_POLL_SECONDS) if rest else POLL_SECONDS
+                if hands:
+                    self._resume_all(hands)
+                    engine.advance()
+                elif rest is IdleReason.WAIT:
+                    time.sleep(pause)
+                elif rest is not None:
+                    if rest is IdleReason.EXHAUSTED:
+                        progress.say("every point of the grid has been tried")
+                    return
+        finally:
+            for hand in hands:
+                hand.close()
+
+    def _fill(
+        self, hands: list[InFlight], slots: int, claims: TrialQueue, objective: Objective
+    ) -> IdleReason | None:
+        """Take trials in hand while there are free slots; say why there are no more."""
+        self._check()
+        if hands and time.monotonic() < self._next_claim:
+            return None
+        while len(hands) < slots:
+            self._check()
+            claimed = claims.next()
+            if isinstance(claimed, IdleReason):
+                self._next_claim = time.monotonic() + CLAIM_RETRY_SECONDS
+                return claimed
+            hand = self._try(objective, claimed)
+            if self._goes_on(hand):
+                hands.append(hand)
+        return None
+
+    def _check(self) -> None:
+        if self._interrupted():
+            raise Interrupted
+
+    def _resume_all(self, hands: list[InFlight]) -> None:
+        for hand in list(hands):
+            if not self._goes_on(hand):
+                hands.remove(hand)
+
+    def _goes_on(self, hand: InFlight) -> bool:
+        """Resume a trial; is it still in hand then?"""
+        try:
+            next(hand)
+        except StopIteration:
+            self._next_claim = 0.0
+            return False
+        return True
+
+    def _try(self, objective: Objective, trial: Trial) -> InFlight:
+        try:
+            with beating(trial, self._order.preset.workers.heartbeat):
+                outcome = yield from objective(trial)
+        except UpdateFinishedTrialError:
+            outcome = Outcome(TrialState.FAIL)  # another has written how it ended
+        except (KeyboardInterrupt, GeneratorExit, StorageInternalError):
+            with suppress(StorageInternalError):
+                self._end(trial, Outcome(TrialState.FAIL, None, {FAIL_REASON: INTERRUPTED}))
+            raise
+        self._end(trial, outcome)
+        trials = self._study.get_trials(deepcopy=False)
+        ended = trials[trial.number]
+        if is_lost(ended):
+            self._progress.say(
+                f"trial {trial.number} was not heard of for too long and is tried again by another "
+                f"worker; what it came to here is dropped"
+            )
+        else:
+            self._judge(ended, trials)
+
+    def _end(self, trial: Trial, outcome: Outcome) -> None:
+        """Write how a trial ended, unless it was taken for lost before."""
+        with transaction(self._study):
+            if lock_trial(self._study, trial._trial_id) == TrialState.RUNNING:
+                if outcome.attributes:
+                    backend(self._study).set_trial_user_attrs(trial._trial_id, outcome.attributes)
+                self._study.tell(trial, outcome.value, outcome.state)
+
+    def _judge(self, trial: FrozenTrial, trials: Sequence[FrozenTrial]) -> None:
+        self._progress.end(trial, trials)
+        self._failures = self._failures + 1 if ending(trial) == "failed" else 0
+        if self._failures == MAX_FAILURES:
+            raise SearchStoppedError(
+                f"{MAX_FAILURES} trials in a row have failed, the last one, {trial.number}, with "
+                f"{failure(trial)!r}; their tracebacks are kept as the trials' attribute "
+                f"traceback (make dashboard shows it)"
+            )
+
+
+def _side_by_side(engine: AnyEngine) -> ParallelEngine:
+    return engine if isinstance(engine, ParallelEngine) else OneSlotEngine(engine)

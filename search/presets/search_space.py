@@ -1,0 +1,98 @@
+"""From an Optuna trial to the two configurations, and back to what a trial's parameters mean."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+from optuna.trial import Trial
+
+from fmnist_model.config import ModelConfig, TrainConfig
+from search.presets.preset import WHOLE_NUMBERS, Dimension, Preset, config_of
+
+
+def stored_choice(choice: Any) -> Any:
+    """How a choice is stored: as it is, or, for a list such as [32, 64], as "32-64"."""
+    return "-".join(map(str, choice)) if isinstance(choice, list | tuple) else choice
+
+
+def distributions(preset: Preset) -> dict[str, BaseDistribution]:
+    """Optuna's distribution of each searched hyperparameter, in the space's order."""
+    searched = preset.space.dimensions()
+    return {name: _distribution(name, dimension) for name, dimension in searched.items()}
+
+
+def _distribution(name: str, dimension: Dimension) -> BaseDistribution:
+    if dimension.choices is not None:
+        return CategoricalDistribution([stored_choice(choice) for choice in dimension.choices])
+    assert dimension.low is not None
+    assert dimension.high is not None
+    if name in WHOLE_NUMBERS:
+        low, high, step = int(dimension.low), int(dimension.high), int(dimension.step or 1)
+        return IntDistribution(low, high, log=dimension.log, step=step)
+    return FloatDistribution(
+        float(dimension.low), float(dimension.high), log=dimension.log, step=dimension.step
+    )
+
+
+def grid(preset: Preset) -> dict[str, list[Any]]:
+    """The values of each hyperparameter for a grid: its choices, or its range by steps."""
+    return {name: _grid_values(d) for name, d in distributions(preset).items()}
+
+
+def grid_size(preset: Preset) -> int:
+    """How many points the grid has."""
+    return math.prod(len(values) for values in grid(preset).values())
+
+
+def _grid_values(distribution: BaseDistribution) -> list[Any]:
+    if isinstance(distribution, CategoricalDistribution):
+        return list(distribution.choices)
+    assert isinstance(distribution, IntDistribution | FloatDistribution)
+    steps = round((distribution.high - distribution.low) / (distribution.step or 1))
+    values: list[Any] = np.linspace(distribution.low, distribution.high, steps + 1).tolist()
+    return [round(v) for v in values] if isinstance(distribution, IntDistribution) else values
+
+
+def suggest(trial: Trial, preset: Preset) -> None:
+    """Ask the trial for a value of every searched hyperparameter."""
+    for name, distribution in distributions(preset).items():
+        _suggest(trial, name, distribution)
+
+
+def _suggest(trial: Trial, name: str, distribution: BaseDistribution) -> None:
+    if isinstance(distribution, CategoricalDistribution):
+        trial.suggest_categorical(name, distribution.choices)
+        return
+    assert isinstance(distribution, IntDistribution | FloatDistribution)
+    ask = trial.suggest_int if isinstance(distribution, IntDistribution) else trial.suggest_float
+    low, high, step, log = (getattr(distribution, part) for part in ("low", "high", "step", "log"))
+    ask(name, low, high, step=step, log=log)
+
+
+def stored_params(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters as a preset writes them, made into what Optuna stores."""
+    return {name: stored_choice(value) for name, value in params.items()}
+
+
+def configurations(
+    preset: Preset, params: Mapping[str, Any], seed: int
+) -> tuple[ModelConfig, TrainConfig]:
+    """The configurations that a trial's stored parameters stand for, within the preset."""
+    model, train = dict(preset.model), {**preset.train, "seed": seed}
+    for name, value in params.items():
+        section = model if config_of(name) is ModelConfig else train
+        section[name] = _meaning(preset.space.dimensions()[name], value)
+    return ModelConfig(**model), TrainConfig(**train)
+
+
+def _meaning(dimension: Dimension, value: Any) -> Any:
+    return next((c for c in dimension.choices or () if stored_choice(c) == value), value)

@@ -1,0 +1,1 @@
+"""optuna-dashboard, served to this machine, with notes on what the diagnosis found."""

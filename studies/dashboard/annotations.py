@@ -1,0 +1,182 @@
+"""Writes what the report says into optuna-dashboard: notes, training curves, and two figures.
+
+What a person wrote is left alone. Artifacts lie in `ARTIFACTS`, beside the default database.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from textwrap import wrap
+from typing import Any
+from uuid import NAMESPACE_URL, uuid5
+
+import optuna
+from jinja2 import Environment, FileSystemLoader
+from optuna.artifacts import FileSystemArtifactStore
+from optuna.storages import BaseStorage
+from optuna.study import Study
+from optuna.trial import FrozenTrial
+
+from fmnist_model.config import CLASSES
+from search.algorithms.terminator import STOPPED
+from search.presets.preset import parse_preset
+from search.study.best_config import RESULTS
+from search.study.trials import ending
+from studies.figures import history
+from studies.figures.marks import short
+from studies.figures.theme import EITHER
+from studies.figures.trial_frame import ended_trials, escaped, trial_table
+from studies.report.summary import duration_in_words, summarize
+
+ARTIFACTS = RESULTS / "artifacts"
+SIGNATURE = "*Written by make dashboard; edit it and it is yours.*"
+ANNOUNCE_ABOVE_TRIALS = 100
+"""So many trials to write about take a while, which is then said."""
+
+
+def artifact_store() -> FileSystemArtifactStore:
+    """Where training curves are kept, made if it is absent."""
+    ARTIFACTS.mkdir(parents=True, exist_ok=True)
+    return FileSystemArtifactStore(str(ARTIFACTS))
+
+
+def annotate(study: Study, say: Callable[[str], None]) -> None:
+    """Bring the dashboard's notes, curves and figures of a study up to date.
+
+    A study that is not a search of ours is left as it is.
+    """
+    if "preset" not in study.user_attrs:
+        return
+    trials = ended_trials(study.get_trials(deepcopy=False))
+    known = study._storage.get_study_system_attrs(study._study_id)
+    new = [trial for trial in trials if _curve_key(trial) not in known]
+    if not new and known:
+        return
+    if len(new) > ANNOUNCE_ABOVE_TRIALS:
+        say(f"writing the notes and curves of {len(new):,} trials of {study.study_name}")
+    store = artifact_store()
+    for trial in new:
+        if ending(trial) in ("stuck", "diverged", "failed"):
+            _note(study, known, trial._trial_id, _trial_note(trial))
+        _attach_curve(study, store, trial)
+    _note(study, known, None, _study_note(study, trials))
+    _figures(study, trials)
+
+
+def _note(study: Study, known: dict[str, Any], trial_id: int | None, body: str) -> None:
+    """Write a note where there is none, or over one of ours."""
+    from optuna_dashboard._note import get_note_from_system_attrs, save_note_with_version
+
+    there = get_note_from_system_attrs(known, trial_id)
+    if not there["body"] or SIGNATURE in there["body"]:
+        text = f"{body}\n\n{SIGNATURE}"
+        save_note_with_version(
+            study._storage, study._study_id, trial_id, there["version"] + 1, text
+        )
+
+
+def _trial_note(trial: FrozenTrial) -> str:
+    diagnosis = trial.user_attrs.get("diagnosis") or {}
+    if not diagnosis:
+        return f"**failed**: {_plain(trial.user_attrs.get('error', 'no reason was recorded'))}"
+    lines = "  \n".join(_plain(line) for line in wrap(diagnosis["message"], 90))
+    where = f" in `{_plain(diagnosis['layer'])}`" if diagnosis.get("layer") else ""
+    return (
+        f"**{ending(trial)}**: {diagnosis['kind']}{where} since epoch {diagnosis['epoch']}, "
+        f"step {diagnosis['step']}\n\n{lines}"
+    )
+
+
+def _plain(text: object) -> str:
+    """Text that Markdown takes as it stands."""
+    return "".join(f"\\{c}" if c in "\\`*_{}[]<>#|!~" else c for c in str(text))
+
+
+def _coded(text: str) -> str:
+    """The same, but for what stands between backticks, which stays code."""
+    parts = text.split("`")
+    return "`".join(part if place % 2 else _plain(part) for place, part in enumerate(parts))
+
+
+def _study_note(study: Study, trials: Sequence[FrozenTrial]) -> str:
+    preset = parse_preset(study.user_attrs["preset"], f"study {study.study_name}")
+    found = summarize(preset, trials, {"STUDY": study.study_name}, study.user_attrs.get(STOPPED))
+    lines = [f"# {_plain(study.study_name)}"]
+    if found.best is not None:
+        lines.append(f"Best: **{found.best.value:.4f}**, trial {found.best.number}")
+        lines += [f"- {_plain(n)}: {_plain(short(v))}" for n, v in found.best.params.items()]
+    lines.append("What the search suggests:")
+    lines += [f"- {_coded(sentence)}" for sentence in found.advice]
+    saved = sum(one.seconds for one in found.time_saved.values())
+    lines.append(
+        f"Training took {duration_in_words(found.train_seconds)}; stopping early saved about "
+        f"{duration_in_words(saved)}, estimated from the study's own steps."
+    )
+    return "\n\n".join(lines).replace("\n\n- ", "\n- ")
+
+
+def _curve_key(trial: FrozenTrial) -> str:
+    """Where the dashboard looks for the artifact of a trial that has finished.
+
+    Optuna's `upload_artifact` writes to the trial, which a finished one refuses.
+    """
+    return f"dashboard:artifacts:{trial._trial_id}:{_curve_name(trial)}"
+
+
+def _curve_name(trial: FrozenTrial) -> str:
+    """A UUID, as the dashboard wants them, the same at every call."""
+    return str(uuid5(NAMESPACE_URL, f"{trial._trial_id} {trial.number} {trial.datetime_complete}"))
+
+
+def _attach_curve(study: Study, store: FileSystemArtifactStore, trial: FrozenTrial) -> None:
+    name = _curve_name(trial)
+    store.write(name, io.BytesIO(curve_svg(trial).encode()))
+    meta = {
+        "artifact_id": name,
+        "filename": "training-curve.svg",
+        "mimetype": "image/svg+xml",
+        "encoding": None,
+    }
+    storage: BaseStorage = study._storage
+    storage.set_study_system_attr(study._study_id, _curve_key(trial), json.dumps(meta))
+
+
+def curve_svg(trial: FrozenTrial) -> str:
+    """The trial's validation accuracy an epoch as a small picture of its own."""
+    epochs = sorted(trial.intermediate_values)
+    last = max([*epochs, 2])
+    points = [
+        (60 + 400 * (epoch - 1) / (last - 1), 220 - 200 * trial.intermediate_values[epoch])
+        for epoch in epochs
+    ]
+    environment = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True)
+    return environment.get_template("curve.svg").render(
+        title=f"trial {trial.number}: {ending(trial)}",
+        points=points,
+        last=last,
+        chance=220 - 200 / CLASSES,
+        ticks=[(value / 10, 220 - 20 * value) for value in range(0, 11, 2)],
+    )
+
+
+def _figures(study: Study, trials: Sequence[FrozenTrial]) -> None:
+    from optuna_dashboard import save_plotly_graph_object
+
+    safe = escaped(trial_table(trials))
+    drawn = {
+        "History by ending": history.draw_history(history.history_data(safe)),
+        "Training curves": history.draw_curves(history.curves_data(trials)),
+    }
+    for title, figure in drawn.items():
+        figure.update_layout(template=EITHER, title=title, margin={"t": 90})
+        name = title.lower().replace(" ", "-")
+        save_plotly_graph_object(study, figure, graph_object_id=name)
+
+
+def annotate_all(storage: BaseStorage, say: Callable[[str], None]) -> None:
+    """`annotate` every study of a storage."""
+    for summary in optuna.get_all_study_summaries(storage, include_best_trial=False):
+        annotate(optuna.load_study(study_name=summary.study_name, storage=storage), say)

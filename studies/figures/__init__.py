@@ -1,0 +1,1 @@
+"""Figures of a study: for each a function that returns its data and one that draws it."""

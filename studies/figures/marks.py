@@ -1,0 +1,67 @@
+"""What a trial looks like in a figure, and what its mark tells when it is pointed at."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from studies.figures.theme import MARKS
+from studies.figures.trial_frame import OUTCOME_COLUMNS
+
+ACCURACY = "validation accuracy"
+
+
+def hyperparameters(table: pd.DataFrame) -> list[str]:
+    """The table's columns that are hyperparameters."""
+    return [name for name in table.columns if name != "trial" and name not in OUTCOME_COLUMNS]
+
+
+def hover(table: pd.DataFrame, names: Sequence[str] | None = None) -> list[str]:
+    """What a point tells of its trial: how it ended, and all hyperparameters or those `names`."""
+    if names is None:
+        names = hyperparameters(table)
+    return [_hover_line(row, names) for row in table.to_dict("records")]
+
+
+def _hover_line(row: Mapping[Any, Any], names: Sequence[str]) -> str:
+    value = "" if pd.isna(row["value"]) else f", {row['value']:.4f}"
+    lines = [f"trial {row['trial']}: {row['ending']}{value}"]
+    lines += [f"{name} {short(row[name])}" for name in names if not pd.isna(row[name])]
+    if row["ending"] == "stuck":
+        lines.append(f"{row['kind']} in {row['layer']} since step {row['since_step']:.0f}")
+    return "<br>".join(lines)
+
+
+def short(value: Any) -> str:
+    """A hyperparameter's value in few characters."""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def by_ending(points: pd.DataFrame, x: str, y: str, legend: bool = True) -> list[go.Scatter]:
+    """A trace for each ending: columns `x`, `y`, ending and text of `points`."""
+    traces = []
+    for name, mark in MARKS.items():
+        chosen = points[points["ending"] == name]
+        if len(chosen):
+            traces.append(
+                go.Scatter(
+                    x=chosen[x],
+                    y=chosen[y],
+                    mode="markers",
+                    name=name,
+                    legendgroup=name,
+                    showlegend=legend,
+                    text=chosen["text"],
+                    hovertemplate="%{text}<extra></extra>",
+                    marker={
+                        "color": mark.colour,
+                        "symbol": mark.symbol,
+                        "size": 8,
+                        "line": {"width": 1.5 if mark.symbol.endswith("open") else 0},
+                    },
+                )
+            )
+    return traces

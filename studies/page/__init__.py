@@ -1,0 +1,1 @@
+"""Pages of figures and tables as one HTML file, and static copies of the figures."""

@@ -1,0 +1,1 @@
+"""The paper's comparison, trained anew: its arms, its claims, its figures."""

@@ -1,0 +1,98 @@
+"""Runs the paper's comparison, a stage after the other, and tells how far it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from itertools import chain
+from pathlib import Path
+from statistics import mean
+
+from fmnist_model.training.results import RunResult
+from search.execution.paired_runs import (
+    PairedRun,
+    judge_runs,
+    leaky_of,
+    runs_done,
+    train_leaky,
+    train_runs,
+)
+from studies.paper.arms import arm_runs, comparison, sweep_runs
+from studies.paper.write import write_paper
+
+Say = Callable[[str], None]
+
+
+def compare(url: str, seeds: int, limit: int | None, data: Path | None, say: Say) -> None:
+    """Train the arms, open the test set once for them, repeat the paper's protocol, try the rates.
+
+    Goes on where it was interrupted. The test set is opened when all arms have been trained at
+    the paper's rate: which rate is best is a question for the validation images. The page is
+    drawn before the other rates are tried, which takes longest, and again after each of them.
+    """
+    question = comparison(limit)
+    arms, rates = arm_runs(range(seeds)), sweep_runs(range(seeds))
+    done, trained_on = runs_done(question, url), runs_done(leaky_of(question), url)
+    each = f"{len(question.arms)} arms with {seeds} seeds each"
+    say(f"{len(arms)} runs of {each}{_so_far(arms, done)}, then the test set")
+    # Once all have been judged and trained on, nobody needs their weights any more.
+    leaky_left = not trained_on >= set(arms)
+    train_runs(question, arms, url, data, say, _Teller(say, arms), leaky_left)
+    judge_runs(question, arms, data, say, _counted(say, "judged on the test set", len(arms)))
+    if leaky_left:
+        say(
+            f"warning: now the paper's own protocol, `leaky`, which trains on the test set: its "
+            f"figures are there to be set beside the paper's and say nothing about new images"
+            f"{_so_far(arms, trained_on)}"
+        )
+        train_leaky(question, arms, url, data, say, _Teller(say, arms))
+    write_paper(url, limit, say)
+    say(f"{len(rates)} runs at other learning rates{_so_far(rates, done)}")
+    tell = _Teller(say, rates)
+
+    def on_run(run: PairedRun, result: RunResult) -> None:
+        tell(run, result)
+        if run in _last_of_each_rate(rates):
+            write_paper(url, limit, say, copies=False)
+
+    train_runs(question, rates, url, data, say, on_run, keep_weights=False)
+
+
+def _last_of_each_rate(rates: Sequence[PairedRun]) -> set[PairedRun]:
+    return set({run.learning_rate: run for run in rates}.values())
+
+
+def _so_far(stage: Sequence[PairedRun], done: set[PairedRun]) -> str:
+    count = len(done & set(stage))
+    return f", {count} of them done" if count else ""
+
+
+def _counted(say: Say, what: str, total: int) -> Callable[[int], None]:
+    def done(place: int) -> None:
+        if (place + 1) % 10 == 0 or place + 1 == total:
+            say(f"{place + 1} of {total} {what}")
+
+    return done
+
+
+class _Teller:
+    """Tells of each run of a stage as it ends, and about how long the rest will take."""
+
+    def __init__(self, say: Say, stage: Sequence[PairedRun]) -> None:
+        self._say, self._stage = say, stage
+        self._seconds: dict[str, list[float]] = {}
+
+    def __call__(self, run: PairedRun, result: RunResult) -> None:
+        accuracy = "-" if result.value is None else f"{result.value:.4f}"
+        self._seconds.setdefault(run.arm, []).append(result.train_seconds)
+        self._say(
+            f"{run.arm:<22} rate {run.learning_rate:<4g} seed {run.seed}: {result.stop_reason:<9} "
+            f"{accuracy} after {result.epochs_run:>2} epochs, {result.train_seconds:.0f} s"
+            f"{', stuck and let go on' if result.recorded else ''}{self._left(run)}"
+        )
+
+    def _left(self, run: PairedRun) -> str:
+        rest = self._stage[self._stage.index(run) + 1 :]
+        of_any = mean(chain(*self._seconds.values()))
+        seconds = sum(mean(self._seconds.get(other.arm, [of_any])) for other in rest)
+        return f"; {timedelta(seconds=round(seconds))} left for {len(rest)} more" if rest else ""

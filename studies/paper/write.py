@@ -1,0 +1,72 @@
+"""The paper's comparison as a page: its figures redone, its claims judged."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import optuna
+from optuna.trial import FrozenTrial
+
+from fmnist_model.evaluation.final_evaluation import openings
+from fmnist_model.utils.errors import UserError
+from search.execution.paired_runs import COMPARISON_KEY, PairedComparison, read_judged
+from search.storage.connection import open_read_only, storage_errors_explained
+from search.study.best_config import RESULTS
+from studies.page.render import write_page
+from studies.page.static_images import write_static_images
+from studies.paper.arms import COMPARISON_NAME, comparison
+from studies.paper.sections import PaperRuns, paper_sections
+from studies.paper.tables import curve_table, run_table
+
+Say = Callable[[str], None]
+
+
+def write_paper(url: str, limit: int | None, say: Say, copies: bool = True) -> Path:
+    """Write paper.html and its figures from what has been trained so far; the database is read.
+
+    Raises UserError where the comparison has not been begun.
+    """
+    question = comparison(limit)
+    with storage_errors_explained(url):
+        honest, leaky = _trials(url, COMPARISON_NAME), _trials(url, f"{COMPARISON_NAME}-leaky")
+    if not honest:
+        raise UserError(f"study {COMPARISON_NAME!r} has no run yet; make paper trains them")
+    found = PaperRuns(
+        curve_table(honest, question.epochs),
+        curve_table(leaky, question.epochs),
+        run_table(honest, read_judged(question)),
+        openings(question.directory),
+    )
+    directory = RESULTS / "paper"
+    path = directory / "paper.html"
+    sections = paper_sections(found)
+    write_page(path, "The paper's comparison, done again", _subtitle(honest, question), sections)
+    if copies:
+        drawn = [figure for section in sections for figure in section.figures]
+        write_static_images(drawn, directory / "paper-figures", say)
+    return path
+
+
+def _trials(url: str, name: str) -> list[FrozenTrial]:
+    storage = open_read_only(url)
+    if name not in optuna.get_all_study_names(storage):
+        return []
+    study = optuna.load_study(study_name=name, storage=storage)
+    return study.get_trials(deepcopy=False) if COMPARISON_KEY in study.user_attrs else []
+
+
+def _subtitle(trials: list[FrozenTrial], question: PairedComparison) -> str:
+    devices = dict.fromkeys(
+        f"{trial.user_attrs['device']}, {trial.user_attrs['precision']}" for trial in trials
+    )
+    seconds = sum(trial.user_attrs["train_seconds"] for trial in trials)
+    text = (
+        f"{len(trials)} runs of {question.epochs} epochs in batches of {question.batch_size}, "
+        f"{seconds / 3600:.1f} hours of training on {'; '.join(devices)}. "
+        f"Drawn {datetime.now(UTC).strftime('%Y-%m-%d %H:%M UTC')}."
+    )
+    if question.limit is not None:
+        text += f" On {question.limit:,} training images only: to try it out, not to be believed."
+    return text

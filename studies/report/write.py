@@ -1,0 +1,94 @@
+"""The report of a study: one page, static copies of its figures, and its trials as tables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NamedTuple
+
+import optuna
+import pandas as pd
+from optuna.study import Study
+
+from fmnist_model.utils.atomic_write import atomic_path
+from search.algorithms.terminator import STOPPED
+from search.presets.preset import parse_preset
+from search.storage.connection import open_read_only, storage_errors_explained
+from search.study.best_config import RESULTS
+from search.study.study import load_study
+from search.study.trials import TrialCounts, count_trials
+from studies.figures.trial_frame import trial_table
+from studies.page.render import write_page
+from studies.page.static_images import write_static_images
+from studies.report.sections import report_sections
+
+Say = Callable[[str], None]
+
+
+class Written(NamedTuple):
+    """What a report consists of; `figures` is None where no browser could draw the copies."""
+
+    page: Path
+    csv: Path
+    parquet: Path
+    figures: Path | None
+
+
+def write_report(
+    name: str, url: str, say: Say, copies: bool = True, given: Mapping[str, object] = {}
+) -> Written:
+    """Write report.html, figures/, trials.csv and trials.parquet of the study `name`.
+
+    The database is only read. `given` are the variables of make that name the study, for the
+    commands that the page suggests. Raises UserError where there is no such database or study.
+    """
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    with storage_errors_explained(url):
+        study = load_study(open_read_only(url), url, name)
+        return draw_report(study, say, copies, given)
+
+
+def draw_report(
+    study: Study, say: Say, copies: bool = True, given: Mapping[str, object] = {}
+) -> Written:
+    """`write_report` for a study that is open already."""
+    name, trials = study.study_name, study.get_trials(deepcopy=False)
+    preset = parse_preset(study.user_attrs["preset"], f"study {name}")
+    directory = RESULTS / name
+    table = trial_table(trials)
+    csv, parquet = write_tables(table, directory)
+    say(f"drawing the figures of {len(table):,} trials")
+    stopped = study.user_attrs.get(STOPPED)
+    sections = report_sections(preset, trials, directory, given, stopped)
+    page = directory / "report.html"
+    write_page(
+        page, f"Search report: {name}", _subtitle(study, count_trials(trials), table), sections
+    )
+    drawn = [figure for section in sections for figure in section.figures]
+    folder = write_static_images(drawn, directory / "figures", say) if copies else None
+    return Written(page, csv, parquet, folder)
+
+
+def write_tables(table: pd.DataFrame, directory: Path) -> tuple[Path, Path]:
+    """Write the trials as trials.csv and trials.parquet."""
+    csv, parquet = directory / "trials.csv", directory / "trials.parquet"
+    with atomic_path(csv) as scratch:
+        table.to_csv(scratch, index=False)
+    with atomic_path(parquet) as scratch:
+        table.to_parquet(scratch, index=False)
+    return csv, parquet
+
+
+def _subtitle(study: Study, counts: TrialCounts, table: pd.DataFrame) -> str:
+    now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
+    running = f", {counts.running} running" if counts.running else ""
+    on = table[["device", "precision"]].dropna().drop_duplicates()
+    devices = "; ".join(
+        f"{device}, {precision}" for device, precision in on.itertuples(index=False)
+    )
+    return (
+        f"{counts.finished} finished trials: {counts.completed} completed, {counts.pruned} pruned, "
+        f"{counts.stuck} stuck, {counts.diverged} diverged; {counts.failed} failed{running}. "
+        f"Seed {study.user_attrs.get('seed')}. {f'On {devices}. ' if devices else ''}Drawn {now}."
+    )

@@ -1,0 +1,171 @@
+"""The data is found, checked, cached and split as the paper split it."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import timeit
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fmnist_model.dataset import fashion_mnist
+from fmnist_model.dataset.fashion_mnist import load_train, split
+from fmnist_model.dataset.formats import DataError
+from tests.conftest import DATA
+
+
+def test_the_original_is_recognised(everything):
+    said: list[str] = []
+    assert load_train(DATA, said.append).sha256 == everything.sha256
+    assert not any("not the original" in line for line in said)
+    assert (len(everything), np.bincount(everything.labels).tolist()) == (60_000, [6000] * 10)
+
+
+def test_other_images_are_welcome_with_a_warning(custom_data):
+    said: list[str] = []
+    assert len(load_train(custom_data, said.append)) == 2000
+    assert "not the original Fashion-MNIST" in said[-1]
+
+
+def test_the_second_load_comes_from_the_cache_and_is_quick(project):
+    first = load_train(DATA)
+    said: list[str] = []
+    assert load_train(DATA, said.append).sha256 == first.sha256
+    assert said == []
+    cached = timeit.repeat(lambda: load_train(DATA), number=1, repeat=5)
+    decoded = timeit.repeat(
+        lambda: fashion_mnist._decode(fashion_mnist._find(DATA, "train")), number=1, repeat=5
+    )
+    assert min(cached) < min(decoded)
+
+
+@pytest.mark.parametrize("damage", ["truncate", "flip", "empty", "method", "encrypted"])
+def test_a_damaged_cache_is_noticed_and_made_again(project, damage):
+    whole = load_train(DATA)
+    (cache,) = Path("data/cache").glob("*.npz")
+    content = bytearray(cache.read_bytes())
+    if damage == "flip":
+        content[len(content) // 2] ^= 0xFF
+    directory = content.rfind(b"PK\x01\x02")  # the last entry of the zip file's directory
+    if damage == "method":
+        content[directory + 10] = 99
+    if damage == "encrypted":
+        content[directory + 8] |= 1
+    cache.write_bytes({"truncate": content[: len(content) // 2], "empty": b""}.get(damage, content))
+    said: list[str] = []
+    assert load_train(DATA, said.append).sha256 == whole.sha256
+    assert "decoding" in said[0]
+    said.clear()
+    load_train(DATA, said.append)
+    assert said == []
+
+
+def test_a_changed_file_is_not_served_from_the_cache(project, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(DATA, copy)
+    load_train(copy)
+    labels = copy / "train-labels-idx1-ubyte.gz"
+    labels.write_bytes(labels.read_bytes()[:-30])
+    with pytest.raises(DataError, match="truncated or damaged"):
+        load_train(copy)
+
+
+def test_the_split_is_the_papers(everything):
+    """scikit-learn's call on the arrays themselves, as in the paper."""
+    from sklearn.model_selection import train_test_split
+
+    train, validation = split(everything)
+    x_train, x_val, y_train, y_val = train_test_split(
+        everything.pixels, everything.labels, test_size=0.2, random_state=648
+    )
+    assert (len(train), len(validation)) == (48_000, 12_000)
+    np.testing.assert_array_equal(train.pixels, x_train)
+    np.testing.assert_array_equal(validation.labels, y_val)
+    np.testing.assert_array_equal(validation.pixels, x_val)
+    np.testing.assert_array_equal(train.labels, y_train)
+
+
+def test_a_limit_keeps_the_first_of_each_part(everything):
+    train, validation = split(everything)
+    few_train, few_validation = split(everything, 2000)
+    assert (len(few_train), len(few_validation)) == (2000, 500)
+    np.testing.assert_array_equal(few_train.pixels, train.pixels[:2000])
+    np.testing.assert_array_equal(few_validation.labels, validation.labels[:500])
+    with pytest.raises(DataError, match=r"data.limit is 50,000, but there are 48,000"):
+        split(everything, 50_000)
+
+
+def test_damage_to_what_was_fetched_says_how_to_fetch_it_again(project):
+    shutil.copytree(DATA, "data/fashion-mnist")
+    (project / "data/fashion-mnist/train-labels-idx1-ubyte.gz").write_bytes(b"")
+    with pytest.raises(DataError, match=r"\(remove data/fashion-mnist to have it fetched anew\)"):
+        load_train()
+
+
+def test_a_cache_that_cannot_be_written_costs_only_time(project):
+    (project / "data").mkdir()
+    (project / "data/cache").write_text("in the way")
+    assert len(load_train(DATA)) == 60_000
+
+
+def test_data_that_cannot_be_fetched_is_one_sentence(command, monkeypatch):
+    """Neither source within reach: no apt-get on the PATH, and a proxy where nobody listens.
+
+    In a process of its own, for urllib keeps the proxies of its first request for good.
+    """
+    monkeypatch.setenv("PATH", "/nowhere")
+    for name in ("http_proxy", "https_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    done = command("fmnist_model", "data")
+    assert done.returncode == 2
+    (message,) = done.stderr.splitlines()
+    assert "Keras's download: " in message
+    assert "Debian's package: apt-get and dpkg are not on this machine" in message
+    assert "DATA=" in message
+    assert [path.name for path in Path("data").iterdir()] == [".fetching"]  # the lock stays
+
+
+def test_a_killed_download_leaves_nothing_half_made(project):
+    """Killed at several moments; what is there afterwards is absent or whole."""
+    place = project / "data" / "fashion-mnist"
+    for seconds in (0.5, 2.5, 4.5):
+        process = subprocess.Popen(
+            [sys.executable, "-m", "fmnist_model", "data"], stdout=subprocess.DEVNULL
+        )
+        time.sleep(seconds)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        assert not place.exists() or len(list(place.iterdir())) == 4
+    done = subprocess.run(
+        [sys.executable, "-m", "fmnist_model", "data"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "48,000 to train on and 12,000 to validate on" in done.stdout
+    assert "not the original" not in done.stdout
+    assert len(list(place.iterdir())) == 4
+
+
+FETCH = """
+import sys
+from fmnist_model.dataset import download, fashion_mnist
+download.KERAS_COPY = sys.argv[1]
+fashion_mnist.load_train(None, print)
+"""
+
+
+def test_two_that_begin_together_fetch_it_once(project):
+    """Both have it whole in the end, and one of them fetched it (here from files)."""
+    command = [sys.executable, "-c", FETCH, f"{DATA.resolve().as_uri()}/"]
+    pair = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    said = [process.communicate()[0] for process in pair]
+    assert [process.returncode for process in pair] == [0, 0]
+    assert sum("fetching Fashion-MNIST as Keras does" in words for words in said) == 1
+    assert not any("not the original" in words for words in said)
+    found = {path.name for path in Path("data").iterdir()}
+    assert found == {".fetching", "cache", "fashion-mnist"}
+    assert load_train().sha256 == load_train(DATA).sha256

@@ -1,0 +1,137 @@
+"""The population engine: its tests, in a process where Keras runs on JAX, beside real TensorFlow
+runs; and that nothing else changes its backend."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from fmnist_model.config import ModelConfig, TrainConfig
+from fmnist_model.dataset.fashion_mnist import split
+from fmnist_model.jax_engine import backend
+from fmnist_model.utils.errors import UserError
+from tests.conftest import ROOT
+
+LIMIT = 650
+SMALL = {"filters": (4, 8), "dense_units": (16,)}
+SETTINGS = TrainConfig(batch_size=100, epochs=2, precision="float32", momentum=0.5)
+SAME_WEIGHTS = [
+    ModelConfig(activation="relu", **SMALL),
+    ModelConfig(activation="gelu", **SMALL),
+    ModelConfig(activation="tanh", architecture="lenet5"),
+    ModelConfig(activation="relu", output_activation="relu", **SMALL),
+]
+ARMS = [
+    (ModelConfig(activation="relu", dropout=0.25, **SMALL), 0.2),
+    (ModelConfig(activation="relu", output_activation="relu"), 0.2),
+]
+SEEDS = 6
+
+needs_jax = pytest.mark.skipif(
+    not backend.jax_is_installed(), reason="the extra jax is not installed"
+)
+
+
+def trained(engine, model, train):
+    """A run with its weights before and after it, and its record."""
+    from fmnist_model.network.build import initialise
+
+    program = engine.program(model, "float32")
+    initialise(program.network, train.seed)
+    start = [weights.value for weights in program.weights()]
+    result = engine.run(model, train, weights=start)
+    record = {"model": model.model_dump(), "train": train.model_dump(), "curves": result.curves()}
+    ends = {f"end{i}": value for i, value in enumerate(engine.weights())}
+    return record, {f"start{i}": value for i, value in enumerate(start)} | ends
+
+
+@pytest.fixture(scope="module")
+def tensorflow_runs(everything, tmp_path_factory):
+    """A folder with what the TensorFlow engine makes of some configurations."""
+    from fmnist_model.tensorflow_engine.engine import TensorFlowEngine
+
+    folder = tmp_path_factory.mktemp("tensorflow")
+    engine = TensorFlowEngine(*split(everything, LIMIT))
+    records, arms = [], []
+    for number, model in enumerate(SAME_WEIGHTS):
+        record, weights = trained(engine, model, SETTINGS.model_copy(update={"learning_rate": 0.1}))
+        records.append(record)
+        np.savez(folder / f"{number}.npz", **weights)
+    for model, rate in ARMS:
+        train = TrainConfig(batch_size=50, epochs=3, precision="float32", learning_rate=rate)
+        results = [
+            engine.run(model, train.model_copy(update={"seed": 1000 + seed}))
+            for seed in range(SEEDS)
+        ]
+        kinds, values = [r.diagnosis.kind for r in results], [r.value for r in results]
+        arm = {"model": model.model_dump(), "train": train.model_dump()}
+        arms.append(arm | {"kinds": kinds, "values": values})
+    kept = {"limit": LIMIT, "same_weights": records, "arms": arms}
+    (folder / "runs.json").write_text(json.dumps(kept))
+    return folder
+
+
+@needs_jax
+def test_what_runs_on_jax(tensorflow_runs):
+    """tests/on_jax, in a process of its own; its output is shown where it fails."""
+    environment = os.environ | {"KERAS_BACKEND": "jax", "TENSORFLOW_RUNS": str(tensorflow_runs)}
+    tests = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "tests/on_jax", "-p", "no:cacheprovider"],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=900,
+        check=False,
+    )
+    assert tests.returncode == 0, tests.stdout[-20000:]
+    assert "passed" in tests.stdout
+    assert "skipped" not in tests.stdout
+
+
+@needs_jax
+def test_a_population_needs_no_tensorflow():
+    code = (
+        "import sys; from fmnist_model.jax_engine import backend; backend.use_jax(); "
+        "import fmnist_model.jax_engine.engine, fmnist_model.jax_engine.autotune; "
+        "sys.exit('tensorflow' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, timeout=300)
+
+
+@needs_jax
+def test_what_is_compiled_for_a_gpu_is_kept(tmp_path):
+    """For a CPU it is not. That the backend is a GPU is all that is pretended here."""
+    code = (
+        "import sys, jax; from pathlib import Path; from fmnist_model.jax_engine import backend\n"
+        "jax.config.update('jax_persistent_cache_min_compile_time_secs', 0)\n"
+        "folder = Path(sys.argv[1])\n"
+        "backend.keep_programs(folder)\n"
+        "jax.jit(lambda x: x + 1)(1.0)\n"
+        "assert not folder.exists()\n"
+        "jax.default_backend = lambda: 'gpu'\n"
+        "backend.keep_programs(folder)\n"
+        "jax.jit(lambda x: x + 2)(1.0)\n"
+        "assert list(folder.iterdir())"
+    )
+    subprocess.run([sys.executable, "-c", code, tmp_path / "new"], cwd=ROOT, check=True)
+
+
+def test_without_jax_it_says_what_to_install(monkeypatch):
+    monkeypatch.setattr(backend, "find_spec", lambda _name: None)
+    with pytest.raises(UserError, match=r"-e '\.\[jax\]'"):
+        backend.use_jax()
+
+
+@needs_jax
+def test_the_backend_of_a_process_is_not_changed():
+    import keras
+
+    assert keras.config.backend() == "tensorflow"
+    with pytest.raises(RuntimeError, match="imported already"):
+        backend.use_jax()

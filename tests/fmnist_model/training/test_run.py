@@ -1,0 +1,259 @@
+"""Only the dead are called stuck, only what is not finite or absurd diverged."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from fmnist_model.config import ModelConfig, TrainConfig
+from fmnist_model.dataset.fashion_mnist import split
+from fmnist_model.tensorflow_engine.engine import TensorFlowEngine
+from fmnist_model.tensorflow_engine.program import TrainingProgram
+from tests.fmnist_model.small_images import BASE, SHORT, changed, same
+
+
+@pytest.fixture(scope="module")
+def paper_engine(everything):
+    """All of the paper's training images: 48 steps of 1000 an epoch."""
+    return TensorFlowEngine(*split(everything))
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.25])
+@pytest.mark.parametrize("seed", range(10))
+def test_the_papers_relu_output_is_stuck_within_its_first_epoch(paper_engine, dropout, seed):
+    model = ModelConfig(activation="relu", output_activation="relu", dropout=dropout)
+    result = paper_engine.run(model, TrainConfig(learning_rate=0.2, seed=seed))
+    diagnosis = result.diagnosis
+    assert (result.stop_reason, result.epochs_run) == ("stuck", 1)
+    assert diagnosis.kind == "dead_output"
+    assert diagnosis.certain == (dropout == 0)
+    assert diagnosis.evidence["census"]["output"]["open"] == 0
+    observed, _ = paper_engine.last.score(paper_engine._train)
+    assert diagnosis.explained_loss == pytest.approx(observed, abs=2e-4)
+
+
+def assert_frozen(engine, layer, few):
+    """What the diagnosis claims: an epoch more leaves everything up to the dead layer as it is."""
+    program, before = engine.last, engine.weights()
+    program.show(1, TrainConfig(seed=1))
+    rates = np.ones(math.ceil(len(few[0]) / 32))
+    program.train(rates, 0, 32, quiet=0, absurd=0, patience=10**6)
+    paths = [variable.path for variable in program.variables]
+    up_to = 1 + max(i for i, path in enumerate(paths) if f"{layer}/" in path)
+    assert same(before[:up_to], engine.weights()[:up_to])
+
+
+def test_a_dead_hidden_layer_is_named(few):
+    """LeNet-5 with ReLU dies at this rate, on most seeds, with gradients left in the last bias."""
+    model = ModelConfig(architecture="lenet5", activation="relu")
+    train = TrainConfig(batch_size=32, learning_rate=1.0, epochs=3, precision="float32")
+    engine = TensorFlowEngine(*few)
+    dead = 0
+    for seed in range(4):
+        result = engine.run(model, changed(train, seed=seed))
+        if result.stop_reason == "stuck":
+            dead += 1
+            assert (result.diagnosis.kind, result.diagnosis.certain) == ("dead_layer", True)
+            assert (
+                result.diagnosis.evidence["census"]["layers"][result.diagnosis.layer]["active"] == 0
+            )
+            assert_frozen(engine, result.diagnosis.layer, few)
+    assert dead
+
+
+@pytest.mark.parametrize("train", [{"batch_size": 1000}, {"batch_size": 100, "momentum": 0.95}])
+def test_a_run_that_ends_before_patience_does_is_looked_at_all_the_same(engine, train):
+    """Two epochs of two steps; forty with a velocity that asks for a hundred steps of patience."""
+    model = changed(
+        BASE, output_activation="relu", dropout=0.0, filters=(32, 64), dense_units=(128,)
+    )
+    stuck = 0
+    for seed in range(3):
+        settings = changed(SHORT, learning_rate=0.45, seed=seed, **train)
+        result = engine.run(model, settings)
+        if engine.last.census().output_is_dead():
+            stuck += 1
+            assert result.stop_reason == "stuck"
+    assert stuck
+
+
+def test_a_batch_larger_than_the_data_is_one_step(engine):
+    assert engine.run(BASE, changed(SHORT, batch_size=2**31 - 1, epochs=1)).steps_run == 1
+
+
+def test_weights_ruined_by_the_last_step_are_diverged_without_validation_too(few):
+    model = changed(BASE, activation="elu", dropout=0.0)
+    train = changed(SHORT, learning_rate=1e30, batch_size=2000, epochs=1)
+    assert TensorFlowEngine(few[0]).run(model, train).stop_reason == "diverged"
+
+
+def test_a_layer_that_is_silent_on_some_batches_only_is_alive(everything, monkeypatch):
+    """The trap: gradients exactly zero for many steps in a row, and yet not dead."""
+    images = split(everything, 6000)
+    model = ModelConfig(architecture="mlp", activation="relu")
+    train = TrainConfig(batch_size=32, learning_rate=1.0, epochs=4, precision="float32")
+    looks = []
+    census = TrainingProgram.census
+    monkeypatch.setattr(
+        TrainingProgram,
+        "census",
+        lambda self: looks.append(census(self)) or looks[-1],
+    )
+    engine = TensorFlowEngine(*images)
+    for seed in range(2):
+        result = engine.run(model, changed(train, seed=seed))
+        if result.stop_reason == "stuck":
+            assert_frozen(engine, result.diagnosis.layer, images)
+    assert any(not look.dead_layers() for look in looks), "no run came near the trap"
+
+
+@pytest.mark.parametrize("output", ["softmax", "sigmoid"])
+def test_a_slow_sigmoid_is_left_alone(paper_engine, output):
+    model = ModelConfig(activation="sigmoid", output_activation=output)
+    result = paper_engine.run(model, TrainConfig(learning_rate=0.2, seed=0, epochs=2))
+    assert (result.stop_reason, result.diagnosis.kind) == ("completed", "slow")
+
+
+def test_a_loss_that_is_not_finite_is_diverged(engine):
+    model = changed(BASE, activation="elu", dropout=0.0)
+    result = engine.run(model, changed(SHORT, learning_rate=1e30, precision="float32"))
+    assert (result.stop_reason, result.diagnosis.kind) == ("diverged", "non_finite")
+    assert result.diagnosis.layer in {"conv1", "conv2", "dense1", "output"}
+    assert result.value is None
+    assert result.history[-1].loss is None
+    assert result.steps_run < 20
+
+
+def test_a_census_leaves_the_run_as_it_was(engine):
+    program = engine.program(BASE, "float32")
+    program.reset(SHORT, dropout=0.25)
+    before = [variable.numpy() for variable in program.variables]
+    stream = program._dropout.seed_generator.state.numpy()
+    assert program.census().layers.keys() == {"conv1", "conv2", "dense1"}
+    assert same(before, [variable.numpy() for variable in program.variables])
+    np.testing.assert_array_equal(stream, program._dropout.seed_generator.state)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_the_census_sees_to_the_last_bit_what_training_sees(few, engine, precision):
+    """On a CPU, in chunks of any size: what is dead in the census is dead in every batch."""
+    import tensorflow as tf
+
+    program = engine.program(changed(BASE, dropout=0.0), precision)
+    program.reset(changed(SHORT, precision=precision), dropout=0.0)
+    pixels = tf.constant(few[0].pixels[:600])
+
+    @tf.function
+    def in_training(batch):
+        return program._gradients_of(batch, tf.zeros(len(batch), tf.int32), True)[3]
+
+    seen = program._pre_activations(pixels)[-1].numpy()
+    scored = tf.function(program._forward)(pixels)
+    for size in (32, 100, 600):
+        batches = [in_training(pixels[i : i + size]) for i in range(0, 600 - size + 1, size)]
+        trained = tf.concat(batches, axis=0).numpy()
+        np.testing.assert_array_equal(trained, scored[: len(trained)])
+    np.testing.assert_allclose(seen, trained[: len(seen)], rtol=0.05, atol=0.01)
+
+
+def dead_from_the_start(engine, monkeypatch, layer="dense1", activation="relu"):
+    """A network whose layer dies in its first step: a bias that no image overcomes."""
+    model = changed(BASE, activation=activation, dropout=0.0)
+    program = engine.program(model, "float32")
+    reset = program.reset
+
+    def dead(*arguments):
+        reset(*arguments)
+        (bias,) = [v for v in program.variables if v.path.endswith(f"{layer}/bias")]
+        bias.assign(np.full(bias.shape, -1e3))
+
+    monkeypatch.setattr(program, "reset", dead)
+    return model
+
+
+def test_a_dead_layer_is_proved_at_the_first_look(engine, monkeypatch):
+    model = dead_from_the_start(engine, monkeypatch)
+    result = engine.run(model, changed(SHORT, precision="float32"))
+    assert (result.stop_reason, result.steps_run) == ("stuck", 5)
+    assert (result.diagnosis.layer, result.diagnosis.certain) == ("dense1", True)
+    assert result.dead_fraction["dense1"] == 1.0
+    gradients = engine.last.gradients(np.arange(2000))
+    assert [bool(np.any(g)) for g in gradients] == [False] * 7 + [True]  # the last bias alone
+
+
+def test_a_layer_of_another_activation_can_be_constant_without_a_gradient(engine, monkeypatch):
+    """tanh at a bias of -1000 is -1 for every image, and its derivative exactly zero."""
+    model = dead_from_the_start(engine, monkeypatch, activation="tanh")
+    result = engine.run(model, changed(SHORT, precision="float32"))
+    assert (result.stop_reason, result.diagnosis.kind) == ("stuck", "dead_layer")
+
+
+def test_record_lets_a_stuck_run_go_on_and_tells_what_came_of_it(engine, monkeypatch):
+    model = dead_from_the_start(engine, monkeypatch)
+    result = engine.run(model, changed(SHORT, precision="float32", on_stuck="record"))
+    assert (result.stop_reason, result.epochs_run) == ("completed", SHORT.epochs)
+    assert result.diagnosis.kind == "dead_layer"
+    recorded = result.recorded
+    assert (recorded.epoch, recorded.step) == (1, 5)
+    assert (recorded.revived, recorded.moved) == (False, False)
+    assert [look.quiet_steps for look in result.looks] == [5, 10, 20, 40]
+
+
+def test_a_living_run_has_nothing_recorded(engine):
+    result = engine.run(BASE, changed(SHORT, on_stuck="record"))
+    assert (result.recorded, result.looks) == (None, ())
+    assert set(result.dead_fraction) == {"conv1", "conv2", "dense1"}
+    assert all(0 <= share < 1 for share in result.dead_fraction.values())
+
+
+def test_velocity_is_taken_into_account(engine, monkeypatch):
+    """Dead where it is, alive where its velocity carries it: the first look finds it alive."""
+    model = dead_from_the_start(engine, monkeypatch)
+    train = changed(SHORT, precision="float32", momentum=0.9, learning_rate=0.1, batch_size=500)
+    assert engine.run(model, train).looks[0].kind == "dead_layer"
+    program = engine.program(model, "float32")
+    reset = program.reset
+
+    def moving(*arguments):
+        reset(*arguments)
+        velocity = program._velocity[5]  # of the bias of dense1: it will rise by 1800 in all
+        velocity.assign(np.full(velocity.shape, -2000.0))
+
+    monkeypatch.setattr(program, "reset", moving)
+    look = engine.run(model, train).looks[0]
+    assert (look.quiet_steps, look.kind) == (5, None)
+
+
+def test_an_explosion_that_stays_finite_is_diverged(engine):
+    """tanh at a rate that makes the output layer's weights grow; seen at two epochs' ends."""
+    model = ModelConfig(architecture="mlp", activation="tanh")
+    train = changed(SHORT, learning_rate=3.0, epochs=4, precision="float32")
+    result = engine.run(model, train)
+    assert (result.stop_reason, result.diagnosis.kind) == ("diverged", "exploded")
+    assert (result.epochs_run, result.value, result.diagnosis.certain) == (2, None, False)
+    assert result.diagnosis.layer in {"dense1", "dense2", "output"}
+    assert engine.run(model, changed(train, on_stuck="record")).epochs_run == 4
+
+
+def test_a_network_that_dies_of_an_explosion_is_called_exploded(engine):
+    """ELU in float32: units at -1 with a derivative of exactly zero, and a loss of 1e10."""
+    model = changed(BASE, activation="elu", dropout=0.0)
+    result = engine.run(model, changed(SHORT, learning_rate=1.0, precision="float32"))
+    diagnosis = result.diagnosis
+    assert (result.stop_reason, diagnosis.kind, diagnosis.certain) == ("diverged", "exploded", True)
+    assert "died of it and has no gradient any more" in diagnosis.message
+    assert diagnosis.evidence["loss"] > 1e6
+
+
+def test_saturated_runs_are_pruned_if_the_configuration_says_so(engine):
+    """tanh driven against its ends by a high rate: gradients tiny, not zero."""
+    model = changed(BASE, activation="tanh", dropout=0.0)
+    train = changed(SHORT, learning_rate=3.0, epochs=4, precision="float32")
+    result = engine.run(model, train)
+    assert (result.stop_reason, result.diagnosis.kind) == ("completed", "saturated")
+    assert not result.diagnosis.certain
+    result = engine.run(model, changed(train, saturated_patience=2))
+    assert (result.stop_reason, result.diagnosis.kind) == ("pruned", "saturated")
+    assert result.epochs_run == 2

@@ -1,0 +1,170 @@
+"""A search that trains trials side by side: as good as one after the other, kills included."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import optuna
+import pytest
+from optuna.trial import FrozenTrial
+
+from fmnist_model.evaluation.exported_config import read_exported_config
+from fmnist_model.jax_engine import backend
+from fmnist_model.utils.errors import UserError
+from search.execution.engines import chosen_engine, loader
+from search.presets.preset import load_preset
+from search.storage.connection import open_read_only
+from search.study.trials import count_trials
+from tests.conftest import DATA
+from tests.search.conftest import URL, load, table, write_preset
+
+SLOTS = 3
+TRIALS = 8
+TIGHT = """
+[model]
+filters = [8, 8]
+dense_units = 8
+[train]
+batch_size = 1000
+[data]
+limit = 1000
+[space]
+dropout = { low = 0.0, high = 0.5 }
+"""
+
+needs_jax = pytest.mark.skipif(
+    not backend.jax_is_installed(), reason="the extra jax is not installed"
+)
+
+
+def launch(name: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "search", "run", "--study", "tiny", "--name", name]
+    command += ["--trials", str(TRIALS), "--data", str(DATA)]
+    command += ["--engine", "population", "--slots", str(SLOTS)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def finish(process: subprocess.Popen[str]) -> str:
+    try:
+        output, _ = process.communicate(timeout=600)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        raise
+    assert process.returncode == 0, output
+    return output
+
+
+def seen(name: str) -> list[FrozenTrial]:
+    """The trials of a study that a stopped process may hold the lock of."""
+    with suppress(KeyError, UserError):  # it is not there yet
+        return optuna.load_study(study_name=name, storage=open_read_only(URL)).trials
+    return []
+
+
+def kill_while_three_run(process: subprocess.Popen[str], name: str) -> None:
+    for _ in range(6000):
+        time.sleep(0.02)
+        if not Path("studies/results/studies.db").exists():
+            continue
+        process.send_signal(signal.SIGSTOP)
+        counts = count_trials(seen(name))
+        if counts.running == SLOTS and counts.finished:
+            process.send_signal(signal.SIGKILL)
+            process.communicate()
+            return
+        process.send_signal(signal.SIGCONT)
+    raise AssertionError("three trials were never seen running")
+
+
+@needs_jax
+def test_a_study_with_a_kill_equals_one_straight_through(project, command, everything):
+    """A lag as long as there are slots, and a SIGKILL while all slots are at work; then the best
+    configuration trains again on TensorFlow."""
+    write_preset(
+        epochs=4,
+        more=f'activation = ["relu", "elu"]\noutput_activation = ["softmax", "relu"]\n'
+        f"[workers]\nlag = {SLOTS}",
+    )
+    output = finish(launch("straight"))
+    assert f"{SLOTS} slots on " in output
+    straight = load("straight")
+    process = launch("killed")
+    kill_while_three_run(process, "killed")
+    output = finish(launch("killed"))
+    assert "was killed; it will be tried again" in output
+    assert "images/s, as before" in output
+    killed = load("killed")
+    assert count_trials(killed.trials).lost == SLOTS
+    assert count_trials(killed.trials).finished == TRIALS
+    assert table(killed) == table(straight)
+    assert {trial.user_attrs.get("engine") for trial in straight.trials} == {"population"}
+    assert count_trials(straight.trials).completed
+
+    from fmnist_model.dataset.fashion_mnist import split
+    from fmnist_model.tensorflow_engine.engine import TensorFlowEngine
+
+    done = command("search", "export", "--study", "tiny", "--name", "straight")
+    assert done.returncode == 0, done.stderr
+    best = read_exported_config(Path("studies/results/straight/best.toml"))
+    engine = TensorFlowEngine(*split(everything, 1000))
+    again = [
+        engine.run(best.model, best.train.model_copy(update={"seed": seed})).value
+        for seed in range(5)
+    ]
+    assert min(again) - 0.15 < straight.best_value < max(again) + 0.15
+
+
+@needs_jax
+def test_slots_that_do_not_fit_into_memory_are_an_error_of_one_sentence(project):
+    """The limit is of the address space, so that the allocation really fails."""
+    Path("studies/tight.toml").write_text(TIGHT)
+    code = (
+        "import resource, runpy\n"
+        f"resource.setrlimit(resource.RLIMIT_AS, 2 * [{5 * 2**30}])\n"
+        "runpy.run_module('search', run_name='__main__', alter_sys=True)"
+    )
+    arguments = ["run", "--study", "tight", "--engine", "population", "--data", str(DATA)]
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments, "--slots", "256"],
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    assert done.returncode == 2, done.stderr
+    assert "error: SLOTS=256: so many do not fit into the memory of" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_what_cannot_be_is_refused_in_a_sentence(project, command):
+    done = command("search", "run", "--study", "wide", "--engine", "population")
+    assert done.returncode == 2
+    assert "space.filters, space.batch_normalization, " in done.stderr
+    done = command("search", "run", "--slots", "4", "--engine", "tensorflow")
+    assert done.returncode == 2
+    assert "SLOTS= is for ENGINE=population" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_auto_takes_the_population_on_a_gpu_alone_and_where_the_space_allows_it(
+    project, monkeypatch
+):
+    paper, wide = load_preset("paper"), load_preset("wide")
+    monkeypatch.setattr(backend, "jax_sees_a_gpu", lambda: True)
+    assert chosen_engine("auto", paper, alone=True) == "population"
+    assert chosen_engine("auto", paper, alone=False) == "tensorflow"
+    assert chosen_engine("auto", wide, alone=True) == "tensorflow"
+    monkeypatch.setattr(backend, "jax_sees_a_gpu", lambda: False)
+    assert chosen_engine("auto", paper, alone=True) == "tensorflow"
+
+
+def test_without_jax_auto_is_tensorflow_and_population_an_error(project, monkeypatch):
+    monkeypatch.setattr(backend, "find_spec", lambda _name: None)
+    assert chosen_engine("auto", load_preset("paper"), alone=True) == "tensorflow"
+    with pytest.raises(UserError, match="needs JAX, which is not installed"):
+        loader("population", None)

@@ -1,0 +1,207 @@
+"""A search that was stopped, killed or failing goes on as if nothing had happened."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+
+import optuna
+import pytest
+
+from search.console.progress import Progress
+from search.execution.runner import run_search
+from search.storage.connection import StorageError, open_storage
+from search.study.study import StudyMismatchError
+from search.study.trials import count_trials
+from tests.conftest import DATA
+from tests.search.conftest import URL, load, order, quiet_progress, search, table, write_preset
+
+
+class InterruptingProgress(Progress):
+    """Sends the process a real SIGINT in the second epoch of the given trials."""
+
+    def __init__(self, at: set[int]) -> None:
+        super().__init__(quiet_progress().console)
+        self._at, self._trial = at, -1
+
+    def start(self, trial: optuna.Trial) -> None:
+        self._trial = trial.number
+        super().start(trial)
+
+    def epoch(self, metrics) -> None:
+        if self._trial in self._at:
+            os.kill(os.getpid(), signal.SIGINT)
+            self._at.discard(self._trial)
+        super().epoch(metrics)
+
+
+def launch(trials: int, name: str, study: str = "smoke") -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "search", "run", "--study", study, "--name", name]
+    command += ["--trials", str(trials), "--data", str(DATA)]
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, bufsize=1
+    )
+
+
+def wait_for(process: subprocess.Popen[str], text: str) -> None:
+    assert process.stdout is not None
+    for line in process.stdout:
+        if text in line:
+            return
+    raise AssertionError(f"the search ended before it said {text!r}")
+
+
+def finish(process: subprocess.Popen[str]) -> str:
+    output, _ = process.communicate(timeout=300)
+    assert process.returncode == 0, output
+    return output
+
+
+def kill_within_a_trial(process: subprocess.Popen[str], name: str) -> None:
+    """Stop the process to look; kill it where a trial is running, else let it go on a little."""
+    for _ in range(200):
+        process.send_signal(signal.SIGSTOP)
+        if count_trials(load(name).trials).running:
+            process.send_signal(signal.SIGKILL)
+            process.communicate()
+            return
+        process.send_signal(signal.SIGCONT)
+        time.sleep(0.03)
+    raise AssertionError("no trial was seen running")
+
+
+def test_a_study_with_kills_between_equals_one_straight_through(project):
+    """The smoke preset, straight through, and as 4 and 12 with a SIGKILL in the middle of a trial
+    after the tenth, from which on TPE models what it has seen."""
+    straight = launch(16, "straight")
+    finish(straight)
+    finish(launch(4, "killed"))
+    process = launch(16, "killed")
+    wait_for(process, "trial  11")
+    kill_within_a_trial(process, "killed")
+    output = finish(launch(16, "killed"))
+    assert "was killed; it will be tried again" in output
+    killed = load("killed")
+    assert count_trials(killed.trials).lost == 1
+    assert count_trials(killed.trials).running == 0
+    assert count_trials(killed.trials).finished == 16
+    assert table(killed) == table(load("straight"))
+
+
+def test_ctrl_c_ends_cleanly(project):
+    process = launch(30, "interrupted")
+    wait_for(process, "trial   1")
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=300)
+    assert process.returncode == 130
+    assert "stopping after the epoch in hand" in output
+    assert "run the same command again to go on" in output
+    assert "Traceback" not in output
+    counts = count_trials(load("interrupted").trials)
+    assert (counts.running, counts.failed) == (0, 0)
+
+
+SAMPLERS = {
+    "tpe": "",
+    "random": "",
+    "qmc": "",
+    "cmaes": "",
+    "grid": "momentum = [0.0, 0.5, 0.9]\nbatch_size = [50, 100, 200]",
+}
+
+
+@pytest.mark.parametrize(
+    ("sampler", "pruner"),
+    [*((sampler, "successive_halving") for sampler in SAMPLERS)]
+    + [(sampler, "hyperband") for sampler in ("tpe", "grid")],
+)
+def test_an_interrupted_study_equals_an_uninterrupted_one(project, sampler, pruner):
+    more = f'{SAMPLERS[sampler]}\n[sampler]\nname = "{sampler}"\n[pruner]\nname = "{pruner}"'
+    write_preset(more=more)
+    if sampler == "grid":
+        text = (project / "studies/tiny.toml").read_text()
+        kept = [
+            line for line in text.splitlines() if "low =" not in line and line != "batch_size = 100"
+        ]
+        (project / "studies/tiny.toml").write_text("\n".join(kept))
+    # Hyperband hashes the study's name: both studies must have the same.
+    # TPE models what it has seen from the eleventh trial on. Trial 6 is the second try of 5.
+    count = 15 if sampler == "tpe" else 9
+    straight = table(search(count))
+    (project / "studies/results/studies.db").unlink()
+    lost = {2, 5, 6, 12} if sampler == "tpe" else {2, 5, 6}
+    for number in sorted(lost):
+        with pytest.raises(KeyboardInterrupt):
+            search(count, progress=InterruptingProgress({number}))
+    interrupted = search(count)
+    assert count_trials(interrupted.trials).lost == len(lost)
+    assert table(interrupted) == straight
+
+
+@pytest.mark.parametrize("pruner", ["none", "median"])
+def test_the_other_pruners(project, pruner):
+    """Without one every run completes; the median needs five peers, then stops those below it."""
+    write_preset(epochs=4, more=f'[pruner]\nname = "{pruner}"')
+    counts = count_trials(search(12).trials)
+    assert (counts.pruned > 0) == (pruner == "median")
+    assert counts.completed + counts.pruned == 12
+
+
+def test_enough_is_enough(tiny):
+    study = search(3)
+    before = [trial.datetime_complete for trial in study.trials]
+    assert [t.datetime_complete for t in search(3).trials] == before
+    assert count_trials(search(4).trials).finished == 4
+
+
+def test_another_question_is_refused(tiny):
+    search(1)
+    write_preset(epochs=4)
+    with pytest.raises(StudyMismatchError, match=r"train.epochs is 4, was 3; go back to them, or"):
+        search(2)
+    write_preset(more="momentum = [0.0, 0.9]")
+    with pytest.raises(StudyMismatchError, match=r"space.momentum.choices is .*, was 'absent'"):
+        search(2)
+    write_preset()
+    with pytest.raises(StudyMismatchError, match="seed is 5, was 648"):
+        search(2, seed=5)
+    assert count_trials(search(2).trials).finished == 2
+
+
+def test_other_data_are_refused(tiny, custom_data):
+    search(1)
+    other = dataclasses.replace(order(2), data=custom_data)
+    with pytest.raises(StudyMismatchError, match=r"data has SHA-256 .*, was .*; go back to them"):
+        run_search(other, quiet_progress())
+
+
+def test_a_study_of_somebody_else_is_refused(tiny):
+    search(1)
+    foreign = optuna.create_study(storage=open_storage(URL), study_name="foreign")
+    foreign.add_trial(optuna.create_trial(value=1.0))
+    with pytest.raises(StudyMismatchError, match="was not made by this program"):
+        search(2, name="foreign")
+
+
+class DestroyingProgress(Progress):
+    """Lets every write of an epoch's value fail from now on."""
+
+    def start(self, _trial: optuna.Trial) -> None:
+        with contextlib.closing(sqlite3.connect("studies/results/studies.db")) as connection:
+            connection.execute(
+                "CREATE TRIGGER broken BEFORE INSERT ON trial_intermediate_values "
+                "BEGIN INSERT INTO nowhere VALUES (1); END"
+            )
+
+
+def test_a_database_that_breaks_is_one_sentence(tiny):
+    with pytest.raises(
+        StorageError, match=r"the database cannot be used: no such table: main\.nowhere"
+    ):
+        search(2, progress=DestroyingProgress(quiet_progress().console))

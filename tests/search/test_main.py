@@ -1,0 +1,192 @@
+"""The search's command line: quick without TensorFlow, and plain about mistakes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import optuna
+import pytest
+
+from fmnist_model.evaluation.exported_config import read_exported_config
+from search.storage.connection import open_storage
+from search.study.process_identity import this_process
+from tests.conftest import DATA
+from tests.search.conftest import load, search, write_preset
+
+
+def test_run_tells_what_it_did_and_what_to_do_next(command):
+    done = command("search", "run", "--study", "smoke", "--trials", "3", "--data", DATA)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    assert "2,000 training and 500 validation images on" in done.stdout
+    assert "smoke: 3 finished: " in done.stdout
+    assert "best trials" in done.stdout
+    assert "make export STUDY=smoke " in done.stdout
+    again = command("search", "run", "--study", "smoke", "--trials", "3", "--data", DATA)
+    assert "loading the data" not in again.stdout
+    assert "smoke: 3 finished: " in again.stdout
+
+
+@pytest.fixture
+def searched(tiny):
+    return search(3)
+
+
+def test_status_in_words_and_json(searched, command):
+    done = command("search", "status", "--study", "tiny")
+    assert "tiny: 3 finished: " in done.stdout
+    found = json.loads(command("search", "status", "--study", "tiny", "--json").stdout)
+    assert (found["study"], found["finished"], found["seed"]) == ("tiny", 3, 648)
+    assert found["best"]["value"] == searched.best_value
+    assert found["epochs_run"] == sum(t.user_attrs["epochs_run"] for t in searched.trials)
+
+
+def test_status_of_what_is_not_there(command):
+    done = command("search", "status")
+    assert done.returncode == 2
+    assert "studies/results/studies.db: no such database; make search creates it" in done.stderr
+    assert not Path("studies/results").exists()
+
+
+def test_status_lists_the_studies_that_there_are(searched, command):
+    done = command("search", "status", "--study", "paper")
+    assert done.returncode == 2
+    assert "there is no study 'paper'; it has tiny" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_export_writes_all_that_training_needs(searched, command):
+    done = command("search", "export", "--study", "tiny")
+    assert done.returncode == 0, done.stderr
+    path = Path("studies/results/tiny/best.toml")
+    assert done.stdout == f"{path} written; next: make evaluate STUDY=tiny\n"
+    written = tomllib.loads(path.read_text())
+    assert set(written) == {"model", "train", "data", "provenance"}
+    assert written["provenance"]["trial"] == searched.best_trial.number
+    configuration = read_exported_config(path)
+    assert configuration.train.learning_rate == searched.best_params["learning_rate"]
+    assert configuration.model.dropout == searched.best_params["dropout"]
+    assert configuration.model.filters == (4, 8)
+    assert configuration.train.seed == searched.best_trial.user_attrs["seed"]
+
+
+def test_an_exported_trial_trains_again_to_the_same_value(searched, command, everything):
+    from fmnist_model.dataset.fashion_mnist import split
+    from fmnist_model.tensorflow_engine.engine import TensorFlowEngine
+
+    command("search", "export", "--study", "tiny", "--trial", str(searched.best_trial.number))
+    configuration = read_exported_config(Path("studies/results/tiny/best.toml"))
+    again = TensorFlowEngine(*split(everything, 1000)).run(configuration.model, configuration.train)
+    assert again.value == searched.best_value
+
+
+def test_export_of_a_trial_that_cannot_be(searched, command):
+    done = command("search", "export", "--study", "tiny", "--trial", "99")
+    assert done.returncode == 2
+    assert "study 'tiny' has no trial 99; its trials are 0 to 2" in done.stderr
+    assert not Path("studies/results/tiny/best.toml").exists()
+
+
+def test_export_without_a_completed_trial(project, command):
+    write_preset(
+        more='output_activation = ["relu"]\n[[arms]]\nname = "stuck"\n'
+        "params = { learning_rate = 0.45, dropout = 0.0 }"
+    )
+    search(1)
+    done = command("search", "export", "--study", "tiny")
+    assert done.returncode == 2
+    assert "study 'tiny' has no completed trial yet; search on with more TRIALS" in done.stderr
+    done = command("search", "export", "--study", "tiny", "--trial", "0")
+    assert "trial 0 of study 'tiny' is stuck, not completed" in done.stderr
+
+
+def test_lists_are_stored_as_labels_and_exported_as_lists(project, command):
+    write_preset(
+        more="filters = [[4, 8], [6, 6]]\n[[arms]]\nname = 'a'\nparams = {filters = [6, 6]}"
+    )
+    text = Path("studies/tiny.toml").read_text().replace("filters = [4, 8]\n", "", 1)
+    Path("studies/tiny.toml").write_text(text)
+    assert search(1).trials[0].params["filters"] == "6-6"
+    assert search(2).trials[1].params["filters"] in ("4-8", "6-6")
+    command("search", "export", "--study", "tiny", "--trial", "0")
+    assert read_exported_config(Path("studies/results/tiny/best.toml")).model.filters == (6, 6)
+    assert load("tiny").trials[0].user_attrs["arm"] == "a"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("search", "--help"),
+        ("search", "status", "--study", "tiny"),
+        ("search", "export", "--study", "tiny"),
+        ("fmnist_model", "--help"),
+        ("studies", "--help"),
+    ],
+)
+def test_what_needs_no_tensorflow_does_not_import_it(searched, arguments):
+    """Nor anything else that is slow; the time is held against that of the interpreter alone."""
+    probe = (
+        "import runpy, sys\n"
+        "try: runpy.run_module(sys.argv[1], run_name='__main__', alter_sys=True)\n"
+        "except SystemExit: pass\n"
+        "slow = {'tensorflow', 'keras', 'jax', 'sklearn', 'pandas', 'scipy'} & set(sys.modules)\n"
+        "print('slow:', sorted(slow))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", probe, *arguments], capture_output=True, text=True, check=True
+    )
+    assert "slow: []" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--study", "nothing"), "studies/nothing.toml: no such preset; STUDY= takes one of paper"),
+        (("--name", "../up"), "study name '../up': take up to 100 letters"),
+        (("--storage", "studies.db"), "STORAGE='studies.db' is not a database URL"),
+        (("--data", "nowhere"), "nowhere: no such directory; DATA= names"),
+        (("--storage", "postgresql+nodriver://me:secret@h/d"), "me:***@h/d: its database driver"),
+    ],
+)
+def test_mistakes_are_one_sentence(command, arguments, said):
+    done = command("search", "run", *arguments)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert "secret" not in done.stdout + done.stderr
+
+
+def test_a_killed_trial_is_not_called_running(tiny, command):
+    study = search(1)
+    dead = this_process() | {"pid": 2**22 + 1}
+    storage = open_storage("sqlite:///studies/results/studies.db")
+    mine = optuna.load_study(study_name="tiny", storage=storage)
+    mine.ask().set_user_attr("worker", dead)
+    assert len(study.trials) == 2
+    done = command("search", "status", "--study", "tiny")
+    assert "trial 1 was killed; the next make search tries it again" in done.stdout
+
+
+def test_a_database_with_damaged_pages_is_one_sentence(searched, command):
+    path = Path("studies/results/studies.db")
+    content = bytearray(path.read_bytes())
+    content[8192:] = b"\x7f" * len(content[8192:])
+    path.write_bytes(content)
+    for suffix in ("-wal", "-shm"):
+        Path(f"{path}{suffix}").unlink(missing_ok=True)
+    for verb in ("status", "export"):
+        done = command("search", verb, "--study", "tiny")
+        assert done.returncode == 2
+        assert "the database cannot be used: " in done.stderr
+        assert done.stderr.count("\n") == 1
+
+
+def test_no_trials_at_all_is_a_mistake(command):
+    done = command("search", "run", "--trials", "0")
+    assert done.returncode == 2
+    assert "Invalid value for '--trials'" in done.stderr

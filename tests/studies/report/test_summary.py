@@ -1,0 +1,117 @@
+"""The answer: time saved, time spent, optimism, and what to do next."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from search.presets.preset import load_preset
+from studies.report.summary import (
+    TimeSaved,
+    advice,
+    duration_in_words,
+    selection_bias,
+    summarize,
+    time_saved,
+)
+from tests.studies.conftest import one_of_each, store, trial
+
+
+def test_time_saved_is_the_steps_left_times_the_time_of_a_step(project):
+    found = time_saved(load_preset("paper"), store(one_of_each()).trials)
+    assert found["stuck"].seconds == pytest.approx((480 - 6) / 100)
+    assert found["pruned"].seconds == pytest.approx((480 - 96) / 100)
+    assert found["diverged"] == TimeSaved([pytest.approx((480 - 48) / 100)])
+
+
+def test_time_spent_leaves_pauses_out(project):
+    found = summarize(load_preset("paper"), store(one_of_each()).trials)
+    assert found.wall_seconds == 5 * 50
+    assert found.best is not None
+    assert found.best.number == 0
+
+
+@pytest.mark.parametrize(
+    ("trials", "said"),
+    [
+        ([trial("completed", [0.8], learning_rate=0.449)], "learning_rate of the best trial, 0.44"),
+        (
+            [trial("completed", [0.8], dropout=0.001)],
+            "lies at the lower end of its range (0): try it without",
+        ),
+        (
+            [
+                trial("completed", [0.8]),
+                *[trial("stuck", [0.1], output_activation="relu")] * 5,
+            ],
+            "output_activation: relu (all 5 trials stuck or diverged) never came near softmax",
+        ),
+        (
+            [trial("completed", [0.8]), *[trial("completed", [0.7], activation="sigmoid")] * 5],
+            "activation: sigmoid (at most 0.7000 in 5 trials, 5 completed) never came near relu",
+        ),
+        (
+            [trial("completed", [0.8]), *[trial("pruned", [0.1], activation="sigmoid")] * 5],
+            "sigmoid (at most 0.1000 in 5 trials, none completed)",
+        ),
+        ([trial("completed", [0.8]), *[trial("pruned", [0.7])] * 12], "The last 12 of 13 trials"),
+        ([trial("pruned", [0.7])] * 12 + [trial("completed", [0.8])], "came late, 0 trials before"),
+        ([trial("completed", [0.8])], "These are few trials: search on (`make search TRIALS=2`)"),
+        ([trial("stuck", [0.1])], "No trial has completed: search on (`make search TRIALS=2`)"),
+        ([trial("stuck", [0.1])], "1 of 1 trials stuck: the maps below show where"),
+        ([trial("diverged", [0.1])], "1 of 1 trials diverged: lower the range of learning_rate"),
+    ],
+)
+def test_advice(project, trials, said):
+    assert any(said in line for line in advice(store(trials).trials)), said
+
+
+def test_why_a_search_stopped_stands_in_place_of_searching_on(project):
+    study = store([trial("completed", [0.8]), *[trial("pruned", [0.7])] * 12])
+    kept = {"latest": 0.0, "shuffled": 0.0004, "trials": 60, "below": 0.001}
+    said = advice(study.trials, {}, kept)
+    assert [line for line in said if line.startswith("The search was stopped early: the next 10")]
+    assert not [line for line in said if "brought nothing better" in line]
+
+
+def test_advice_names_the_study(project):
+    said = advice(store([trial("completed", [0.8])]).trials, {"STUDY": "smoke"})
+    assert "`make search STUDY=smoke TRIALS=2`" in said[-1]
+
+
+def test_a_choice_that_was_hardly_tried_is_not_judged(project):
+    study = store([trial("completed", [0.8]), *[trial("stuck", [0.1], activation="sigmoid")] * 4])
+    assert not [line for line in advice(study.trials) if "sigmoid" in line]
+
+
+def test_advice_is_silent_where_nothing_speaks_for_it(project):
+    study = store([trial("completed", [0.8]), trial("completed", [0.79], activation="sigmoid")])
+    said = advice(study.trials)
+    assert not [line for line in said if "activation" in line or "range" in line]
+
+
+def test_the_winner_of_many_equals_is_flattered_more():
+    preset = load_preset("paper")
+    few, lots = (
+        selection_bias(preset, [trial("completed", [0.85], n) for n in range(count)])
+        for count in (2, 50)
+    )
+    spread = np.sqrt(0.85 * 0.15 / 12_000)
+    assert few.mean == pytest.approx(spread * 0.564, rel=0.05)  # of two normals, 1 / sqrt(pi)
+    assert lots.mean == pytest.approx(spread * 2.249, rel=0.05)  # of fifty
+    assert selection_bias(preset, [trial("completed", [0.85])]) is None
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0.4, "0 s"),
+        (59.6, "1 min 0 s"),
+        (599, "9 min 59 s"),
+        (654, "11 min"),
+        (3599, "1 h 0 min"),
+        (7325, "2 h 2 min"),
+    ],
+)
+def test_times_in_words(seconds, words):
+    assert duration_in_words(seconds) == words
