@@ -60,7 +60,7 @@ def _trained(run: Run, engine: TensorFlowEngine, traced: set[str]) -> dict[str, 
         "layer": result.diagnosis.layer,
         "certain": result.diagnosis.certain,
         "recorded": asdict(result.recorded) if result.recorded is not None else None,
-        "look_seconds": [round(look.seconds, 3) for look in result.looks],
+        "look_seconds": [round(check.seconds, 3) for check in result.checks],
         "curves": {
             name: [round(v, 6) if v is not None else None for v in values]
             for name, values in result.curves().items()

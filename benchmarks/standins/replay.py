@@ -67,7 +67,7 @@ class Replay:
             device="none",
             seed=train.seed,
             dead_fraction={},
-            looks=(),
+            checks=(),
             recorded=None,
         )
 

@@ -100,9 +100,9 @@ def ours_after(judged: Judged, output: int, hidden: int) -> Stop | None:
 
 def _stop(judged: Judged, look: Record) -> Stop:
     record = judged.record
-    looks = [each["seconds"] for each in record["looks"]]
-    looking = sum(looks[: record["looks"].index(look) + 1])
-    training = record["seconds"] - sum(looks)
+    checks = [each["seconds"] for each in record["looks"]]
+    looking = sum(checks[: record["looks"].index(look) + 1])
+    training = record["seconds"] - sum(checks)
     share = _steps(judged, look) / _total(judged)
     return Stop(
         kind=look["kind"],

@@ -22,8 +22,10 @@ STEPS = 8
 class Unwatched(TrainingProgram):
     """The program without its look at gradients and losses."""
 
-    def _watch(self, quiet: Any, absurd: Any, _gradient: Any, _loss: Any) -> Any:
-        return quiet, absurd
+    def _watch(
+        self, zero_grad_steps: Any, steps_above_ceiling: Any, _gradient: Any, _loss: Any
+    ) -> Any:
+        return zero_grad_steps, steps_above_ceiling
 
 
 def overhead(images: Images, rounds: int, on_round: Callable[[], None]) -> dict[str, Any]:
@@ -62,5 +64,7 @@ def overhead(images: Images, rounds: int, on_round: Callable[[], None]) -> dict[
 def _seconds(program: TrainingProgram, steps: int) -> float:
     rates = np.full(steps, TRAIN.learning_rate)
     started = time.perf_counter()
-    program.train(rates, 0, TRAIN.batch_size, quiet=0, absurd=0, patience=10**6)
+    program.train(
+        rates, 0, TRAIN.batch_size, zero_grad_steps=0, steps_above_ceiling=0, patience=10**6
+    )
     return time.perf_counter() - started

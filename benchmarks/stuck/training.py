@@ -74,7 +74,7 @@ def train_one(run: Run, engine: TensorFlowEngine) -> dict[str, Any]:
         "explained_loss": result.diagnosis.explained_loss,
         "observed_loss": (result.diagnosis.evidence or {}).get("observed_loss"),
         "curves": result.curves(),
-        "looks": [asdict(look) for look in result.looks],
+        "looks": [check.to_dict() for check in result.checks],
         "recorded": asdict(result.recorded) if result.recorded is not None else None,
         "dead_fraction": result.dead_fraction,
         "steps": result.steps_run,

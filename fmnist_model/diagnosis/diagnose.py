@@ -63,45 +63,46 @@ class Diagnosis:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What is known of a run whose first gradient has been exactly zero for `quiet_steps` steps.
+    """What is known of a run whose first gradient has been exactly zero for `zero_grad_steps`
+    steps.
 
-    `census` was taken without dropout, `coasted` with the weights where momentum alone will carry
-    them (None without momentum). In training, with masks, `quiet_images` images in a row let no
-    gradient through. No dropout lies below the layers `before_dropout` (None: there is none at
-    all); `other_ways_out` names what else might revive any layer. Margins under `rounding` do not
-    count as proof. `entropy` is that of the training labels, the loss of a network that only knows
-    how frequent they are.
+    `census` was taken without dropout, `after_momentum` with the weights where momentum alone will
+    carry them (None without momentum). In training, with masks, `zero_grad_images` images in a row
+    let no gradient through. No dropout lies below the layers `before_dropout` (None: there is none
+    at all); `other_recovery_paths` names what else might revive any layer. Margins under `rounding`
+    do not count as proof. `entropy` is that of the training labels, the loss of a network that only
+    knows how frequent they are.
     """
 
     census: Census
-    coasted: Census | None
+    after_momentum: Census | None
     onset: Moment
-    quiet_steps: int
-    quiet_images: int
+    zero_grad_steps: int
+    zero_grad_images: int
     before_dropout: frozenset[str] | None
     rounding: float
     entropy: float
-    other_ways_out: tuple[str, ...] = ()
+    other_recovery_paths: tuple[str, ...] = ()
 
-    def ways_out_of(self, layer: str, margin: float) -> list[str]:
+    def recovery_paths_of(self, layer: str, margin: float) -> list[str]:
         """Why a death of this layer is not proved; empty if it is."""
         ways = []
         if self.before_dropout is not None and layer not in self.before_dropout:
             ways.append("another dropout mask")
-        if self.coasted is not None:
+        if self.after_momentum is not None:
             ways.append("momentum")
         if margin < self.rounding:
             ways.append("rounding")
-        return [*ways, *self.other_ways_out]
+        return [*ways, *self.other_recovery_paths]
 
     def to_dict(self) -> dict[str, Any]:
         """The evidence as plain values, ready for JSON."""
         return {
-            "quiet_steps": self.quiet_steps,
-            "quiet_images": self.quiet_images,
+            "quiet_steps": self.zero_grad_steps,
+            "quiet_images": self.zero_grad_images,
             "observed_loss": self.onset.loss,
             "census": self.census.to_dict(),
-            "coasted": self.coasted.to_dict() if self.coasted is not None else None,
+            "coasted": self.after_momentum.to_dict() if self.after_momentum is not None else None,
         }
 
 
@@ -113,13 +114,13 @@ def diagnose_stuck(evidence: Evidence) -> Diagnosis | None:
     that is not certain either, for nobody looks at them on the way. See `is_enough`. A dead output
     that is better than guessing has learned what it froze with, and is not stuck.
     """
-    output, coasted = evidence.census.output, evidence.coasted
+    output, after_momentum = evidence.census.output, evidence.after_momentum
     if output is not None and evidence.census.output_is_dead():
-        stays = coasted is None or coasted.output_is_dead()
+        stays = after_momentum is None or after_momentum.output_is_dead()
         if stays and _no_better_than_guessing(output, evidence.entropy):
             return _dead_output(output, evidence)
     for layer in evidence.census.dead_layers():
-        if coasted is None or layer in coasted.dead_layers():
+        if after_momentum is None or layer in after_momentum.dead_layers():
             return _dead_layer(layer, evidence)
     return None
 
@@ -132,7 +133,7 @@ def is_enough(diagnosis: Diagnosis, evidence: Evidence) -> bool:
     one frozen state to the next, and by as many as there are for a hidden layer.
     """
     needed = ZERO_GRAD_IMAGES if diagnosis.layer == "output" else evidence.census.images
-    return diagnosis.certain or evidence.quiet_images >= needed
+    return diagnosis.certain or evidence.zero_grad_images >= needed
 
 
 def _no_better_than_guessing(output: OutputCensus, entropy: float) -> bool:
@@ -153,20 +154,20 @@ def _dead_output(output: OutputCensus, evidence: Evidence) -> Diagnosis:
     else:
         state = f"{min(kinds)} to {max(kinds)} of the 10 outputs are saturated and the rest zero"
         formula = f"(1 - p) * {CLIPPED:.4f} + mean ln k"
-    ways_out = evidence.ways_out_of("output", output.margin)
+    recovery_paths = evidence.recovery_paths_of("output", output.margin)
     message = (
         f"dead output layer: {state} on every one of {images:,} training images, so every "
         f"gradient has been exactly zero since step {onset.step} of epoch {onset.epoch}; "
-        f"the loss is frozen at {formula} = {explained:.4f}{caveat(ways_out)}"
+        f"the loss is frozen at {formula} = {explained:.4f}{caveat(recovery_paths)}"
     )
     return Diagnosis(
         "dead_output",
         message,
-        not ways_out,
+        not recovery_paths,
         "output",
         onset.epoch,
         onset.step,
-        evidence.to_dict() | {"ways_out": ways_out},
+        evidence.to_dict() | {"ways_out": recovery_paths},
         live_outputs=k,
         explained_loss=explained,
     )
@@ -178,28 +179,32 @@ def _outputs(count: int) -> str:
 
 def _dead_layer(layer: str, evidence: Evidence) -> Diagnosis:
     onset, census = evidence.onset, evidence.census.layers[layer]
-    ways_out = evidence.ways_out_of(layer, census.margin)
+    recovery_paths = evidence.recovery_paths_of(layer, census.margin)
     message = (
         f"dead hidden layer: all {census.units} units of {layer} are inactive on every one "
         f"of {evidence.census.images:,} training images since step {onset.step} of epoch "
         f"{onset.epoch}; nothing of an image gets past it, so the layers behind it can only learn "
-        f"how frequent each class is, a loss of {evidence.entropy:.4f}{caveat(ways_out)}"
+        f"how frequent each class is, a loss of {evidence.entropy:.4f}{caveat(recovery_paths)}"
     )
     return Diagnosis(
         "dead_layer",
         message,
-        not ways_out,
+        not recovery_paths,
         layer,
         onset.epoch,
         onset.step,
-        evidence.to_dict() | {"ways_out": ways_out},
+        evidence.to_dict() | {"ways_out": recovery_paths},
         explained_loss=evidence.entropy,
     )
 
 
-def caveat(ways_out: list[str]) -> str:
-    """What a message says of a death that is not proved; nothing without ways out."""
-    return f" (not proved: {' or '.join(ways_out)} might still revive it)" if ways_out else ""
+def caveat(recovery_paths: list[str]) -> str:
+    """What a message says of a death that is not proved; nothing without recovery paths."""
+    return (
+        f" (not proved: {' or '.join(recovery_paths)} might still revive it)"
+        if recovery_paths
+        else ""
+    )
 
 
 def diverged(moment: Moment, what: str, origin: str | None, layer: str | None) -> Diagnosis:

@@ -1,7 +1,8 @@
 """Is a dead layer of a Keras model dead for good? What might move its weights, or its inputs.
 
-The answer is a list of ways out, empty where plain SGD can be proved to change nothing any more.
-What is not known to be harmless is a way out: a proof that is missed costs little, a wrong one all.
+The answer is a list of recovery paths, empty where plain SGD can be proved to change nothing any
+more. What is not known to be harmless is a way out: a proof that is missed costs little, a wrong
+one all.
 """
 
 from __future__ import annotations

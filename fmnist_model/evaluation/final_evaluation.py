@@ -244,7 +244,8 @@ def _report(
 
 def _run_record(run: RunResult) -> dict[str, Any]:
     kept = asdict(run)
-    return kept | {"history": run.curves(), "looks": list(kept["looks"])}
+    del kept["checks"]  # stored under the name that it has had from the first
+    return kept | {"history": run.curves(), "looks": [check.to_dict() for check in run.checks]}
 
 
 def _save_predictions(path: Path, test: Images, judged: Sequence[Judged]) -> None:

@@ -207,7 +207,7 @@ class _Slot(InspectableNetwork):
         self._bank, self._lockstep, self._slot = bank, bank.lockstep, slot
         self.layers = build.weighted_layers(self._lockstep.network)
         self.before_dropout = build.layers_before_dropout(self._lockstep.network)
-        self._coasted: SlotWeights | None = None
+        self._after_momentum: SlotWeights | None = None
         self._order = np.arange(self.images)
 
     @property
@@ -215,7 +215,7 @@ class _Slot(InspectableNetwork):
         return len(self._lockstep.train_images.labels)
 
     def _weights(self) -> SlotWeights:
-        return self._coasted or self._bank.of(self._slot)
+        return self._after_momentum or self._bank.of(self._slot)
 
     def weights(self) -> list[Named]:
         values = jax.device_get(self._weights().trainable)
@@ -241,12 +241,14 @@ class _Slot(InspectableNetwork):
         return list(self._lockstep.pre_activations(weights.trainable, weights.state, pixels))
 
     @contextmanager
-    def coasted(self, rate: float) -> Iterator[None]:
+    def after_momentum(self, rate: float) -> Iterator[None]:
         weights: SlotWeights = jax.device_get(self._weights())
         way = rate * self._train.momentum / (1 - self._train.momentum)
         pairs = zip(weights.trainable, weights.velocity, strict=True)
-        self._coasted = weights._replace(trainable=[w - np.float32(way) * v for w, v in pairs])
+        self._after_momentum = weights._replace(
+            trainable=[w - np.float32(way) * v for w, v in pairs]
+        )
         try:
             yield
         finally:
-            self._coasted = None
+            self._after_momentum = None

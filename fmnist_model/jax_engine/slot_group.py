@@ -68,7 +68,10 @@ class SlotGroup:
         self._rates[slot] = request.rates
         controls = self._controls
         controls.step[slot], controls.end[slot] = request.first, self.lockstep.steps
-        controls.quiet[slot], controls.absurd[slot] = request.quiet, request.absurd
+        controls.zero_grad_steps[slot], controls.steps_above_ceiling[slot] = (
+            request.zero_grad_steps,
+            request.steps_above_ceiling,
+        )
         controls.patience[slot], controls.correct[slot] = request.patience, 0
         controls.loss_sum[slot] = controls.last_loss[slot] = 0
 
@@ -127,11 +130,25 @@ class SlotGroup:
         # The host's own copy: what comes from the device cannot be written to.
         self._controls = Controls(*(np.array(figures) for figures in jax.device_get(after)))
         for slot in list(self._asked):
-            step, end, quiet, absurd, patience, _, correct, *_, loss_sum, last_loss = (
-                figures[slot].item() for figures in self._controls
-            )
-            if step == end or quiet >= patience or not np.isfinite(last_loss):
-                self._answer(slot, TrainReply(step, quiet, absurd, loss_sum, correct, last_loss))
+            (
+                step,
+                end,
+                zero_grad_steps,
+                steps_above_ceiling,
+                patience,
+                _,
+                correct,
+                *_,
+                loss_sum,
+                last_loss,
+            ) = (figures[slot].item() for figures in self._controls)
+            if step == end or zero_grad_steps >= patience or not np.isfinite(last_loss):
+                self._answer(
+                    slot,
+                    TrainReply(
+                        step, zero_grad_steps, steps_above_ceiling, loss_sum, correct, last_loss
+                    ),
+                )
 
     def _answer(self, slot: int, answer: Any) -> None:
         del self._asked[slot]

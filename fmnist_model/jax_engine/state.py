@@ -24,14 +24,15 @@ class SlotWeights(NamedTuple):
 class Controls(NamedTuple):
     """One figure a slot, shape (slots,): where its stretch stands, and how it learns.
 
-    `step` is the next one, `end` the one to stop at; `quiet`, `absurd`, `patience` and the sums are
-    those of `fmnist_model.training.protocol`. A slot with nothing to do has `step` = `end`.
+    `step` is the next one, `end` the one to stop at; `zero_grad_steps`, `steps_above_ceiling`,
+    `patience` and the sums are those of `fmnist_model.training.protocol`. A slot with nothing to do
+    has `step` = `end`.
     """
 
     step: Any
     end: Any
-    quiet: Any
-    absurd: Any
+    zero_grad_steps: Any
+    steps_above_ceiling: Any
     patience: Any
     output: Any
     correct: Any

@@ -184,7 +184,7 @@ class VmappedTrainer:
             weights.trainable, weights.state, pixels[chosen], seen, present, controls.output
         )
         going = (controls.step < controls.end) & jnp.isfinite(controls.last_loss)
-        going &= controls.quiet < controls.patience
+        going &= controls.zero_grad_steps < controls.patience
         moves = going & jnp.isfinite(loss)
         velocity = [
             controls.momentum * v + g for v, g in zip(weights.velocity, gradients, strict=True)
@@ -195,11 +195,11 @@ class VmappedTrainer:
             (w * shrunk if variable.name == "kernel" else w) - rate * v
             for variable, w, v in zip(self.variables, weights.trainable, velocity, strict=True)
         ]
-        silent = jnp.all(gradients[0] == 0)
+        no_gradient = jnp.all(gradients[0] == 0)
         counted = controls._replace(
             step=controls.step + 1,
-            quiet=jnp.where(silent, controls.quiet + 1, 0),
-            absurd=jnp.where(loss > LOSS_CEILING, controls.absurd + 1, 0),
+            zero_grad_steps=jnp.where(no_gradient, controls.zero_grad_steps + 1, 0),
+            steps_above_ceiling=jnp.where(loss > LOSS_CEILING, controls.steps_above_ceiling + 1, 0),
             loss_sum=controls.loss_sum + jnp.sum(losses),
             correct=controls.correct + self._count_correct(logits, seen, present, controls.output),
             last_loss=loss,

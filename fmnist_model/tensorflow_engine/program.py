@@ -35,7 +35,7 @@ EPOCH = [tf.TensorSpec((None,), tf.float32), tf.TensorSpec((5,), tf.int32)]
 """The learning rates of an epoch's steps, and the whole numbers that `TrainingProgram.train`
 takes."""
 STEP = [REAL, WHOLE, WHOLE]
-"""The learning rate of a step, and the counts of quiet and absurd steps."""
+"""The learning rate of a step, and the counts of steps without a gradient or above the ceiling."""
 
 
 class TensorImages(NamedTuple):
@@ -139,42 +139,71 @@ class TrainingProgram(InspectableNetwork):
         self._shown = TensorImages(pixels, labels)
 
     def train(
-        self, rates: np.ndarray, first: int, batch_size: int, quiet: int, absurd: int, patience: int
+        self,
+        rates: np.ndarray,
+        first: int,
+        batch_size: int,
+        zero_grad_steps: int,
+        steps_above_ceiling: int,
+        patience: int,
     ) -> TrainReply:
         """Train on the images shown from step `first` (0-based) to the end of the epoch.
 
         `rates` are the learning rates of the epoch's steps. Stops early at a loss that is not
         finite, with the weights that gave it, or once the first layer's gradient has been exactly
-        zero for `patience` steps in a row: no signal reaches that layer then. `quiet` and `absurd`
-        are what the call before returned.
+        zero for `patience` steps in a row: no signal reaches that layer then. `zero_grad_steps` and
+        `steps_above_ceiling` are what the call before returned.
         """
         step, *counts, loss_sum, correct, last_loss = self._steps(
             *self._shown,
             tf.constant(rates, tf.float32),
-            tf.constant((first, batch_size, quiet, absurd, patience), tf.int32),
+            tf.constant(
+                (first, batch_size, zero_grad_steps, steps_above_ceiling, patience), tf.int32
+            ),
         )
-        quiet, absurd = map(int, counts)
-        return TrainReply(int(step), quiet, absurd, float(loss_sum), int(correct), float(last_loss))
+        zero_grad_steps, steps_above_ceiling = map(int, counts)
+        return TrainReply(
+            int(step),
+            zero_grad_steps,
+            steps_above_ceiling,
+            float(loss_sum),
+            int(correct),
+            float(last_loss),
+        )
 
     def _train_steps(self, all_pixels: Any, all_labels: Any, rates: Any, numbers: Any) -> Any:
-        first, batch, quiet, absurd, patience = tf.unstack(numbers)
+        first, batch, zero_grad_steps, steps_above_ceiling, patience = tf.unstack(numbers)
         step, loss_sum, correct, last_loss = first, 0.0, 0, 0.0
         # Not `and`, which would trace a branch for each part.
-        while (step < tf.size(rates)) & tf.math.is_finite(last_loss) & (quiet < patience):
+        while (step < tf.size(rates)) & tf.math.is_finite(last_loss) & (zero_grad_steps < patience):
             chosen = slice(step * batch, (step + 1) * batch)
-            last_loss, batch_sum, batch_correct, quiet, absurd = self._step(
-                all_pixels[chosen], all_labels[chosen], rates[step], quiet, absurd
+            last_loss, batch_sum, batch_correct, zero_grad_steps, steps_above_ceiling = self._step(
+                all_pixels[chosen],
+                all_labels[chosen],
+                rates[step],
+                zero_grad_steps,
+                steps_above_ceiling,
             )
             loss_sum += batch_sum
             correct += batch_correct
             step += 1
-        return step, quiet, absurd, loss_sum, correct, last_loss
+        return step, zero_grad_steps, steps_above_ceiling, loss_sum, correct, last_loss
 
-    def _train_step(self, pixels: Any, labels: Any, rate: Any, quiet: Any, absurd: Any) -> Any:
+    def _train_step(
+        self, pixels: Any, labels: Any, rate: Any, zero_grad_steps: Any, steps_above_ceiling: Any
+    ) -> Any:
         gradients, loss, losses, logits = self._gradients_of(pixels, labels, True)
         self._update(gradients, rate, tf.math.is_finite(loss))
-        quiet, absurd = self._watch(quiet, absurd, gradients[0], loss)
-        return loss, tf.reduce_sum(losses), self._count_correct(logits, labels), quiet, absurd
+        zero_grad_steps, steps_above_ceiling = self._watch(
+            zero_grad_steps, steps_above_ceiling, gradients[0], loss
+        )
+        return (
+            loss,
+            tf.reduce_sum(losses),
+            self._count_correct(logits, labels),
+            zero_grad_steps,
+            steps_above_ceiling,
+        )
 
     def _gradients_of(self, pixels: Any, labels: Any, training: bool) -> Any:
         with tf.GradientTape() as tape:
@@ -202,10 +231,14 @@ class TrainingProgram(InspectableNetwork):
             kept = shrunk * variable if variable.name == "kernel" else variable
             variable.assign(tf.where(finite, kept - rate * velocity, variable))
 
-    def _watch(self, quiet: Any, absurd: Any, first_gradient: Any, loss: Any) -> Any:
+    def _watch(
+        self, zero_grad_steps: Any, steps_above_ceiling: Any, first_gradient: Any, loss: Any
+    ) -> Any:
         """No signal reaches the first layer if any layer behind it is dead: it stands for all."""
-        silent = tf.reduce_all(first_gradient == 0)
-        return tf.where(silent, quiet + 1, 0), tf.where(loss > LOSS_CEILING, absurd + 1, 0)
+        no_gradient = tf.reduce_all(first_gradient == 0)
+        return tf.where(no_gradient, zero_grad_steps + 1, 0), tf.where(
+            loss > LOSS_CEILING, steps_above_ceiling + 1, 0
+        )
 
     def score(self, images: TensorImages) -> tuple[float, float]:
         """Mean loss and accuracy on `images`, without dropout."""
@@ -252,7 +285,7 @@ class TrainingProgram(InspectableNetwork):
         return [tf.cast(values, tf.float32) for values in seen]
 
     @contextmanager
-    def coasted(self, rate: float) -> Iterator[None]:
+    def after_momentum(self, rate: float) -> Iterator[None]:
         """The weights where their velocity carries them at this learning rate if no gradient comes
         any more."""
         weights = [tf.identity(variable.value) for variable in self.variables]

@@ -67,7 +67,7 @@ class InspectableNetwork(ABC):
         """Those of each layer on these of the images shown, without dropout, float32."""
 
     @abstractmethod
-    def coasted(self, rate: float) -> AbstractContextManager[None]:
+    def after_momentum(self, rate: float) -> AbstractContextManager[None]:
         """Within it, the weights are where velocity carries them at this learning rate if no
         gradient comes any more."""
 

@@ -17,38 +17,43 @@ class GradientMonitor:
     """
 
     def __init__(self, patience: int) -> None:
-        self.quiet = 0
-        self.patience = self.next_look = patience
+        self.zero_grad_steps = 0
+        self.patience = self.next_check = patience
 
-    def after(self, steps: int, quiet: int) -> None:
-        """So many steps were made; the last `quiet` steps of the run were silent."""
-        if quiet < self.quiet + steps:  # a signal came through: a new stretch
-            self.next_look = self.patience
-        self.quiet = quiet
+    def after(self, steps: int, zero_grad_steps: int) -> None:
+        """So many steps were made; the last `zero_grad_steps` had no gradient."""
+        if zero_grad_steps < self.zero_grad_steps + steps:  # a signal came through: a new stretch
+            self.next_check = self.patience
+        self.zero_grad_steps = zero_grad_steps
 
-    def due(self, last: bool) -> bool:
+    def check_due(self, last: bool) -> bool:
         """Is it time to look, at the `last` step of a run whatever the patience?"""
-        return self.quiet >= (1 if last else self.next_look)
+        return self.zero_grad_steps >= (1 if last else self.next_check)
 
-    def looked(self, dead: bool) -> None:
+    def record_check(self, dead: bool) -> None:
         """Remember what a look found."""
-        self.next_look = 2 * max(self.quiet, self.next_look)
+        self.next_check = 2 * max(self.zero_grad_steps, self.next_check)
         if not dead:
-            self.patience = self.next_look
+            self.patience = self.next_check
 
 
 class PendingStop:
     """Why and when a run would have been stopped, and its weights then.
 
-    `steps` is how many steps the run has made, the last `quiet` of them silent.
+    `steps` is how many steps the run has made, the last `zero_grad_steps` without a gradient.
     """
 
     def __init__(
-        self, network: InspectableNetwork, diagnosis: Diagnosis, now: Moment, steps: int, quiet: int
+        self,
+        network: InspectableNetwork,
+        diagnosis: Diagnosis,
+        now: Moment,
+        steps: int,
+        zero_grad_steps: int,
     ) -> None:
         self.diagnosis = diagnosis
         self._network, self._now = network, now
-        self._steps, self._quiet = steps, quiet
+        self._steps, self._zero_grad_steps = steps, zero_grad_steps
         self._weights = self._frozen()
 
     def _frozen(self) -> list[NamedWeight]:
@@ -60,9 +65,9 @@ class PendingStop:
         frozen += [f"{layer}_normalization" for layer in frozen]
         return [weights for weights in trained if weights.layer in frozen]
 
-    def outcome(self, steps: int, quiet: int) -> Recorded:
+    def outcome(self, steps: int, zero_grad_steps: int) -> Recorded:
         """What became of the run after so many steps: was it as dead as it was said to be?"""
         pairs = zip(self._weights, self._frozen(), strict=True)
         moved = any(not np.array_equal(then.value, now.value) for then, now in pairs)
-        revived = quiet < self._quiet + steps - self._steps
+        revived = zero_grad_steps < self._zero_grad_steps + steps - self._steps
         return Recorded(self._now.epoch, self._now.step, revived, moved)

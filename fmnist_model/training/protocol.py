@@ -12,15 +12,15 @@ class TrainRequest(NamedTuple):
 
     `rates` are the learning rates of the epoch's steps. It ends early at a loss that is not finite,
     with the weights that gave it, or once the first layer's gradient has been exactly zero for
-    `patience` steps in a row: no signal reaches that layer then. `quiet` and `absurd` are what the
-    stretch before ended with. Answered by `TrainReply`.
+    `patience` steps in a row: no signal reaches that layer then. `zero_grad_steps` and
+    `steps_above_ceiling` are what the stretch before ended with. Answered by `TrainReply`.
     """
 
     rates: np.ndarray
     first: int
     batch_size: int
-    quiet: int
-    absurd: int
+    zero_grad_steps: int
+    steps_above_ceiling: int
     patience: int
 
 
@@ -28,12 +28,13 @@ class TrainReply(NamedTuple):
     """What a stretch of training steps returned.
 
     `step` is the step reached. Up to it, the first layer's gradient was exactly zero in the last
-    `quiet` steps, and the loss greater than that of any clipped output in the last `absurd`.
+    `zero_grad_steps` steps, and the loss greater than that of any clipped output in the last
+    `steps_above_ceiling`.
     """
 
     step: int
-    quiet: int
-    absurd: int
+    zero_grad_steps: int
+    steps_above_ceiling: int
     loss_sum: float
     correct: int
     last_loss: float

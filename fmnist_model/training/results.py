@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from fmnist_model.diagnosis.diagnose import Diagnosis
 
@@ -29,7 +29,7 @@ class EpochMetrics:
 
 @dataclass(frozen=True)
 class Check:
-    """A look at a silent run: `step` of `epoch`, both from 1, after `quiet_steps` silent steps.
+    """A check of a run without gradients: `step` of `epoch`, both from 1, after `zero_grad_steps`.
 
     `kind` and `layer` are None where it was found to be alive; `enough` says whether it would have
     been stopped. `seconds` is what the look took.
@@ -37,12 +37,17 @@ class Check:
 
     epoch: int
     step: int
-    quiet_steps: int
+    zero_grad_steps: int
     kind: str | None
     layer: str | None
     certain: bool
     enough: bool
     seconds: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """The check as plain values, ready for JSON, under the names that files have had."""
+        kept = asdict(self)
+        return {"quiet_steps" if k == "zero_grad_steps" else k: v for k, v in kept.items()}
 
 
 @dataclass(frozen=True)
@@ -87,7 +92,7 @@ class RunResult:
     device: str
     seed: int
     dead_fraction: Mapping[str, float]
-    looks: tuple[Check, ...]
+    checks: tuple[Check, ...]
     recorded: Recorded | None
 
     def curves(self) -> dict[str, list[float | None]]:

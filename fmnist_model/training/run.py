@@ -84,16 +84,16 @@ class TrialRun:
         self.steps, self.images, self.training_seconds = 0, 0, 0.0
         self.started = time.perf_counter()
         self.rates = learning_rates(train, train.epochs * self.total)
-        self.ways_out = _ways_out(model, train)
+        self.recovery_paths = _recovery_paths(model, train)
         # Where there may be a way out, more silence is asked for before looking.
         unproved = math.ceil(diagnose.ZERO_GRAD_IMAGES / self.batch)
-        ways_out = model.dropout > 0 or train.momentum > 0 or self.ways_out
-        self.watch = GradientMonitor(
-            max(ZERO_GRAD_STEPS, unproved) if ways_out else ZERO_GRAD_STEPS
+        recovery_paths = model.dropout > 0 or train.momentum > 0 or self.recovery_paths
+        self.monitor = GradientMonitor(
+            max(ZERO_GRAD_STEPS, unproved) if recovery_paths else ZERO_GRAD_STEPS
         )
-        self.looks: list[Check] = []
-        self.absurd = self.exploded_epochs = self.saturated_epochs = 0
-        self.verdict: PendingStop | None = None
+        self.checks: list[Check] = []
+        self.steps_above_ceiling = self.exploded_epochs = self.saturated_epochs = 0
+        self.pending_stop: PendingStop | None = None
         self._taken: tuple[int, VitalSigns] | None = None
 
     def train(self, report: Report | None) -> RunGenerator:
@@ -114,7 +114,7 @@ class TrialRun:
             seed=self.config.seed,
             # Of weights that are not finite nothing can be said.
             dead_fraction={} if diagnosis.kind == "non_finite" else self._signs().dead_fraction,
-            looks=tuple(self.looks),
+            checks=tuple(self.checks),
             recorded=self._outcome(),
         )
 
@@ -161,12 +161,17 @@ class TrialRun:
         while step < self.total and fault is None:
             started = time.perf_counter()
             done: TrainReply = yield TrainRequest(
-                rates, step, self.batch, self.watch.quiet, self.absurd, self.watch.next_look
+                rates,
+                step,
+                self.batch,
+                self.monitor.zero_grad_steps,
+                self.steps_above_ceiling,
+                self.monitor.next_check,
             )
             seconds += time.perf_counter() - started
             self.steps += done.step - step
-            self.watch.after(done.step - step, done.quiet)
-            self.absurd = done.absurd
+            self.monitor.after(done.step - step, done.zero_grad_steps)
+            self.steps_above_ceiling = done.steps_above_ceiling
             step, loss, correct = done.step, loss + done.loss_sum, correct + done.correct
             now = Moment(epoch, step, done.last_loss)
             if not math.isfinite(now.loss):
@@ -178,18 +183,18 @@ class TrialRun:
 
     def _stuck(self, now: Moment, last: bool) -> Diagnosis | None:
         """Look at a silent run, at its very end too; a reason to stop it, or None."""
-        if not self.watch.due(last):
+        if not self.monitor.check_due(last):
             return None
         started = time.perf_counter()
         evidence = self._evidence(now)
         diagnosis = diagnose.diagnose_stuck(evidence)
-        self.watch.looked(diagnosis is not None)
+        self.monitor.record_check(diagnosis is not None)
         enough = diagnosis is not None and diagnose.is_enough(diagnosis, evidence)
-        self.looks.append(
+        self.checks.append(
             Check(
                 now.epoch,
                 now.step,
-                self.watch.quiet,
+                self.monitor.zero_grad_steps,
                 diagnosis.kind if diagnosis is not None else None,
                 diagnosis.layer if diagnosis is not None else None,
                 diagnosis.certain if diagnosis is not None else False,
@@ -200,7 +205,7 @@ class TrialRun:
         if diagnosis is None or not enough:
             return None
         if now.loss > LOSS_CEILING:  # what died of an explosion is called exploded, not stuck
-            onset = self._onset(now, max(self.absurd, 1))
+            onset = self._onset(now, max(self.steps_above_ceiling, 1))
             diagnosis = diagnose.exploded(onset, self._signs(), diagnosis)
         return self._stop(diagnosis, now)
 
@@ -208,29 +213,31 @@ class TrialRun:
         """The diagnosis, or None where it is to be recorded alone."""
         if self.config.on_stuck == "stop":
             return diagnosis
-        if self.verdict is None:
-            quiet = self.watch.quiet
-            self.verdict = PendingStop(self.network, diagnosis, now, self.steps, quiet)
+        if self.pending_stop is None:
+            zero_grad_steps = self.monitor.zero_grad_steps
+            self.pending_stop = PendingStop(
+                self.network, diagnosis, now, self.steps, zero_grad_steps
+            )
         return None
 
     def _outcome(self) -> Recorded | None:
-        if self.verdict is None:
+        if self.pending_stop is None:
             return None
-        return self.verdict.outcome(self.steps, self.watch.quiet)
+        return self.pending_stop.outcome(self.steps, self.monitor.zero_grad_steps)
 
     def _evidence(self, now: Moment) -> Evidence:
-        coasted: Census | None = None
+        after_momentum: Census | None = None
         if self.config.momentum > 0:
-            with self.network.coasted(self.config.learning_rate):
-                coasted = self.network.census()
+            with self.network.after_momentum(self.config.learning_rate):
+                after_momentum = self.network.census()
         return Evidence(
             census=self.network.census(),
-            coasted=coasted,
-            onset=self._onset(now, self.watch.quiet),
-            quiet_steps=self.watch.quiet,
-            quiet_images=self.watch.quiet * self.batch,
+            after_momentum=after_momentum,
+            onset=self._onset(now, self.monitor.zero_grad_steps),
+            zero_grad_steps=self.monitor.zero_grad_steps,
+            zero_grad_images=self.monitor.zero_grad_steps * self.batch,
             before_dropout=self.network.before_dropout if self.model.dropout > 0 else None,
-            other_ways_out=self.ways_out,
+            other_recovery_paths=self.recovery_paths,
             rounding=self._rounding(),
             entropy=self.entropy,
         )
@@ -253,7 +260,7 @@ class TrialRun:
         self.exploded_epochs = self.exploded_epochs + 1 if closing.loss > LOSS_CEILING else 0
         if self.exploded_epochs < EXPLODED_EPOCHS:
             return None
-        onset = self._onset(closing, max(self.absurd, 1))
+        onset = self._onset(closing, max(self.steps_above_ceiling, 1))
         return self._stop(diagnose.exploded(onset, self._signs()), closing)
 
     def _saturated(self, metrics: EpochMetrics) -> bool:
@@ -271,15 +278,15 @@ class TrialRun:
         return self._taken[1]
 
     def _living(self, metrics: EpochMetrics) -> Diagnosis:
-        if self.verdict is not None:
-            return self.verdict.diagnosis
+        if self.pending_stop is not None:
+            return self.pending_stop.diagnosis
         # A mean beyond all floats, of losses within: JSON has no infinity.
         loss = metrics.loss if metrics.loss is not None else sys.float_info.max
         now = Moment(metrics.epoch, self.total, loss)
         return diagnose.living(now, self.entropy, self._signs())
 
 
-def _ways_out(model: ModelConfig, train: TrainConfig) -> tuple[str, ...]:
+def _recovery_paths(model: ModelConfig, train: TrainConfig) -> tuple[str, ...]:
     """What might revive any dead layer, dropout and momentum apart."""
     ways = {
         "the statistics of another batch": model.batch_normalization,

@@ -40,9 +40,11 @@ def census(k=4, images=10_000, opened=0, complete=True, dead=(), label_share=Non
 BELOW = frozenset({"conv1", "conv2"})
 
 
-def evidence(clean, coasted=None, rounding=0.0, before_dropout=None, quiet_images=5000):
+def evidence(clean, after_momentum=None, rounding=0.0, before_dropout=None, zero_grad_images=5000):
     entropy = math.log(10)
-    return Evidence(clean, coasted, ONSET, 5, quiet_images, before_dropout, rounding, entropy)
+    return Evidence(
+        clean, after_momentum, ONSET, 5, zero_grad_images, before_dropout, rounding, entropy
+    )
 
 
 def diagnose(clean, **known):
@@ -61,8 +63,8 @@ def test_a_dead_output_is_proved_without_dropout_and_momentum():
     ("known", "way_out"),
     [
         ({"before_dropout": BELOW}, "another dropout mask"),
-        ({"coasted": census()}, "momentum"),
-        ({"before_dropout": BELOW, "coasted": census()}, "another dropout mask or momentum"),
+        ({"after_momentum": census()}, "momentum"),
+        ({"before_dropout": BELOW, "after_momentum": census()}, "another dropout mask or momentum"),
         ({"rounding": 0.2}, "rounding"),
     ],
 )
@@ -82,9 +84,9 @@ def test_a_census_that_was_cut_short_proves_no_dead_output():
 
 
 def test_where_momentum_carries_the_weights_it_must_be_dead_too():
-    assert diagnose(census(), coasted=census(opened=3)) is None
+    assert diagnose(census(), after_momentum=census(opened=3)) is None
     dead = census(opened=9, dead=["conv2"])
-    assert diagnose(dead, coasted=census(opened=9)) is None
+    assert diagnose(dead, after_momentum=census(opened=9)) is None
 
 
 def test_a_frozen_output_that_has_learned_is_not_stuck():
@@ -106,7 +108,7 @@ def test_a_dead_layer_above_dropout_is_not_proved():
 
 
 @pytest.mark.parametrize(
-    ("clean", "before_dropout", "quiet_images", "enough"),
+    ("clean", "before_dropout", "zero_grad_images", "enough"),
     [
         (census(), None, 1, True),
         (census(), BELOW, 999, False),
@@ -116,9 +118,9 @@ def test_a_dead_layer_above_dropout_is_not_proved():
         (census(opened=9, dead=["dense1"]), BELOW, 10_000, True),
     ],
 )
-def test_what_is_not_proved_needs_silent_images(clean, before_dropout, quiet_images, enough):
+def test_what_is_not_proved_needs_silent_images(clean, before_dropout, zero_grad_images, enough):
     """A thousand of an output, as many as there are (10,000 here) of a hidden layer."""
-    known = evidence(clean, before_dropout=before_dropout, quiet_images=quiet_images)
+    known = evidence(clean, before_dropout=before_dropout, zero_grad_images=zero_grad_images)
     assert is_enough(diagnose_stuck(known), known) is enough
 
 

@@ -1,4 +1,4 @@
-"""Only the dead are called stuck, only what is not finite or absurd diverged."""
+"""Only the dead are called stuck, only what is not finite or has exploded diverged."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def assert_frozen(engine, layer, few):
     program, before = engine.last, engine.weights()
     program.show(1, TrainConfig(seed=1))
     rates = np.ones(math.ceil(len(few[0]) / 32))
-    program.train(rates, 0, 32, quiet=0, absurd=0, patience=10**6)
+    program.train(rates, 0, 32, zero_grad_steps=0, steps_above_ceiling=0, patience=10**6)
     paths = [variable.path for variable in program.variables]
     up_to = 1 + max(i for i, path in enumerate(paths) if f"{layer}/" in path)
     assert same(before[:up_to], engine.weights()[:up_to])
@@ -94,19 +94,19 @@ def test_a_layer_that_is_silent_on_some_batches_only_is_alive(everything, monkey
     images = split(everything, 6000)
     model = ModelConfig(architecture="mlp", activation="relu")
     train = TrainConfig(batch_size=32, learning_rate=1.0, epochs=4, precision="float32")
-    looks = []
+    checks = []
     census = TrainingProgram.census
     monkeypatch.setattr(
         TrainingProgram,
         "census",
-        lambda self: looks.append(census(self)) or looks[-1],
+        lambda self: checks.append(census(self)) or checks[-1],
     )
     engine = TensorFlowEngine(*images)
     for seed in range(2):
         result = engine.run(model, changed(train, seed=seed))
         if result.stop_reason == "stuck":
             assert_frozen(engine, result.diagnosis.layer, images)
-    assert any(not look.dead_layers() for look in looks), "no run came near the trap"
+    assert any(not look.dead_layers() for look in checks), "no run came near the trap"
 
 
 @pytest.mark.parametrize("output", ["softmax", "sigmoid"])
@@ -198,12 +198,12 @@ def test_record_lets_a_stuck_run_go_on_and_tells_what_came_of_it(engine, monkeyp
     recorded = result.recorded
     assert (recorded.epoch, recorded.step) == (1, 5)
     assert (recorded.revived, recorded.moved) == (False, False)
-    assert [look.quiet_steps for look in result.looks] == [5, 10, 20, 40]
+    assert [check.zero_grad_steps for check in result.checks] == [5, 10, 20, 40]
 
 
 def test_a_living_run_has_nothing_recorded(engine):
     result = engine.run(BASE, changed(SHORT, on_stuck="record"))
-    assert (result.recorded, result.looks) == (None, ())
+    assert (result.recorded, result.checks) == (None, ())
     assert set(result.dead_fraction) == {"conv1", "conv2", "dense1"}
     assert all(0 <= share < 1 for share in result.dead_fraction.values())
 
@@ -212,7 +212,7 @@ def test_velocity_is_taken_into_account(engine, monkeypatch):
     """Dead where it is, alive where its velocity carries it: the first look finds it alive."""
     model = dead_from_the_start(engine, monkeypatch)
     train = changed(SHORT, precision="float32", momentum=0.9, learning_rate=0.1, batch_size=500)
-    assert engine.run(model, train).looks[0].kind == "dead_layer"
+    assert engine.run(model, train).checks[0].kind == "dead_layer"
     program = engine.program(model, "float32")
     reset = program.reset
 
@@ -222,8 +222,8 @@ def test_velocity_is_taken_into_account(engine, monkeypatch):
         velocity.assign(np.full(velocity.shape, -2000.0))
 
     monkeypatch.setattr(program, "reset", moving)
-    look = engine.run(model, train).looks[0]
-    assert (look.quiet_steps, look.kind) == (5, None)
+    look = engine.run(model, train).checks[0]
+    assert (look.zero_grad_steps, look.kind) == (5, None)
 
 
 def test_an_explosion_that_stays_finite_is_diverged(engine):
