@@ -80,8 +80,8 @@ def ours(count: int, file: str) -> list[Row]:
 
     TrialQueue.next = next_one  # type: ignore[method-assign, assignment]
     try:
-        order = SearchJob(preset(), "ours", url, len(study.trials) + count, seed=0)
-        run_search(order, quiet(), load=lambda *_: _engine())
+        job = SearchJob(preset(), "ours", url, len(study.trials) + count, seed=0)
+        run_search(job, quiet(), load=lambda *_: _engine())
     finally:
         TrialQueue.next = claim  # type: ignore[method-assign]
     trials = study.get_trials(deepcopy=False)

@@ -105,7 +105,7 @@ def run_command(
     )
     from search.presets.preset import load_preset, study_name
 
-    order = SearchJob(
+    job = SearchJob(
         load_preset(study),
         study_name(study, name),
         storage,
@@ -114,19 +114,19 @@ def run_command(
         data,
         stop_when=check_stop_when(stop_when),
     )
-    chosen = chosen_engine(engine, order.preset, alone=workers == 1 and launcher == "local")
+    chosen = chosen_engine(engine, job.preset, alone=workers == 1 and launcher == "local")
     load = loader(chosen, slots)
-    crew = None
+    spec = None
     if workers > 1 or launcher == "ray":
         each = max(1, int(cpus)) if launcher == "ray" else threads_each(workers)
         settings = thread_settings(threads or each) | {"STORAGE": storage}
-        command = worker_command(order, study, chosen, slots)
-        crew = WorkerSpec(command, workers, settings, launcher, cpus, gpus)
+        command = worker_command(job, study, chosen, slots)
+        spec = WorkerSpec(command, workers, settings, launcher, cpus, gpus)
     elif threads is not None:
         os.environ.update(thread_settings(threads))
     progress = Progress()
     started = time.monotonic()
-    found = _searched(order, progress, crew, load)
+    found = _searched(job, progress, spec, load)
     print_end(progress.console, found, time.monotonic() - started)
     given: dict[str, object] = {"STUDY": study, "NAME": name, "STORAGE": storage, "DATA": data}
     given |= {"ENGINE": engine, "SLOTS": slots, "WORKERS": workers, "THREADS": threads}
@@ -158,21 +158,21 @@ def worker(
     from search.presets.preset import load_preset, study_name
 
     preset, gain = load_preset(study), check_stop_when(stop_when)
-    order = SearchJob(
+    job = SearchJob(
         preset, study_name(study, name), storage, trials, seed, data, True, parent, gain
     )
     chosen = chosen_engine(engine, preset, alone=True)
-    _searched(order, Progress(), None, loader(chosen, slots))
+    _searched(job, Progress(), None, loader(chosen, slots))
 
 
 def _searched(
-    order: SearchJob, progress: Progress, crew: WorkerSpec | None, load: EngineLoader
+    job: SearchJob, progress: Progress, spec: WorkerSpec | None, load: EngineLoader
 ) -> Study:
     """Search; an interrupt is told of in a line and is the exit code 130."""
     from search.execution.runner import run_search
 
     try:
-        return run_search(order, progress, crew, load)
+        return run_search(job, progress, spec, load)
     except KeyboardInterrupt:
         progress.close()
         progress.say("interrupted; nothing is lost: run the same command again to go on")

@@ -86,20 +86,24 @@ def _load(question: Question) -> None:
     _engine(question)
 
 
-def _search(question: Question, seed: int, url: str, log: Log, beside: bool = False) -> Study:
+def _search(
+    question: Question, seed: int, url: str, log: Log, is_secondary_worker: bool = False
+) -> Study:
     from benchmarks.peers.logged_progress import LoggedProgress
     from search.execution.job import SearchJob
     from search.execution.runner import run_search
 
-    order = SearchJob(question.load(), NAME, url, question.trials, seed, beside=beside)
-    return run_search(order, LoggedProgress(log), load=lambda *_: _engine(question))
+    job = SearchJob(
+        question.load(), NAME, url, question.trials, seed, is_secondary_worker=is_secondary_worker
+    )
+    return run_search(job, LoggedProgress(log), load=lambda *_: _engine(question))
 
 
 def _work(question: Question, seed: int, url: str) -> list[tuple[float, float]]:
     """Search beside the other worker; when this one's epochs ended, by the clock that all
     processes share (Linux's monotonic one), and the best that it had seen by then."""
     log, began = Log(), time.perf_counter()
-    _search(question, seed, url, log, beside=True)
+    _search(question, seed, url, log, is_secondary_worker=True)
     return [(began + at, accuracy) for at, accuracy in log.curve]
 
 

@@ -86,8 +86,8 @@ def replay(
     **more: Any,
 ) -> Study:
     """Search with the stand-in, in this process."""
-    order = SearchJob(load_preset("replay"), name, url, trials, **more)
-    return run_search(order, progress or quiet(), load=lambda *_: Replay(seconds))
+    job = SearchJob(load_preset("replay"), name, url, trials, **more)
+    return run_search(job, progress or quiet(), load=lambda *_: Replay(seconds))
 
 
 def main() -> int:
@@ -99,7 +99,7 @@ def main() -> int:
     parser.add_argument("--parent", type=int)
     given = vars(parser.parse_args())
     try:
-        replay(url=os.environ["STORAGE"], beside=True, **given)
+        replay(url=os.environ["STORAGE"], is_secondary_worker=True, **given)
     except KeyboardInterrupt:
         return 130
     except UserError as error:

@@ -112,10 +112,10 @@ def simulate(url: str, name: str, workers: int, seconds: float) -> None:
 
 
 def _worker(url: str, name: str) -> Worker:
-    order = SearchJob(load_preset("replay"), name, url, ENDLESS, beside=True)
-    study = open_study(open_storage(url, order.preset.workers.heartbeat), name, order.preset, None)
-    study.pruner = make_pruner(order.preset)
-    return Worker(order, study, quiet(), lambda: False)
+    job = SearchJob(load_preset("replay"), name, url, ENDLESS, is_secondary_worker=True)
+    study = open_study(open_storage(url, job.preset.workers.heartbeat), name, job.preset, None)
+    study.pruner = make_pruner(job.preset)
+    return Worker(job, study, quiet(), lambda: False)
 
 
 def _work(worker: Worker, engine: Timed, url: str, gave_up: list[str]) -> None:

@@ -31,8 +31,8 @@ def main(preset: str, out: str) -> None:
 
     mark("imports")
 
-    def load(order: SearchJob, study: Any, progress: Any) -> Any:
-        images = load_data(order, study, progress)
+    def load(job: SearchJob, study: Any, progress: Any) -> Any:
+        images = load_data(job, study, progress)
         mark("data")
         with native_log_hidden():
             from fmnist_model.tensorflow_engine.engine import TensorFlowEngine

@@ -92,14 +92,14 @@ def loader(engine: Name, slots: int | None) -> EngineLoader:
 
 
 def load_population(
-    order: SearchJob, study: Study, progress: Progress, slots: int | None
+    job: SearchJob, study: Study, progress: Progress, slots: int | None
 ) -> AnyEngine:
     """Load data and JAX, and compile; raise UserError where the data is wrong or too much."""
     started = time.perf_counter()
     progress.say("loading the data and JAX, and compiling")
-    train, validation = load_data(order, study, progress)
-    model, training = ModelConfig(**order.preset.model), TrainConfig(**order.preset.train)
-    searched = order.preset.space.activation
+    train, validation = load_data(job, study, progress)
+    model, training = ModelConfig(**job.preset.model), TrainConfig(**job.preset.train)
+    searched = job.preset.space.activation
     activations = [model.activation] if searched is None else searched.values()
     with native_log_hidden():
         from fmnist_model.dataset.fashion_mnist import HOME

@@ -24,7 +24,7 @@ class SearchJob:
     trials: int
     seed: int | None = None
     data: Path | None = None
-    beside: bool = False  # by one worker of several
+    is_secondary_worker: bool = False  # by one worker of several
     parent: int | None = None  # the process whose death ends the search, too
     stop_when: float | None = None  # what the next trials have to be expected to gain, to go on
 

@@ -108,14 +108,14 @@ class TrialDisplay:
         self._progress.running([t for t in trials if t.state == TrialState.RUNNING])
 
 
-def worker_command(order: SearchJob, study: str, engine: str, slots: int | None) -> list[str]:
+def worker_command(job: SearchJob, study: str, engine: str, slots: int | None) -> list[str]:
     """The command of a worker; the storage, which may hold a password, goes by STORAGE."""
-    command = [sys.executable, "-m", "search", "worker", "--study", study, "--name", order.name]
-    command += ["--trials", str(order.trials), "--engine", engine]
+    command = [sys.executable, "-m", "search", "worker", "--study", study, "--name", job.name]
+    command += ["--trials", str(job.trials), "--engine", engine]
     command += ["--slots", str(slots)] if slots is not None else []
-    command += ["--seed", str(order.seed)] if order.seed is not None else []
-    command += ["--stop-when", str(order.stop_when)] if order.stop_when is not None else []
-    return command + (["--data", str(order.data)] if order.data is not None else [])
+    command += ["--seed", str(job.seed)] if job.seed is not None else []
+    command += ["--stop-when", str(job.stop_when)] if job.stop_when is not None else []
+    return command + (["--data", str(job.data)] if job.data is not None else [])
 
 
 class LocalPool:
@@ -123,7 +123,7 @@ class LocalPool:
 
     def __init__(
         self,
-        crew: WorkerSpec,
+        spec: WorkerSpec,
         study: Study,
         progress: Progress,
         interrupted: Callable[[], bool],
@@ -132,9 +132,9 @@ class LocalPool:
         self._watch = TrialDisplay(study, progress)
         self._interrupted = interrupted
         self._told = False
-        progress.say(f"starting {crew.count} workers")
-        environment = {**os.environ, **crew.environment}
-        self._slots = [_Slot(crew.command, environment) for _ in range(crew.count)]
+        progress.say(f"starting {spec.count} workers")
+        environment = {**os.environ, **spec.environment}
+        self._slots = [_Slot(spec.command, environment) for _ in range(spec.count)]
 
     def run(self) -> None:
         """Wait until all workers have ended; raise Interrupted or SearchStoppedError."""

@@ -33,8 +33,8 @@ class ClusterError(UserError):
 
 
 def run_on_ray(
-    order: SearchJob,
-    crew: WorkerSpec,
+    job: SearchJob,
+    spec: WorkerSpec,
     study: Study,
     progress: Progress,
     interrupted: Callable[[], bool],
@@ -47,21 +47,21 @@ def run_on_ray(
     ray = _connected()
     try:
         nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-        _check_storage(order, len(nodes), progress)
-        if not any(_has_room(node, crew) for node in nodes):
+        _check_storage(job, len(nodes), progress)
+        if not any(_has_room(node, spec) for node in nodes):
             progress.say(
-                f"no node of the cluster has {crew.cpus:g} processors and {crew.gpus:g} GPUs for a "
+                f"no node of the cluster has {spec.cpus:g} processors and {spec.gpus:g} GPUs for a "
                 f"worker: waiting for one that has"
             )
-        needs = {"num_cpus": crew.cpus, "num_gpus": crew.gpus}
+        needs = {"num_cpus": spec.cpus, "num_gpus": spec.gpus}
         again = {"max_retries": MAX_RETRIES, "retry_exceptions": [ChildProcessError]}
         work = ray.remote(**needs, **again)(_work)
-        progress.say(f"starting {crew.count} workers on the Ray cluster")
+        progress.say(f"starting {spec.count} workers on the Ray cluster")
         pending = [
             work.remote(
-                order.name, order.url, list(crew.command), dict(crew.environment), str(Path.cwd())
+                job.name, job.url, list(spec.command), dict(spec.environment), str(Path.cwd())
             )
-            for _ in range(crew.count)
+            for _ in range(spec.count)
         ]
         _await(ray, pending, TrialDisplay(study, progress), interrupted)
     finally:
@@ -84,8 +84,8 @@ def _connected() -> Any:
     return ray
 
 
-def _check_storage(order: SearchJob, nodes: int, progress: Progress) -> None:
-    file = sqlite_file(order.url)
+def _check_storage(job: SearchJob, nodes: int, progress: Progress) -> None:
+    file = sqlite_file(job.url)
     if file is None:
         return
     why = f"{file} is a file of this machine, which other nodes do not have"
@@ -97,8 +97,8 @@ def _check_storage(order: SearchJob, nodes: int, progress: Progress) -> None:
     progress.say(f"{why}: for more than this one node give STORAGE=postgresql+psycopg://...")
 
 
-def _has_room(node: Mapping[str, float], crew: WorkerSpec) -> bool:
-    return node.get("CPU", 0) >= crew.cpus and node.get("GPU", 0) >= crew.gpus
+def _has_room(node: Mapping[str, float], spec: WorkerSpec) -> bool:
+    return node.get("CPU", 0) >= spec.cpus and node.get("GPU", 0) >= spec.gpus
 
 
 def _await(

@@ -22,54 +22,55 @@ from search.study.trials import INTERRUPTED, count_trials, is_lost, lost_to_retr
 
 
 def run_search(
-    order: SearchJob,
+    job: SearchJob,
     progress: Progress,
-    crew: WorkerSpec | None = None,
+    spec: WorkerSpec | None = None,
     load: EngineLoader = load_engine,
 ) -> Study:
-    """Search until the study has `order.trials` finished trials, here or by a crew; return it.
+    """Search until the study has `job.trials` finished trials, here or by several workers; return
+    it.
 
-    With `order.stop_when` it may end before that, and the study's attribute STOPPED says why.
+    With `job.stop_when` it may end before that, and the study's attribute STOPPED says why.
 
     Going on with a study that has some is the same as never having stopped. Raises Interrupted
     after Ctrl-C or SIGTERM, SearchStoppedError after three failures in a row.
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    storage = open_storage(order.url, order.preset.workers.heartbeat)
+    storage = open_storage(job.url, job.preset.workers.heartbeat)
     with (
-        storage_errors_explained(order.url),
-        interruptible(progress.say, order.parent) as interrupted,
+        storage_errors_explained(job.url),
+        interruptible(progress.say, job.parent) as interrupted,
     ):
-        study = open_study(storage, order.name, order.preset, order.seed)
-        study.pruner = make_pruner(order.preset)
-        if not order.beside:
+        study = open_study(storage, job.name, job.preset, job.seed)
+        study.pruner = make_pruner(job.preset)
+        if not job.is_secondary_worker:
             _tell_of_the_running(study, progress)
-        if _is_to_go_on(study, order):
-            if crew is None:
-                Worker(order, study, progress, interrupted).run(load)
+        if _is_to_go_on(study, job):
+            if spec is None:
+                Worker(job, study, progress, interrupted).run(load)
             else:
-                load_data(order, study, progress)  # once, and what is wrong with it is told here
-                progress.begin(study, order.trials)
-                if crew.launcher == "ray":
-                    run_on_ray(order, crew, study, progress, interrupted)
+                load_data(job, study, progress)  # once, and what is wrong with it is told here
+                progress.begin(study, job.trials)
+                if spec.launcher == "ray":
+                    run_on_ray(job, spec, study, progress, interrupted)
                 else:
-                    LocalPool(crew, study, progress, interrupted).run()
-        if not order.beside and _is_stopped(study, order):
+                    LocalPool(spec, study, progress, interrupted).run()
+        if not job.is_secondary_worker and _is_stopped(study, job):
             progress.say("no new trial is begun: too little is expected of it")
         return study
 
 
-def _is_to_go_on(study: Study, order: SearchJob) -> bool:
+def _is_to_go_on(study: Study, job: SearchJob) -> bool:
     trials = study.get_trials(deepcopy=False)
-    if count_trials(trials).finished >= order.trials:
+    if count_trials(trials).finished >= job.trials:
         return False
-    return not _is_stopped(study, order) or lost_to_retry(trials) is not None
+    return not _is_stopped(study, job) or lost_to_retry(trials) is not None
 
 
-def _is_stopped(study: Study, order: SearchJob) -> bool:
+def _is_stopped(study: Study, job: SearchJob) -> bool:
     """Was the study stopped as it is to be this time, and not gone on with since?"""
     stopped = study.user_attrs.get(STOPPED)
-    return stopped is not None and stopped["below"] == order.stop_when
+    return stopped is not None and stopped["below"] == job.stop_when
 
 
 def _tell_of_the_running(study: Study, progress: Progress) -> None:

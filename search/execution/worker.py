@@ -50,20 +50,20 @@ EngineLoader = Callable[[SearchJob, Study, Progress], AnyEngine]
 InFlight = Generator[None, None, None]
 
 
-def load_data(order: SearchJob, study: Study, progress: Progress) -> tuple[Images, Images]:
+def load_data(job: SearchJob, study: Study, progress: Progress) -> tuple[Images, Images]:
     """Training and validation images; raise UserError where they are wrong or not the study's."""
     from fmnist_model.dataset.fashion_mnist import load_train, split
 
-    train, validation = split(load_train(order.data, progress.say), order.preset.data.limit)
+    train, validation = split(load_train(job.data, progress.say), job.preset.data.limit)
     check_data(study, train.sha256)
     return train, validation
 
 
-def load_engine(order: SearchJob, study: Study, progress: Progress) -> AnyEngine:
+def load_engine(job: SearchJob, study: Study, progress: Progress) -> AnyEngine:
     """Load data and TensorFlow; raise UserError where the data is wrong or not the study's."""
     started = time.perf_counter()
     progress.say("loading the data and TensorFlow")
-    train, validation = load_data(order, study, progress)
+    train, validation = load_data(job, study, progress)
     with native_log_hidden():
         from fmnist_model.tensorflow_engine.engine import TensorFlowEngine
 
@@ -80,27 +80,27 @@ class Worker:
 
     def __init__(
         self,
-        order: SearchJob,
+        job: SearchJob,
         study: Study,
         progress: Progress,
         interrupted: Callable[[], bool],
     ) -> None:
-        self._order, self._study = order, study
+        self._job, self._study = job, study
         self._progress, self._interrupted = progress, interrupted
         self._failures = 0
         self._next_claim = 0.0
 
     def run(self, load: EngineLoader) -> None:
         """Run trials until the study has enough; raise Interrupted or SearchStoppedError."""
-        order, progress = self._order, self._progress
+        job, progress = self._job, self._progress
         seed = int(self._study.user_attrs["seed"])
-        make_sampler(order.preset, seed, 0)  # what it lacks shows before data is loaded
-        engine = _side_by_side(load(order, self._study, progress))
+        make_sampler(job.preset, seed, 0)  # what it lacks shows before data is loaded
+        engine = _side_by_side(load(job, self._study, progress))
         objective = Objective(
-            order.preset, seed, engine, progress.start, progress.epoch, self._interrupted
+            job.preset, seed, engine, progress.start, progress.epoch, self._interrupted
         )
-        claims = TrialQueue(self._study, order.preset, order.trials, order.parent, order.stop_when)
-        progress.begin(self._study, order.trials, engine.slots)
+        claims = TrialQueue(self._study, job.preset, job.trials, job.parent, job.stop_when)
+        progress.begin(self._study, job.trials, engine.slots)
         hands: list[InFlight] = []
         pause = POLL_SECONDS
         try:
@@ -158,7 +158,7 @@ class Worker:
 
     def _try(self, objective: Objective, trial: Trial) -> InFlight:
         try:
-            with beating(trial, self._order.preset.workers.heartbeat):
+            with beating(trial, self._job.preset.workers.heartbeat):
                 outcome = yield from objective(trial)
         except UpdateFinishedTrialError:
             outcome = Outcome(TrialState.FAIL)  # another has written how it ended

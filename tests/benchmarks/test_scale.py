@@ -54,15 +54,15 @@ def test_what_is_kept_is_not_measured_again(tmp_path):
     assert len((tmp_path / "rows.jsonl").read_text().splitlines()) == 2
 
 
-def crew(workers: int, training: float, trials_per_second: float) -> dict[str, float]:
+def spec(workers: int, training: float, trials_per_second: float) -> dict[str, float]:
     row = {"workers": workers, "training": training, "trials_per_second": trials_per_second}
     return row | {"trial_seconds": 4.0}
 
 
 def test_saturation_is_where_more_workers_only_wait():
-    few = [crew(1, 0.8, 0.2), crew(4, 0.7, 0.7)]
+    few = [spec(1, 0.8, 0.2), spec(4, 0.7, 0.7)]
     assert saturation(few) == "not saturated by 4 workers of 4.0 s a trial"
-    assert saturation([*few, crew(16, 0.5, 2.0), crew(64, 0.1, 1.6)]) == (
+    assert saturation([*few, spec(16, 0.5, 2.0), spec(64, 0.1, 1.6)]) == (
         "saturated at 2.00 trials/s: what 10 workers of 4.0 s a trial would do that never waited "
         "for each other"
     )

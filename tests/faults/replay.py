@@ -30,5 +30,5 @@ def replay_crew(
 ):
     """Search with the stand-in, in workers, each with more options."""
     command = replay_command(name, trials, seconds, *more)
-    crew = WorkerSpec(command, count, {"STORAGE": url, "PYTHONPATH": str(ROOT)})
-    return run_search(replay_order(name, trials, url), progress or quiet(), crew)
+    spec = WorkerSpec(command, count, {"STORAGE": url, "PYTHONPATH": str(ROOT)})
+    return run_search(replay_order(name, trials, url), progress or quiet(), spec)

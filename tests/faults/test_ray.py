@@ -45,7 +45,7 @@ def cluster(replayed, monkeypatch):
     cluster.shutdown()
 
 
-def crew(name: str, trials: int, url: str, seconds: float, **more) -> WorkerSpec:
+def spec(name: str, trials: int, url: str, seconds: float, **more) -> WorkerSpec:
     command = replay_command(name, trials, seconds)
     environment = {"STORAGE": url, "PYTHONPATH": str(ROOT)}
     return WorkerSpec(command, 4, environment, launcher="ray", **{"cpus": 1} | more)
@@ -80,7 +80,7 @@ def test_a_lost_node_costs_nothing(cluster, postgres_url):
     thread = threading.Thread(target=lambda: (wait_until(studied), lose_a_node()))
     thread.start()
     found = run_search(
-        replay_order("lost", 20, postgres_url), quiet(), crew("lost", 20, postgres_url, 0.5)
+        replay_order("lost", 20, postgres_url), quiet(), spec("lost", 20, postgres_url, 0.5)
     )
     thread.join()
     counts = count_trials(found.trials)
@@ -93,8 +93,8 @@ def test_a_worker_that_is_killed_is_started_again(cluster, postgres_url):
     """By its trial, twice: that has failed, and the search goes on."""
     cluster.add_node(num_cpus=2)
     with_deadly_arm()
-    crew = deadly_crew("deadly", 6, postgres_url, launcher="ray")
-    found = run_search(replay_order("deadly", 6, postgres_url), quiet(), crew)
+    spec = deadly_crew("deadly", 6, postgres_url, launcher="ray")
+    found = run_search(replay_order("deadly", 6, postgres_url), quiet(), spec)
     counts = count_trials(found.trials)
     assert (counts.finished, counts.failed, counts.lost, counts.running) == (6, 1, 1, 0)
     (failed,) = (trial for trial in found.trials if ending(trial) == "failed")
@@ -138,7 +138,7 @@ def test_four_workers_share_a_gpu_and_wait_for_a_node_that_has_one(cluster, post
     too_long = threading.Timer(300, os.kill, (os.getpid(), signal.SIGINT))
     too_long.start()
     try:
-        shares = crew("shared", 12, postgres_url, 0.2, gpus=0.25)
+        shares = spec("shared", 12, postgres_url, 0.2, gpus=0.25)
         found = run_search(replay_order("shared", 12, postgres_url), progress, shares)
     finally:
         too_long.cancel()
@@ -156,7 +156,7 @@ def test_on_a_single_node_a_file_will_do_and_it_is_said_that_it_will_not_on_more
     """Ray starts that node itself where no cluster is named."""
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     progress = quiet()
-    found = run_search(replay_order("one", 4, URL), progress, crew("one", 4, URL, 0))
+    found = run_search(replay_order("one", 4, URL), progress, spec("one", 4, URL, 0))
     assert count_trials(found.trials).finished == 4
     said = progress.console.file.getvalue().replace("\n", " ")
     assert "which other nodes do not have: for more than this one node give STORAGE=" in said
@@ -165,4 +165,4 @@ def test_on_a_single_node_a_file_will_do_and_it_is_said_that_it_will_not_on_more
 def test_several_nodes_need_a_database_that_all_reach(cluster):
     cluster.add_node(num_cpus=1)
     with pytest.raises(ClusterError, match="which other nodes do not have, and the cluster has"):
-        run_search(replay_order("file", 2, URL), quiet(), crew("file", 2, URL, 0))
+        run_search(replay_order("file", 2, URL), quiet(), spec("file", 2, URL, 0))

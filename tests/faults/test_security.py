@@ -113,8 +113,8 @@ def test_workers_get_the_url_by_their_environment():
     from search.presets.preset import load_preset
 
     url = "postgresql+psycopg://me:secret@h/d"
-    order = SearchJob(load_preset(str(ROOT / "studies/smoke.toml")), "smoke", url, 3, 1, DATA)
-    assert "secret" not in " ".join(worker_command(order, "smoke", "tensorflow", None))
+    job = SearchJob(load_preset(str(ROOT / "studies/smoke.toml")), "smoke", url, 3, 1, DATA)
+    assert "secret" not in " ".join(worker_command(job, "smoke", "tensorflow", None))
 
 
 def test_make_has_the_url_on_no_command_line():

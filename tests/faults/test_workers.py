@@ -139,17 +139,17 @@ def test_workers_that_were_suspended_together_take_nothing_from_each_other(repla
 
 
 def test_a_worker_that_dies_again_and_again_ends_the_search(replayed):
-    crew = WorkerSpec([sys.executable, "-c", "import os; os.kill(os.getpid(), 9)"], 2)
+    spec = WorkerSpec([sys.executable, "-c", "import os; os.kill(os.getpid(), 9)"], 2)
     url = "sqlite:///studies/results/studies.db"
     with pytest.raises(SearchStoppedError, match=r"has died 4 times in a row.* signal 9"):
-        run_search(replay_order("dying", 4, url), quiet(), crew)
+        run_search(replay_order("dying", 4, url), quiet(), spec)
 
 
 def test_what_a_worker_says_in_the_end_is_what_the_search_says(replayed):
-    crew = WorkerSpec([sys.executable, "-c", "import sys; sys.exit('error: x: no such thing')"], 1)
+    spec = WorkerSpec([sys.executable, "-c", "import sys; sys.exit('error: x: no such thing')"], 1)
     url = "sqlite:///studies/results/studies.db"
     with pytest.raises(SearchStoppedError, match=r"^x: no such thing$"):
-        run_search(replay_order("saying", 4, url), quiet(), crew)
+        run_search(replay_order("saying", 4, url), quiet(), spec)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -44,7 +44,7 @@ def write_preset(name: str = "tiny", epochs: int = 3, more: str = "") -> None:
     Path(f"studies/{name}.toml").write_text(TINY.format(epochs=epochs, more=more))
 
 
-def order(
+def job(
     trials: int, name: str = "tiny", preset: str = "tiny", seed: int | None = None, url: str = URL
 ) -> SearchJob:
     return SearchJob(load_preset(preset), name, url, trials, seed, DATA)
@@ -55,7 +55,7 @@ def quiet_progress() -> Progress:
 
 
 def search(trials: int, name: str = "tiny", progress: Progress | None = None, **more):
-    return run_search(order(trials, name, **more), progress or quiet_progress())
+    return run_search(job(trials, name, **more), progress or quiet_progress())
 
 
 def load(name: str, url: str = URL) -> optuna.Study:

@@ -28,7 +28,7 @@ from search.execution.objective import Interrupted
 from search.study.trials import count_trials, ordinals
 from tests.faults.conftest import write_replay
 from tests.faults.replay import replay, replay_crew
-from tests.search.conftest import load, order, quiet_progress, table, trial, write_preset
+from tests.search.conftest import job, load, quiet_progress, table, trial, write_preset
 
 URL = "sqlite:///studies/results/studies.db"
 BELOW = 0.001
@@ -196,7 +196,7 @@ def test_the_commands(project, command):
         assert refused.returncode == 2
         assert "Traceback" not in refused.stderr
     assert refused.stderr.count("Invalid value for '--stop-when'") == 1
-    data = str(order(1).data)
+    data = str(job(1).data)
     arguments = ["--study", "tiny", "--data", data, "--trials", "60"]
     done = command("search", "run", *arguments, "--stop-when", "0.9", "--workers", "2")
     assert done.returncode == 0, done.stderr

@@ -20,7 +20,7 @@ from search.storage.connection import StorageError, open_storage
 from search.study.study import StudyMismatchError
 from search.study.trials import count_trials
 from tests.conftest import DATA
-from tests.search.conftest import URL, load, order, quiet_progress, search, table, write_preset
+from tests.search.conftest import URL, job, load, quiet_progress, search, table, write_preset
 
 
 class InterruptingProgress(Progress):
@@ -176,7 +176,7 @@ def test_another_question_is_refused(tiny):
 
 def test_other_data_are_refused(tiny, custom_data):
     search(1)
-    other = dataclasses.replace(order(2), data=custom_data)
+    other = dataclasses.replace(job(2), data=custom_data)
     with pytest.raises(StudyMismatchError, match=r"data has SHA-256 .*, was .*; go back to them"):
         run_search(other, quiet_progress())
 
