@@ -21,7 +21,7 @@ from benchmarks.standins.replay import quiet
 from fmnist_model.utils.cli import new_app, run
 from search.execution.job import SearchJob
 from search.execution.runner import run_search
-from search.presets.preset import load_preset
+from search.presets.files import load_preset
 
 app = new_app("Measure what all the care costs a single worker.")
 

@@ -32,7 +32,8 @@ from fmnist_model.utils.cli import new_app, run
 from search.algorithms.pruners import make_pruner
 from search.algorithms.samplers import make_sampler, trial_seeds
 from search.execution.objective import SequentialEngine
-from search.presets.preset import Preset, parse_preset
+from search.presets.files import parse_preset
+from search.presets.preset import Preset
 from search.presets.search_space import configurations, suggest
 from search.study.trials import ORDINAL, best_trials
 

@@ -30,7 +30,8 @@ from benchmarks.tools.record import print_goal, spread, table
 from fmnist_model.utils.cli import new_app, run
 from fmnist_model.utils.errors import UserError
 from search.presets.defaults import DEFAULT_URL
-from search.presets.preset import Preset, load_preset
+from search.presets.files import load_preset
+from search.presets.preset import Preset
 from search.presets.search_space import distributions
 from search.storage.connection import open_storage
 

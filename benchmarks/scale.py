@@ -42,7 +42,8 @@ from benchmarks.tools import postgres
 from benchmarks.tools.record import RESULTS, append_line, machine, whole_lines
 from fmnist_model.utils.cli import new_app, run
 from fmnist_model.utils.errors import UserError
-from search.presets.preset import Preset, load_preset
+from search.presets.files import load_preset
+from search.presets.preset import Preset
 from search.storage.connection import open_storage, without_password
 from search.study.study import open_study
 

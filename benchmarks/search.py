@@ -181,7 +181,7 @@ def main(
 ) -> None:
     """Measure whole searches beside what people use."""
     from benchmarks.peers.figure import draw
-    from search.presets.preset import load_preset
+    from search.presets.files import load_preset
 
     console = Console(width=130)
     usual = TrainConfig(**load_preset(preset).train).batch_size

@@ -27,7 +27,7 @@ from benchmarks.tools.record import table
 from fmnist_model.config import ModelConfig, TrainConfig
 from fmnist_model.utils.cli import new_app, run
 from search.algorithms.terminator import LOOK_AHEAD_TRIALS, MIN_TRIALS, expected_gain
-from search.presets.preset import parse_preset
+from search.presets.files import parse_preset
 from search.study.trials import best_trials
 
 IMAGES = 12_000

@@ -27,7 +27,8 @@ from rich.progress import Progress
 from benchmarks.tools.isolated import Isolated
 from benchmarks.tools.record import RESULTS, load_rows, print_goal, save_rows, spread, table
 from fmnist_model.utils.cli import new_app, run
-from search.presets.preset import Preset, load_preset
+from search.presets.files import load_preset
+from search.presets.preset import Preset
 
 if TYPE_CHECKING:
     from benchmarks.tools.stopwatch import Stopwatch

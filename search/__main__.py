@@ -103,7 +103,7 @@ def run_command(
         threads_each,
         worker_command,
     )
-    from search.presets.preset import load_preset, study_name
+    from search.presets.files import load_preset, study_name
 
     job = SearchJob(
         load_preset(study),
@@ -155,7 +155,7 @@ def worker(
     from search.console.progress import Progress
     from search.execution.engines import chosen_engine, loader
     from search.execution.job import SearchJob
-    from search.presets.preset import load_preset, study_name
+    from search.presets.files import load_preset, study_name
 
     preset, gain = load_preset(study), check_stop_when(stop_when)
     job = SearchJob(
@@ -192,7 +192,7 @@ def status(
     from rich.console import Console
 
     from search.console.progress import print_next_steps, print_status
-    from search.presets.preset import study_name
+    from search.presets.files import study_name
 
     with _opened(study_name(study, name), storage) as found:
         trials = found.get_trials(deepcopy=False)
@@ -239,7 +239,7 @@ def export(
 ) -> None:
     """Write the best configuration to studies/results/<study>/best.toml."""
     from search.console.next_commands import make_command
-    from search.presets.preset import study_name
+    from search.presets.files import study_name
     from search.study.best_config import export as write
 
     with _opened(study_name(study, name), storage) as found:
@@ -256,7 +256,7 @@ def copy(
 ) -> None:
     """Copy a study from one database to another, and verify it."""
     from search.console.next_commands import hidden_note, make_command
-    from search.presets.preset import study_name
+    from search.presets.files import study_name
     from search.study.migrate import copy_study
 
     done = copy_study(source, target, study_name(study, name))

@@ -34,7 +34,7 @@ def report(
     copies: Annotated[bool, typer.Option(help="Also write the figures one by one.")] = True,
 ) -> None:
     """Write a study's report.html, its figures, and its trials as CSV and Parquet."""
-    from search.presets.preset import study_name
+    from search.presets.files import study_name
     from studies.report.write import write_report
 
     given = {"STUDY": study, "NAME": name, "STORAGE": storage}

@@ -22,7 +22,8 @@ from optuna.distributions import (
 
 from fmnist_model.config import ModelConfig, TrainConfig
 from fmnist_model.dataset.fashion_mnist import SPLIT
-from search.presets.preset import Preset, load_preset
+from search.presets.files import load_preset
+from search.presets.preset import Preset
 from search.presets.search_space import configurations, distributions, stored_params
 
 Record = dict[str, Any]

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 
 from fmnist_model.config import ModelConfig, TrainConfig
 from fmnist_model.dataset.fashion_mnist import Images, load_train, split
-from search.presets.preset import Preset, load_preset
+from search.presets.files import load_preset
+from search.presets.preset import Preset
 from search.presets.search_space import configurations
 
 

@@ -26,7 +26,7 @@ from fmnist_model.utils.errors import UserError
 from search.console.progress import Progress
 from search.execution.job import SearchJob
 from search.execution.runner import run_search
-from search.presets.preset import load_preset
+from search.presets.files import load_preset
 
 
 class Replay:

@@ -29,7 +29,7 @@ from fmnist_model.utils.errors import UserError
 from search.algorithms.pruners import make_pruner
 from search.execution.job import SearchJob
 from search.execution.worker import Worker
-from search.presets.preset import load_preset
+from search.presets.files import load_preset
 from search.storage.connection import open_storage, storage_errors_explained
 from search.study.study import open_study
 

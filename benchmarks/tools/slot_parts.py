@@ -18,7 +18,9 @@ from fmnist_model.jax_engine import backend
 from search.console.progress import Progress
 from search.execution.job import SearchJob
 from search.execution.runner import run_search
-from search.presets.preset import DataConfig, Preset, load_preset
+from search.presets.files import load_preset
+from search.presets.preset import Preset
+from search.presets.sections import DataConfig
 from search.study.trials import count_trials
 
 FRESH = 3
@@ -189,7 +191,7 @@ def _made(setting: Setting, slots: int, convolution: str) -> Any:
     from fmnist_model.jax_engine.engine import VectorizedEngine
 
     model, train = _configurations(setting)
-    searched = preset(setting).space.activation
+    searched = preset(setting).space.dimensions().get("activation")
     activations = [model.activation] if searched is None else searched.values()
     chosen: Any = convolution
     return VectorizedEngine(model, train, *_images(setting), slots, list(activations), chosen)

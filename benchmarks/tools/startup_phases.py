@@ -27,7 +27,7 @@ def main(preset: str, out: str) -> None:
     from search.execution.job import SearchJob
     from search.execution.runner import run_search
     from search.execution.worker import load_data
-    from search.presets.preset import load_preset
+    from search.presets.files import load_preset
 
     mark("imports")
 

@@ -24,6 +24,11 @@ import numpy as np
 from fmnist_model.config import ModelConfig, TrainConfig
 from fmnist_model.dataset.fashion_mnist import Images
 from fmnist_model.diagnosis.frozen_loss import label_entropy
+from fmnist_model.hyperparameters import (
+    HYPERPARAMETERS,
+    hyperparameter_values,
+    unsupported_by_jax,
+)
 from fmnist_model.jax_engine.slot_group import SlotGroup
 from fmnist_model.jax_engine.state import SlotWeights
 from fmnist_model.jax_engine.train_step import Convolution, VmappedTrainer
@@ -35,9 +40,6 @@ from fmnist_model.training.run import Origin, TrialRun
 from fmnist_model.utils.device import jax_device_name, resolve_jax_precision
 
 ENGINE_NAME = "population"
-OWN_TO_A_TRIAL = {"activation", "output_activation", "dropout"}
-"""What may differ between the models of two slots; in training it is all but the batch size and
-the precision."""
 MEASURED_SECONDS, MEASURED_ROUNDS = 1.0, (2, 20)
 """Speed is measured over so many rounds, the fewer the longer they take."""
 
@@ -52,9 +54,10 @@ class Speed(NamedTuple):
 class VectorizedEngine:
     """Trains up to `slots` configurations at once on the same images.
 
-    `model` and `train` stand for all of them: they may differ in what is named above, and their
-    activations are among `activations`. What a trial comes to depends on its own configuration and
-    seed alone, not on its neighbours; another number of slots rounds in another way.
+    `model` and `train` stand for all of them: they may differ in the hyperparameters that are
+    declared "per_slot", and their activations are among `activations`. What a trial comes to
+    depends on its own configuration and seed alone, not on its neighbours; another number of slots
+    rounds in another way.
     """
 
     def __init__(
@@ -193,10 +196,13 @@ class VectorizedEngine:
 
 
 def _shared(model: ModelConfig, train: TrainConfig) -> tuple[Any, ...]:
-    """What is the same for all slots of a population; raise ValueError for what none has."""
-    if model.batch_normalization or train.flip or train.shift:
-        raise ValueError("a population knows no batch normalisation, flips or shifts")
-    return (*model.model_dump(exclude=OWN_TO_A_TRIAL).items(), train.batch_size, train.precision)
+    """What is the same in all slots; raise ValueError where something is not supported here."""
+    unsupported = unsupported_by_jax(model, train)
+    if unsupported:
+        raise ValueError(f"the JAX engine does not support {', '.join(unsupported)}")
+    values = hyperparameter_values(model, train)
+    shared = [value for name, value in values.items() if HYPERPARAMETERS[name].jax != "per_slot"]
+    return (*shared, train.precision)
 
 
 class _Slot(InspectableNetwork):

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+
+from fmnist_model.config import Precision, RequestedPrecision
 
 BF16_CPU_FLAGS = {"avx512_bf16", "amx_bf16"}
 BF16_GPU_CAPABILITY = (8, 0)
-
-ResolvedPrecision = Literal["float32", "bfloat16"]
 
 
 def use_gpus_politely() -> list[str]:
@@ -30,14 +29,14 @@ def device_name() -> str:
     return f"GPU ({gpus[0]})" if gpus else _cpu_name()
 
 
-def resolve_precision(wanted: str) -> ResolvedPrecision:
+def resolve_precision(wanted: RequestedPrecision) -> Precision:
     """Turn "auto" into "bfloat16" where CPU or GPU computes in it natively, else "float32".
 
     Decided by the processor's flags, not by a timing: a timing could come out otherwise when a
     study is resumed. Without native support bfloat16 can be far slower than float32.
     """
     if wanted != "auto":
-        return _named(wanted)
+        return wanted
     import tensorflow as tf
 
     gpus = tf.config.list_physical_devices("GPU")
@@ -57,19 +56,15 @@ def jax_device_name() -> str:
     return _cpu_name() if device.platform == "cpu" else f"GPU ({device.device_kind})"
 
 
-def resolve_jax_precision(wanted: str) -> ResolvedPrecision:
+def resolve_jax_precision(wanted: RequestedPrecision) -> Precision:
     """The same for JAX, which on a CPU gains nothing from bfloat16."""
     if wanted != "auto":
-        return _named(wanted)
+        return wanted
     import jax
 
     capability = getattr(jax.devices()[0], "compute_capability", "0")
     native = tuple(map(int, capability.split("."))) >= BF16_GPU_CAPABILITY
     return "bfloat16" if native else "float32"
-
-
-def _named(wanted: str) -> ResolvedPrecision:
-    return "bfloat16" if wanted == "bfloat16" else "float32"
 
 
 def _cpu_name() -> str:

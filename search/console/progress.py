@@ -15,6 +15,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from fmnist_model.hyperparameters import shown
 from fmnist_model.training.results import EpochMetrics
 from search.algorithms.terminator import STOPPED, stop_sentence
 from search.console.next_commands import hidden_note, make_command
@@ -32,17 +33,15 @@ STYLES = {
 }
 
 
+DIGITS = 3
+"""Significant digits of a hyperparameter on the terminal, where lines are short."""
 UNBOUNDED_COLUMNS = 10_000
 """Columns: wider than any table."""
 
 
 def describe(params: dict[str, object]) -> str:
     """Parameters in one line, numbers short."""
-    return " ".join(f"{name}={_short(value)}" for name, value in params.items())
-
-
-def _short(value: object) -> str:
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
+    return " ".join(f"{name}={shown(value, DIGITS)}" for name, value in params.items())
 
 
 def counts_line(counts: TrialCounts, target: int | None) -> str:
@@ -184,7 +183,7 @@ def best_table(console: Console, trials: list[FrozenTrial]) -> Table:
     names = list(dict.fromkeys(name for trial in best for name in trial.params))
     table = _titled(*names)
     for trial in best:
-        values = [escape(_short(trial.params.get(name, "-"))) for name in names]
+        values = [escape(shown(trial.params.get(name, "-"), DIGITS)) for name in names]
         table.add_row(str(trial.number), f"{trial.value:.4f}", *values)
     unbounded = console.options.update(max_width=UNBOUNDED_COLUMNS)
     if console.measure(table, options=unbounded).maximum <= console.width:

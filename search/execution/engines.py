@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from optuna.study import Study
 
 from fmnist_model.config import ModelConfig, TrainConfig
+from fmnist_model.hyperparameters import HYPERPARAMETERS, unsupported_by_jax
 from fmnist_model.jax_engine import backend
 from fmnist_model.utils.errors import UserError
 from fmnist_model.utils.native_log import native_log_hidden
@@ -24,16 +25,6 @@ if TYPE_CHECKING:
 
 Name = Literal["tensorflow", "population"]
 
-OF_A_SLOT = {
-    "activation",
-    "output_activation",
-    "dropout",
-    "learning_rate",
-    "momentum",
-    "schedule",
-    "weight_decay",
-}
-"""What may differ between the slots of a population; all else is part of its program."""
 CHOSEN = "population"
 """The study's attribute that says how many slots were chosen, on which device."""
 
@@ -44,8 +35,9 @@ def chosen_engine(wanted: str, preset: Preset, alone: bool) -> Name:
     That is the population if the space allows it, JAX sees a GPU, and this process works `alone`.
     Raises UserError where a population is wanted that cannot be.
     """
-    fixed = [name for name in preset.space.dimensions() if name not in OF_A_SLOT]
-    asked = _lacking(preset)
+    searched = preset.space.dimensions()
+    fixed = [name for name in searched if HYPERPARAMETERS[name].jax != "per_slot"]
+    asked = unsupported_by_jax(ModelConfig(**preset.model), TrainConfig(**preset.train))
     if wanted == "population" and fixed:
         raise UserError(
             f"ENGINE=population: {', '.join(f'space.{name}' for name in fixed)} would need a "
@@ -61,17 +53,6 @@ def chosen_engine(wanted: str, preset: Preset, alone: bool) -> Name:
             "population" if not (fixed or asked) and alone and _jax_sees_a_gpu() else "tensorflow"
         )
     return "population" if wanted == "population" else "tensorflow"
-
-
-def _lacking(preset: Preset) -> list[str]:
-    """What the preset asks for that a population does not have."""
-    model, train = ModelConfig(**preset.model), TrainConfig(**preset.train)
-    asked = {
-        "model.batch_normalization": model.batch_normalization,
-        "train.flip": train.flip,
-        "train.shift": train.shift > 0,
-    }
-    return [name for name, is_asked in asked.items() if is_asked]
 
 
 def _jax_sees_a_gpu() -> bool:
@@ -99,7 +80,7 @@ def load_population(
     progress.say("loading the data and JAX, and compiling")
     train, validation = load_data(job, study, progress)
     model, training = ModelConfig(**job.preset.model), TrainConfig(**job.preset.train)
-    searched = job.preset.space.activation
+    searched = job.preset.space.dimensions().get("activation")
     activations = [model.activation] if searched is None else searched.values()
     with native_log_hidden():
         from fmnist_model.dataset.fashion_mnist import HOME

@@ -15,8 +15,9 @@ from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
 from search.algorithms.samplers import make_sampler
 from search.algorithms.terminator import STOPPED, expected_gain
-from search.presets.preset import Arm, Preset
+from search.presets.preset import Preset
 from search.presets.search_space import grid_size, stored_params
+from search.presets.sections import Arm
 from search.storage.connection import backend, study_lock, transaction
 from search.study.heartbeats import HeartbeatListener
 from search.study.lost_trials import fail_lost_trials

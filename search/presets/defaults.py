@@ -1,4 +1,4 @@
-"""What a search takes where nothing else is said."""
+"""The database and the seed of a search that is not given any."""
 
 DEFAULT_URL = "sqlite:///studies/results/studies.db"
 DEFAULT_SEED = 648

@@ -1,4 +1,4 @@
-"""From an Optuna trial to the two configurations, and back to what a trial's parameters mean."""
+"""Optuna's distributions for a preset's space, and the configurations that a trial stands for."""
 
 from __future__ import annotations
 
@@ -16,11 +16,16 @@ from optuna.distributions import (
 from optuna.trial import Trial
 
 from fmnist_model.config import ModelConfig, TrainConfig
-from search.presets.preset import WHOLE_NUMBERS, Dimension, Preset, config_of
+from fmnist_model.hyperparameters import HYPERPARAMETERS
+from search.presets.dimension import Dimension
+from search.presets.preset import Preset
 
 
 def stored_choice(choice: Any) -> Any:
-    """How a choice is stored: as it is, or, for a list such as [32, 64], as "32-64"."""
+    """How Optuna stores a choice: as it is, or, for a list such as [32, 64], as "32-64".
+
+    Studies hold this form, so it stays as it is however values are shown.
+    """
     return "-".join(map(str, choice)) if isinstance(choice, list | tuple) else choice
 
 
@@ -35,7 +40,7 @@ def _distribution(name: str, dimension: Dimension) -> BaseDistribution:
         return CategoricalDistribution([stored_choice(choice) for choice in dimension.choices])
     assert dimension.low is not None
     assert dimension.high is not None
-    if name in WHOLE_NUMBERS:
+    if HYPERPARAMETERS[name].whole:
         low, high, step = int(dimension.low), int(dimension.high), int(dimension.step or 1)
         return IntDistribution(low, high, log=dimension.log, step=step)
     return FloatDistribution(
@@ -44,7 +49,7 @@ def _distribution(name: str, dimension: Dimension) -> BaseDistribution:
 
 
 def grid(preset: Preset) -> dict[str, list[Any]]:
-    """The values of each hyperparameter for a grid: its choices, or its range by steps."""
+    """The values of each hyperparameter for a grid: its choices, or the steps of its range."""
     return {name: _grid_values(d) for name, d in distributions(preset).items()}
 
 
@@ -79,20 +84,24 @@ def _suggest(trial: Trial, name: str, distribution: BaseDistribution) -> None:
 
 
 def stored_params(params: Mapping[str, Any]) -> dict[str, Any]:
-    """Parameters as a preset writes them, made into what Optuna stores."""
+    """Parameters as a preset writes them, in the form in which Optuna stores them."""
     return {name: stored_choice(value) for name, value in params.items()}
 
 
 def configurations(
     preset: Preset, params: Mapping[str, Any], seed: int
 ) -> tuple[ModelConfig, TrainConfig]:
-    """The configurations that a trial's stored parameters stand for, within the preset."""
+    """The configurations of a trial: the preset's fixed values and the trial's stored parameters.
+
+    Raises pydantic's ValidationError where they do not go together.
+    """
     model, train = dict(preset.model), {**preset.train, "seed": seed}
     for name, value in params.items():
-        section = model if config_of(name) is ModelConfig else train
-        section[name] = _meaning(preset.space.dimensions()[name], value)
+        section = model if HYPERPARAMETERS[name].section == "model" else train
+        section[name] = _as_written(value, preset.space.dimensions()[name])
     return ModelConfig(**model), TrainConfig(**train)
 
 
-def _meaning(dimension: Dimension, value: Any) -> Any:
+def _as_written(value: Any, dimension: Dimension) -> Any:
+    """A stored value as the preset writes it: "32-64" becomes [32, 64]."""
     return next((c for c in dimension.choices or () if stored_choice(c) == value), value)

@@ -13,7 +13,7 @@ from optuna.trial import FrozenTrial, TrialState
 from fmnist_model.utils.atomic_write import write_atomically
 from fmnist_model.utils.errors import UserError
 from fmnist_model.utils.versions import versions
-from search.presets.preset import parse_preset
+from search.presets.files import parse_preset
 from search.presets.search_space import configurations
 from search.storage.connection import without_password
 from search.study.trials import best_trials, ending

@@ -12,7 +12,8 @@ from optuna.study import Study
 from fmnist_model.utils.errors import UserError
 from fmnist_model.utils.versions import versions
 from search.presets.defaults import DEFAULT_SEED
-from search.presets.preset import Preset, parse_preset
+from search.presets.files import parse_preset
+from search.presets.preset import Preset
 from search.storage.connection import StorageError, without_password
 
 

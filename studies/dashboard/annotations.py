@@ -21,12 +21,12 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial
 
 from fmnist_model.config import CLASSES
+from fmnist_model.hyperparameters import shown
 from search.algorithms.terminator import STOPPED
-from search.presets.preset import parse_preset
+from search.presets.files import parse_preset
 from search.study.best_config import RESULTS
 from search.study.trials import ending
 from studies.figures import history
-from studies.figures.marks import short
 from studies.figures.theme import EITHER
 from studies.figures.trial_frame import ended_trials, escaped, trial_table
 from studies.report.summary import duration_in_words, summarize
@@ -107,7 +107,7 @@ def _study_note(study: Study, trials: Sequence[FrozenTrial]) -> str:
     lines = [f"# {_plain(study.study_name)}"]
     if found.best is not None:
         lines.append(f"Best: **{found.best.value:.4f}**, trial {found.best.number}")
-        lines += [f"- {_plain(n)}: {_plain(short(v))}" for n, v in found.best.params.items()]
+        lines += [f"- {_plain(n)}: {_plain(shown(v))}" for n, v in found.best.params.items()]
     lines.append("What the search suggests:")
     lines += [f"- {_coded(sentence)}" for sentence in found.advice]
     saved = sum(one.seconds for one in found.time_saved.values())

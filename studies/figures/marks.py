@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
+from fmnist_model.hyperparameters import shown
 from studies.figures.theme import MARKS
 from studies.figures.trial_frame import OUTCOME_COLUMNS
 
@@ -29,15 +30,10 @@ def hover(table: pd.DataFrame, names: Sequence[str] | None = None) -> list[str]:
 def _hover_line(row: Mapping[Any, Any], names: Sequence[str]) -> str:
     value = "" if pd.isna(row["value"]) else f", {row['value']:.4f}"
     lines = [f"trial {row['trial']}: {row['ending']}{value}"]
-    lines += [f"{name} {short(row[name])}" for name in names if not pd.isna(row[name])]
+    lines += [f"{name} {shown(row[name])}" for name in names if not pd.isna(row[name])]
     if row["ending"] == "stuck":
         lines.append(f"{row['kind']} in {row['layer']} since step {row['since_step']:.0f}")
     return "<br>".join(lines)
-
-
-def short(value: Any) -> str:
-    """A hyperparameter's value in few characters."""
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def by_ending(points: pd.DataFrame, x: str, y: str, legend: bool = True) -> list[go.Scatter]:

@@ -11,10 +11,12 @@ from optuna.distributions import BaseDistribution
 from optuna.trial import FrozenTrial
 
 from fmnist_model.config import ModelConfig, TrainConfig
-from search.presets.preset import Dimension, Preset
+from fmnist_model.hyperparameters import shown
+from search.presets.dimension import Dimension
+from search.presets.preset import Preset
 from search.study.trials import best_trials
 from studies.figures import history, optuna_plots, slices
-from studies.figures.marks import hyperparameters, short
+from studies.figures.marks import hyperparameters
 from studies.figures.theme import MARKS_EXPLAINED
 from studies.figures.trial_frame import escaped, parameters, trial_table
 from studies.page.render import Figure, Section, Table, Tile
@@ -112,7 +114,7 @@ def _expected_tile(found: StudySummary) -> list[Tile]:
 def _settings(preset: Preset, best: FrozenTrial) -> list[list[str]]:
     """What was searched, with its space, and what the preset fixes beside it."""
     space = preset.space.dimensions()
-    rows = [[name, short(value), _searched(space.get(name))] for name, value in best.params.items()]
+    rows = [[name, shown(value), _searched(space.get(name))] for name, value in best.params.items()]
     model = ModelConfig(**{"architecture": "cnn", **preset.model})
     fixed = {
         "architecture": model.architecture,
@@ -121,7 +123,7 @@ def _settings(preset: Preset, best: FrozenTrial) -> list[list[str]]:
         "batch_size": TrainConfig(**preset.train).batch_size,
         **preset.train,
     }
-    rows += [[n, str(v), "fixed by the preset"] for n, v in fixed.items() if n not in best.params]
+    rows += [[n, shown(v), "fixed by the preset"] for n, v in fixed.items() if n not in best.params]
     if preset.data.limit is not None:
         rows.append(["training images", f"{preset.data.limit:,}", "fixed by the preset"])
     return rows
@@ -131,7 +133,7 @@ def _searched(dimension: Dimension | None) -> str:
     if dimension is None:
         return ""
     if dimension.choices is not None:
-        return ", ".join(map(str, dimension.choices))
+        return ", ".join(map(shown, dimension.choices))
     return f"{dimension.low:g} to {dimension.high:g}{', by logarithm' if dimension.log else ''}"
 
 
@@ -237,7 +239,7 @@ def _stuck_section(
     rows = [
         [
             str(row["trial"]),
-            ", ".join(f"{n} {short(row[n])}" for n in names if not pd.isna(row[n])),
+            ", ".join(f"{n} {shown(row[n])}" for n in names if not pd.isna(row[n])),
             str(row["kind"]),
             str(row["layer"]),
             f"{row['since_epoch']:.0f} / {row['since_step']:.0f}",
@@ -284,7 +286,7 @@ def _best_section(trials: Sequence[FrozenTrial]) -> Section:
     best = best_trials(trials, 10)
     names = parameters(best)
     rows = [
-        [str(t.number), f"{t.value:.4f}", *(short(t.params.get(name, "")) for name in names)]
+        [str(t.number), f"{t.value:.4f}", *(shown(t.params.get(name, "")) for name in names)]
         for t in best
     ]
     if not rows:

@@ -12,6 +12,7 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 from optuna.trial import FrozenTrial
 
 from fmnist_model.config import TrainConfig
+from fmnist_model.hyperparameters import HYPERPARAMETERS, shown
 from search.algorithms.terminator import stop_sentence
 from search.console.next_commands import make_command
 from search.presets.preset import Preset
@@ -28,8 +29,6 @@ CLEAR_ACCURACY_GAP = 0.02
 """So much validation accuracy less is clearly worse."""
 FEW_TRIALS = 10
 """Fewer trials say nothing of whether more would help."""
-FREE = ("learning_rate", "momentum", "dropout", "output_activation")
-"""Hyperparameters that do not change how long a step takes."""
 BOOTSTRAP_DRAWS = 20_000
 
 
@@ -128,7 +127,7 @@ class _Costs:
                     self.known.setdefault(key, []).append(cost)
 
     def _key(self, trial: FrozenTrial) -> Any:
-        return frozenset((name, value) for name, value in trial.params.items() if name not in FREE)
+        return frozenset(item for item in trial.params.items() if _changes_step_cost(item[0]))
 
     def left(self, trial: FrozenTrial) -> float:
         """Seconds that the trial would have gone on for."""
@@ -139,6 +138,11 @@ class _Costs:
         total = self.preset.epochs * self.images
         images = max(0, total - int(trial.user_attrs.get("steps_run", 0)) * batch)
         return float(images * median(costs))
+
+
+def _changes_step_cost(name: str) -> bool:
+    """Does a step take longer with one value than with another? Also said of unknown names."""
+    return name not in HYPERPARAMETERS or HYPERPARAMETERS[name].changes_step_cost
 
 
 def selection_bias(preset: Preset, ended: Sequence[FrozenTrial]) -> SelectionBias | None:
@@ -220,16 +224,18 @@ def _boundaries(best: FrozenTrial) -> list[str]:
         end, limit = (
             ("lower", distribution.low) if place <= BOUNDARY_SHARE else ("upper", distribution.high)
         )
-        cure = (
-            "try it without"
-            if limit == 0  # none of the hyperparameters may be negative
-            else "widen the range there"
-        )
+        cure = "try it without" if limit == _lowest(name) == 0 else "widen the range there"
+        value = shown(best.params[name], 3)
         said.append(
-            f"{name} of the best trial, {best.params[name]:.3g}, lies at the {end} end of its "
-            f"range ({limit:g}): {cure}."
+            f"{name} of the best trial, {value}, lies at the {end} end of its range ({limit:g}): "
+            f"{cure}."
         )
     return said
+
+
+def _lowest(name: str) -> float | None:
+    """The lowest number that a hyperparameter may be, None where none is declared."""
+    return HYPERPARAMETERS[name].lowest if name in HYPERPARAMETERS else None
 
 
 def position(value: float, distribution: FloatDistribution | IntDistribution) -> float:

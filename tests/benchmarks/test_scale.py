@@ -11,7 +11,7 @@ import pytest
 from benchmarks.scale import Kept, saturation, shares
 from benchmarks.standins.grown import completed, fill
 from benchmarks.standins.stored import PRESET
-from search.presets.preset import load_preset
+from search.presets.files import load_preset
 from search.storage.connection import open_storage
 from tests.conftest import ROOT
 from tests.search.conftest import load

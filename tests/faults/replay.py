@@ -8,7 +8,7 @@ from benchmarks.standins.replay import quiet, replay
 from search.execution.job import SearchJob
 from search.execution.local_pool import WorkerSpec
 from search.execution.runner import run_search
-from search.presets.preset import load_preset
+from search.presets.files import load_preset
 from tests.conftest import DATA, ROOT
 
 __all__ = ["quiet", "replay", "replay_command", "replay_crew", "replay_order"]

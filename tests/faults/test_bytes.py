@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from fmnist_model.dataset.fashion_mnist import _digested, _read_cache, _write_cache
 from fmnist_model.dataset.formats import DataError, read_csv, read_idx
-from search.presets.preset import PresetError, study_name
+from search.presets.files import PresetError, study_name
 from tests.conftest import DATA
 
 COUNT = 3

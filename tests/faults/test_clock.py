@@ -18,7 +18,7 @@ import psutil
 import pytest
 
 from benchmarks.tools.postgres import CAREFREE, database, programs, server
-from search.presets.preset import load_preset
+from search.presets.files import load_preset
 from search.storage.connection import sqlite_file
 from search.study.trials import RETRY_OF, count_trials, ending, is_lost
 from studies.figures.history import timeline_data

@@ -12,7 +12,7 @@ from optuna.trial import TrialState, create_trial
 
 from search.execution.local_pool import WorkerSpec
 from search.execution.runner import run_search
-from search.presets.preset import load_preset
+from search.presets.files import load_preset
 from search.storage.connection import open_storage, study_lock
 from search.study.lost_trials import fail_lost_trials
 from search.study.process_identity import WORKER, this_process

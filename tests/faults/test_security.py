@@ -110,7 +110,7 @@ def test_workers_get_the_url_by_their_environment():
     """Where other users cannot read it, as they can the command line."""
     from search.execution.job import SearchJob
     from search.execution.local_pool import worker_command
-    from search.presets.preset import load_preset
+    from search.presets.files import load_preset
 
     url = "postgresql+psycopg://me:secret@h/d"
     job = SearchJob(load_preset(str(ROOT / "studies/smoke.toml")), "smoke", url, 3, 1, DATA)

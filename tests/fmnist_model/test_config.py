@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import doctest
+
 import pytest
 from pydantic import ValidationError
 
+from fmnist_model import config as module
 from fmnist_model.config import ModelConfig, TrainConfig
 from fmnist_model.utils.errors import validation_sentence
 
@@ -52,7 +55,12 @@ def test_configurations_are_frozen():
         (TrainConfig, {"learning_rate": float("nan")}, "finite number, got nan"),
         (TrainConfig, {"batch_size": 0}, "batch_size: input should be greater than or equal to 1"),
         (TrainConfig, {"momentum": 1}, "momentum: input should be less than 1, got 1"),
+        (TrainConfig, {"precision": "half"}, "should be 'auto', 'float32' or 'bfloat16', got 'ha"),
     ],
 )
 def test_faults_are_one_sentence(config, given, said):
     assert said in sentence(config, **given)
+
+
+def test_the_examples_of_the_documentation():
+    assert doctest.testmod(module) == (0, 3)

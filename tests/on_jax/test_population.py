@@ -215,6 +215,8 @@ def test_grouped_convolutions_compute_the_same(images, alone):
 def test_what_needs_another_program_is_refused(four):
     with pytest.raises(ValueError, match="another program"):
         next(four.running(MODEL, TRAIN.model_copy(update={"batch_size": 50})))
+    with pytest.raises(ValueError, match=r"the JAX engine does not support train\.flip"):
+        next(four.running(MODEL, TRAIN.model_copy(update={"flip": True})))
     hands = [Watched(four, TRIALS[0]) for _ in range(4)]
     with pytest.raises(ValueError, match="all of the 4 slots are taken"):
         next(four.running(*TRIALS[0]))

@@ -13,7 +13,7 @@ from rich.console import Console
 from search.console.progress import Progress
 from search.execution.job import SearchJob
 from search.execution.runner import run_search
-from search.presets.preset import load_preset
+from search.presets.files import load_preset
 from search.storage.connection import open_read_only
 from search.study.trials import ordinals
 from tests.conftest import DATA

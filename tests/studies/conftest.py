@@ -10,7 +10,7 @@ import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from search.presets.preset import load_preset
+from search.presets.files import load_preset
 from search.storage.connection import open_storage
 from tests.studies.browser import start_browser
 

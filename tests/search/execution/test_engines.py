@@ -17,7 +17,7 @@ from fmnist_model.evaluation.exported_config import read_exported_config
 from fmnist_model.jax_engine import backend
 from fmnist_model.utils.errors import UserError
 from search.execution.engines import chosen_engine, loader
-from search.presets.preset import load_preset
+from search.presets.files import load_preset
 from search.storage.connection import open_read_only
 from search.study.trials import count_trials
 from tests.conftest import DATA

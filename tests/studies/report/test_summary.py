@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
-from search.presets.preset import load_preset
+from search.presets.files import load_preset
 from studies.report.summary import (
     TimeSaved,
     advice,
@@ -14,7 +15,7 @@ from studies.report.summary import (
     summarize,
     time_saved,
 )
-from tests.studies.conftest import one_of_each, store, trial
+from tests.studies.conftest import AXES, RISING, one_of_each, store, trial
 
 
 def test_time_saved_is_the_steps_left_times_the_time_of_a_step(project):
@@ -22,6 +23,30 @@ def test_time_saved_is_the_steps_left_times_the_time_of_a_step(project):
     assert found["stuck"].seconds == pytest.approx((480 - 6) / 100)
     assert found["pruned"].seconds == pytest.approx((480 - 96) / 100)
     assert found["diverged"] == TimeSaved([pytest.approx((480 - 48) / 100)])
+
+
+FREE = {"learning_rate": 0.4, "dropout": 0.4, "output_activation": "relu"}
+FREE |= {"schedule": "cosine", "weight_decay": 0.01}
+
+
+@pytest.mark.parametrize(
+    ("stopped", "seconds"), [(FREE, 0.01), ({"activation": "sigmoid"}, 0.02)], ids=["same", "other"]
+)
+def test_a_trials_step_costs_what_it_does_in_the_same_network(project, stopped, seconds):
+    """Trials are of the same network where they differ in hyperparameters alone that do not
+    change the cost of a step."""
+    axes = AXES | {
+        "schedule": CategoricalDistribution(["constant", "cosine"]),
+        "weight_decay": FloatDistribution(0, 0.1),
+    }
+    same = {"axes": axes, "schedule": "constant", "weight_decay": 0.0}
+    dear = [trial("completed", RISING, n, **same, activation="sigmoid") for n in (0, 1)]
+    for one in dear:
+        one.user_attrs["train_seconds"] *= 2
+    cheap = trial("completed", RISING, 2, **same)
+    stuck = trial("stuck", [0.1], 3, **same | stopped)
+    saved = time_saved(load_preset("paper"), [*dear, cheap, stuck])
+    assert saved["stuck"].seconds == pytest.approx((480 - 6) * seconds)
 
 
 def test_time_spent_leaves_pauses_out(project):
@@ -64,6 +89,21 @@ def test_time_spent_leaves_pauses_out(project):
 )
 def test_advice(project, trials, said):
     assert any(said in line for line in advice(store(trials).trials)), said
+
+
+@pytest.mark.parametrize(
+    ("name", "axis", "value", "said"),
+    [
+        ("batch_size", IntDistribution(1024, 4096), 1024, "trial, 1024, lies at the lower end"),
+        ("weight_decay", FloatDistribution(0, 0.1), 0.0, "end of its range (0): try it without"),
+        ("offset", FloatDistribution(0, 1), 0.0, "end of its range (0): widen the range there"),
+    ],
+    ids=["whole numbers", "none below zero", "not one of ours"],
+)
+def test_what_a_boundary_advises_follows_from_what_is_allowed(project, name, axis, value, said):
+    best = trial("completed", [0.8])
+    best.params, best.distributions = {name: value}, {name: axis}
+    assert any(said in line for line in advice([best]))
 
 
 def test_why_a_search_stopped_stands_in_place_of_searching_on(project):

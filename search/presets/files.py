@@ -1,0 +1,72 @@
+"""Presets as TOML files: where they are, how they are read, and what their studies are called."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from fmnist_model.utils.errors import UserError, validation_sentence
+from search.presets.preset import Preset
+
+STUDIES = Path("studies")
+STUDY_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+
+class PresetError(UserError):
+    """A preset cannot be used: the message names the file, the key's path and the fault."""
+
+
+def preset_path(study: str) -> Path:
+    """The preset's file: `study` is a name in studies/ or the path of a TOML file."""
+    return Path(study) if study.endswith(".toml") else STUDIES / f"{study}.toml"
+
+
+def load_preset(study: str) -> Preset:
+    """Read and validate a preset.
+
+    Args:
+        study: The name of a preset in studies/, or the path of a TOML file.
+
+    Raises PresetError with one sentence about the first fault.
+
+    >>> load_preset("paper").space.dimensions()["learning_rate"].values()
+    (0.15, 0.45)
+    """
+    path = preset_path(study)
+    if not path.is_file():
+        known = ", ".join(sorted(p.stem for p in STUDIES.glob("*.toml"))) or "none"
+        raise PresetError(f"{path}: no such preset; STUDY= takes one of {known}, or a .toml file")
+    try:
+        return parse_preset(tomllib.loads(path.read_text(encoding="utf-8")), str(path))
+    except tomllib.TOMLDecodeError as error:
+        raise PresetError(f"{path}: not valid TOML: {error}") from error
+    except UnicodeDecodeError as error:
+        raise PresetError(f"{path}: not UTF-8 text: {error.reason}") from error
+    except OSError as error:
+        raise PresetError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def parse_preset(tree: dict[str, Any], source: str) -> Preset:
+    """Validate the tree of a preset that came from `source`.
+
+    Raises PresetError with one sentence about the first fault, which begins with `source`.
+    """
+    try:
+        return Preset.model_validate(tree)
+    except ValidationError as error:
+        raise PresetError(validation_sentence(error, source)) from None
+
+
+def study_name(study: str, name: str | None) -> str:
+    """The study's name: `name` where it is given, else the preset's; raise where it is unsafe."""
+    chosen = name if name is not None else preset_path(study).stem
+    if not STUDY_NAME.fullmatch(chosen):
+        raise PresetError(
+            f"study name {chosen!r}: take up to 100 letters, digits, dots, dashes and underscores, "
+            f"beginning with a letter or digit"
+        )
+    return chosen

@@ -1,0 +1,46 @@
+"""A preset's file is found by name or path, and one that cannot be read is one sentence."""
+
+from __future__ import annotations
+
+import doctest
+from pathlib import Path
+
+import pytest
+
+from search.presets import files
+from search.presets.files import PresetError, load_preset, preset_path, study_name
+
+
+def test_a_preset_is_named_or_is_a_path():
+    assert preset_path("paper") == Path("studies/paper.toml")
+    assert preset_path("elsewhere/paper.toml") == Path("elsewhere/paper.toml")
+
+
+def test_a_missing_preset_lists_those_there_are(project):
+    with pytest.raises(PresetError, match="no such preset; STUDY= takes one of paper, smoke, wide"):
+        load_preset("papr")
+
+
+@pytest.mark.parametrize(
+    ("content", "said"), [(b"[space", "not valid TOML"), (b"\xff\xfe", "not UTF-8 text")]
+)
+def test_a_file_that_is_no_toml(project, content, said):
+    Path("studies/x.toml").write_bytes(content)
+    with pytest.raises(PresetError, match=said):
+        load_preset("x")
+
+
+@pytest.mark.parametrize(
+    "name", ["../up", "a/b", "", ".hidden", "a b", "x" * 101, "<script>", "a\n"]
+)
+def test_an_unsafe_study_name_is_refused(name):
+    with pytest.raises(PresetError, match="take up to 100 letters, digits"):
+        study_name("paper", name)
+
+
+def test_a_study_is_named_after_its_preset():
+    assert study_name("paper", None) == study_name("elsewhere/paper.toml", None) == "paper"
+
+
+def test_the_examples_of_the_documentation(project):
+    assert doctest.testmod(files) == (0, 1)
