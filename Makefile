@@ -1,9 +1,9 @@
-# Everything a user does here. `make` alone lists it.
+# Every command for users. `make` alone lists them.
 
 PYTHON ?= python3
 STUDY ?= paper
 TRIALS ?= 50
-# By the environment, for other users of the machine can see what is on a command line.
+# In the environment, because other users of the machine can see what is on a command line.
 export STORAGE ?= sqlite:///studies/results/studies.db
 PORT ?= 8080
 SEEDS ?= 5
@@ -35,17 +35,18 @@ help:  ## list the targets and their variables
 	@echo "make TARGET [VARIABLE=value ...]"
 	@sed -n 's/^\([a-z]*\):.*  ## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-12s %s\n", $$1, $$2 }'
 	@echo
-	@echo "STUDY and NAME: a preset (a name in studies/ or a .toml file), and another name for its study"
+	@echo "STUDY: a preset, by its name in studies/ or as a .toml file; NAME: another name for its study"
 	@echo "STORAGE: the database, any SQLAlchemy URL, by default sqlite:///studies/results/studies.db;"
 	@echo "  in the environment a password in it is hidden from other users of the machine"
-	@echo "DATA: a directory with Fashion-MNIST as IDX or CSV files, fetched by default"
-	@echo "WORKERS: so many processes search at once; THREADS: of TensorFlow in each, by default the cores shared out"
-	@echo "ENGINE: tensorflow, or population (JAX) for SLOTS trials at once, by default as many as pay; auto takes it on GPUs"
+	@echo "DATA: a directory with Fashion-MNIST as IDX or CSV files; without it the data is downloaded"
+	@echo "WORKERS: processes that search at once; THREADS: TensorFlow's threads in each, by default the cores are shared out"
+	@echo "ENGINE: tensorflow, or population (JAX), which trains SLOTS trials at once, by default as many as speed it up;"
+	@echo "  auto takes the population where JAX sees a GPU"
 	@echo "STOP_WHEN=0.001: stop early when ten more trials are expected to improve the best accuracy by less"
-	@echo "LAUNCHER: ray runs them on the cluster of RAY_ADDRESS, with CPUS_PER_WORKER=1 and GPUS_PER_WORKER=0 each"
+	@echo "LAUNCHER: ray runs the workers on the cluster of RAY_ADDRESS, with CPUS_PER_WORKER=1 and GPUS_PER_WORKER=0 each"
 	@echo "PYTHON: the interpreter that .venv is made with, 3.11 to 3.13"
 
-setup: .venv/installed  ## install everything into .venv (the other targets do it by themselves)
+setup: .venv/installed  ## install everything into .venv (the other targets do so by themselves)
 
 # A stamp is touched last, so that an interrupted installation is done again.
 .venv/installed: pyproject.toml requirements.lock
@@ -65,30 +66,30 @@ setup: .venv/installed  ## install everything into .venv (the other targets do i
 data: .venv/installed  ## fetch Fashion-MNIST and check it (DATA=)
 	@$(BIN)/python -m fmnist_model data $(if $(DATA),--data "$(DATA)")
 
-search: .venv/installed  ## search until TRIALS=50 have finished; again to go on (WORKERS=1 STOP_WHEN= STUDY= NAME= SEED= STORAGE= DATA=)
+search: .venv/installed  ## search until TRIALS=50 trials have finished; run again to continue (WORKERS=1 STOP_WHEN= STUDY= NAME= SEED= STORAGE= DATA=)
 	@$(BIN)/python -m search run $(study_options) --trials $(TRIALS) --workers $(WORKERS) --engine $(ENGINE) \
 	  $(if $(LAUNCHER),--launcher $(LAUNCHER) --cpus $(CPUS_PER_WORKER) --gpus $(GPUS_PER_WORKER)) \
 	  $(if $(STOP_WHEN),--stop-when "$(STOP_WHEN)") $(if $(SLOTS),--slots $(SLOTS)) $(if $(THREADS),--threads $(THREADS)) $(if $(SEED),--seed $(SEED)) $(if $(DATA),--data "$(DATA)")
 
-status: .venv/installed  ## say how a study stands (STUDY= NAME= STORAGE=)
+status: .venv/installed  ## say how far a study is (STUDY= NAME= STORAGE=)
 	@$(BIN)/python -m search status $(study_options)
 
-dashboard: .venv/installed  ## look at the storage on 127.0.0.1 (PORT=8080 STORAGE=)
+dashboard: .venv/installed  ## serve optuna-dashboard on 127.0.0.1 (PORT=8080 STORAGE=)
 	@$(BIN)/python -m studies dashboard --port $(PORT)
 
 export: .venv/installed  ## write the best configuration, or that of TRIAL=n, to studies/results/<study>/best.toml
 	@$(BIN)/python -m search export $(study_options) $(if $(TRIAL),--trial $(TRIAL))
 
-evaluate: .venv/installed  ## retrain best.toml with SEEDS=5 seeds and judge it once on the test set
+evaluate: .venv/installed  ## retrain best.toml with SEEDS=5 seeds and open the test set once
 	@$(BIN)/python -m fmnist_model evaluate "studies/results/$(study_name)/best.toml" --seeds $(SEEDS) $(if $(DATA),--data "$(DATA)")
 
 report: .venv/installed  ## draw a study as one page, studies/results/<study>/report.html (STUDY= NAME= STORAGE=)
 	@$(BIN)/python -m studies report $(study_options)
 
-paper: .venv/installed  ## train the paper's arms with SEEDS=10 seeds and draw its figures; again to go on
+paper: .venv/installed  ## repeat the paper's comparison with SEEDS=10 seeds and draw its figures; run again to continue
 	@$(BIN)/python -m studies paper $(if $(filter command line environment,$(origin SEEDS)),--seeds $(SEEDS)) $(if $(DATA),--data "$(DATA)")
 
-bench: .venv/installed  ## measure speed, a trial's cost and whole searches beside what people use, at a small setting
+bench: .venv/installed  ## measure speed, the cost of a trial and end-to-end searches, compared with other tools, at a small setting
 	@$(BIN)/python -m benchmarks.training --rounds 3 --limit 4000
 	@$(BIN)/python -m benchmarks.trial_overhead --trials 20
 	@$(BIN)/python -m benchmarks.startup --repeats 2
@@ -104,7 +105,7 @@ lint: .venv/installed-dev  ## ruff and mypy
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
 
-lock: .venv/installed-dev  ## compute requirements.lock anew from pyproject.toml
+lock: .venv/installed-dev  ## renew requirements.lock from pyproject.toml
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras --upgrade \
 	  --no-header --no-annotate --no-emit-index-url --no-emit-find-links pyproject.toml -o requirements.lock
 

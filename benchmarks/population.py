@@ -1,15 +1,15 @@
-"""How many trials a second a population trains: python -m benchmarks.population
+"""Trials a second of the population engine: python -m benchmarks.population
 
-For 1, 2, 4 ... 64 slots: images/s with all slots at work, for both ways of convolving, and the
-finished trials/s of searches with the paper's preset, a study seed each (stuck and pruned trials
-included), beside the same program with one slot, and beside a program that is compiled anew for
-each trial. The device's own limits are measured, too: matrix products in bfloat16, and copies.
-Compilation is left out but where it is named. Each number of slots has a process of its own; what
-was measured is kept at once, and the same command goes on from there. Where slots do not fit into
-memory, more are not tried.
+For 1, 2, 4 ... 64 slots it measures the images/s with all slots at work, for both ways to convolve,
+and the finished trials/s of searches with the paper preset, each with its own study seed (stuck and
+pruned trials included). These are compared with the same program with one slot, and with a program
+that is compiled anew for each trial. The limits of the device are measured, too: matrix products in
+bfloat16, and copies. The time of compilation is left out, except where it is named. Each number of
+slots has a process of its own. Every result is kept at once, and the same command continues from
+there. When some number of slots does not fit into memory, no greater number is tried.
 
-Needs JAX and what benchmarks/population.txt names, and no TensorFlow. On a CPU no gain is to be
-expected; --limit 400 --trials 8 shows the table's shape.
+Needs JAX and what benchmarks/population.txt names, but no TensorFlow. On a CPU no gain is expected;
+--limit 400 --trials 8 shows the shape of the table.
 """
 
 from __future__ import annotations
@@ -37,17 +37,17 @@ from fmnist_model.utils.errors import UserError
 CONVOLUTIONS = ("matrix", "grouped")
 FULL_IMAGES, FULL_TRIALS = 48_000, 50
 TIMES, SECONDS = 10, 60
-"""The goals: so many times the trials/s of one slot, and a whole search in so many seconds."""
+"""The goals: this many times the trials/s of one slot, and a whole search within these seconds."""
 FAR_SLOWER = 4
-"""A way of convolving that is so many times slower than the other is not tried with more slots."""
+"""A way to convolve that is this many times slower than the other is not tried with more slots."""
 ENDINGS = ("completed", "pruned", "stuck", "diverged", "failed")
 
-app = new_app("Measure how many trials a second a population trains.")
+app = new_app("Measure how many trials a second the population engine trains.")
 Row = dict[str, Any]
 
 
 class Record:
-    """The rows so far, and whoever wants to know of a new one."""
+    """The rows so far, and the function that is told of each new one."""
 
     def __init__(self, path: Path, settings: Row, say: Callable[[str], None]) -> None:
         self._path, self._settings, self._say = path, settings, say
@@ -58,7 +58,7 @@ class Record:
         return [row for row in self.rows if wanted.items() <= row.items()]
 
     def get(self, what: str, measure: Callable[[], Row], **which: Any) -> Row:
-        """The row that there is, or a new one, kept at once; what went wrong is its `error`."""
+        """The stored row, or a new one, stored at once; if it failed, `error` says why."""
         found = self.find(what=what, **which)
         if found:
             return found[0]
@@ -94,7 +94,7 @@ def grow(record: Record, setting: Setting, counts: list[int], repeats: int) -> N
 def _speed(
     record: Record, process: Isolated, setting: Setting, slots: int, convolution: str
 ) -> float:
-    """Images/s; 0 where they do not fit, or this way is hopeless by what it did with fewer."""
+    """Images/s; 0 where the slots do not fit, or this way was hopeless with fewer slots."""
     for row in record.find(what="speed", convolution=convolution):
         if row["slots"] < slots and ("error" in row or _far_slower(record, row)):
             return 0.0
@@ -104,7 +104,7 @@ def _speed(
 
 
 def _far_slower(record: Record, row: Row) -> bool:
-    """Is it far slower than the other way with as many slots?"""
+    """Is this way far slower than the other way with as many slots?"""
     return any(
         median(other["images_per_second"]) > FAR_SLOWER * median(row["images_per_second"])
         for other in record.find(what="speed", slots=row["slots"])
@@ -115,7 +115,7 @@ def _far_slower(record: Record, row: Row) -> bool:
 def _search(
     record: Record, process: Isolated, setting: Setting, slots: int, convolution: str, repeats: int
 ) -> bool:
-    """Make the searches with so many slots; did all of them end well?"""
+    """Make the searches with this many slots; did all of them end without an error?"""
     for seed in range(repeats):
         measure = partial(process.call, parts.search, setting, slots, convolution, seed)
         row = record.get("search", measure, slots=slots, seed=seed)
@@ -181,12 +181,12 @@ def show(console: Console, rows: list[Row], setting: Setting) -> None:
 
 
 def _gains(rows: list[Row], one: dict[int, float]) -> list[float]:
-    """Trials/s over those of one slot, of searches with the same seed."""
+    """Trials/s divided by those of one slot, for searches with the same seed."""
     return [row["trials_per_second"] / one[row["seed"]] for row in rows if row["seed"] in one]
 
 
 def _unlike(limits: Row, setting: Setting) -> str:
-    """Why the goals, which are a GPU's, are not judged here; empty if they are."""
+    """Why the goals, which are set for a GPU, are not judged here; empty if they are."""
     if limits["device"].startswith("CPU"):
         return "not judged on a CPU"
     if (setting.images, setting.trials) != (FULL_IMAGES, FULL_TRIALS):
@@ -228,15 +228,15 @@ def _goals(
 
 @app.command()
 def main(
-    slots: Annotated[str, typer.Option(help="Numbers of slots.")] = "1,2,4,8,16,32,64",
-    trials: Annotated[int, typer.Option(min=1, help="Of each search.")] = FULL_TRIALS,
+    slots: Annotated[str, typer.Option(help="Numbers of slots, with commas.")] = "1,2,4,8,16,32,64",
+    trials: Annotated[int, typer.Option(min=1, help="Trials of each search.")] = FULL_TRIALS,
     repeats: Annotated[int, typer.Option(min=1, help="Searches with each number of slots.")] = 3,
     limit: Annotated[
         int, typer.Option(min=50, max=FULL_IMAGES, help="Training images.")
     ] = FULL_IMAGES,
     data: Annotated[Path | None, typer.Option(help="Directory of the data.")] = None,
 ) -> None:
-    """Measure how many trials a second a population trains."""
+    """Measure how many trials a second the population engine trains."""
     console = Console(width=130)
     setting = Setting(limit, trials, data)
     with Isolated() as process:

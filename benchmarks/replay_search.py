@@ -1,10 +1,11 @@
-"""Samplers and pruners on stored curves: python -m benchmarks.replay_search --preset paper
+"""Samplers and pruners, replayed on stored curves: python -m benchmarks.replay_search
 
-Replays searches on the table of `benchmarks.curves` instead of training: hundreds of seeds in
-minutes. What is asked for is answered with the nearest run's curve. Stuck and diverged runs end
-where our detector ends them. The budget is epochs, and the figure is anytime regret: the best final
-accuracy in the table less that of the run which the search would answer with so far (the best that
-completed, or before that the best so far). Searches that were replayed are kept.
+Searches are replayed on the table of `benchmarks.curves` instead of training: hundreds of seeds in
+minutes. A proposal is answered with the curve of the nearest stored run. Stuck and diverged runs
+end where the diagnosis ends them. The budget is a number of epochs, and the figure is the regret at
+any time: the best final accuracy in the table, less that of the run that the search would answer
+with so far (the best that completed, or, before any completed, the best so far). Searches that were
+replayed are kept.
 """
 
 from __future__ import annotations
@@ -37,9 +38,9 @@ from fmnist_model.utils.cli import new_app, run
 from fmnist_model.utils.errors import UserError
 
 BUDGETS = (25, 50, 100, 150, 200, 300)
-"""Epochs trained, at which regret is noted."""
+"""Numbers of trained epochs at which the regret is noted."""
 TRIALS = 50
-"""Of `make search`: what it costs and comes to, is noted, too."""
+"""Trials of `make search`, whose cost and outcome are noted, too."""
 SOME = ("none", "median", "halving 3", "halving 2, first half", "hyperband 3")
 
 app = new_app("Replay samplers and pruners on stored learning curves.")
@@ -47,7 +48,7 @@ Row = dict[str, Any]
 
 
 class Until(BasePruner):
-    """A pruner that lets a run be that has come further than an epoch."""
+    """A pruner that no longer prunes a run beyond a given epoch."""
 
     def __init__(self, inner: BasePruner, epoch: int) -> None:
         self.inner, self.epoch = inner, epoch
@@ -91,7 +92,7 @@ SAMPLERS: dict[str, Callable[[int], BaseSampler]] = {
     "random": lambda seed: RandomSampler(seed=seed),
     "qmc": lambda seed: QMCSampler(scramble=True, seed=seed, warn_independent_sampling=False),
 }
-"""By their seed; Optuna's, with its defaults."""
+"""Optuna's samplers with their defaults, made from a seed."""
 
 
 def make_sampler(name: str, seed: int) -> BaseSampler:
@@ -142,7 +143,7 @@ def replay(curves: Curves, sampler: str, pruner: str, seed: int) -> Row:
 
 
 def _train(trial: optuna.Trial, record: Row, epochs: int) -> tuple[TrialState, float, float]:
-    """How a run ends, its last accuracy, and how many epochs' work it was."""
+    """How a run ends, its last accuracy, and how many epochs it trained."""
     ends = stop(record)
     for epoch, accuracy in enumerate(accuracies(record), 1):
         if ends is not None and epoch == ends[0]:
@@ -154,7 +155,7 @@ def _train(trial: optuna.Trial, record: Row, epochs: int) -> tuple[TrialState, f
 
 
 def combinations() -> list[tuple[str, str]]:
-    """Every pruner with our sampler, and every sampler with some pruners."""
+    """Every pruner with our sampler, and every sampler with some of the pruners."""
     pairs = [("tpe", pruner) for pruner in PRUNERS]
     return pairs + [(sampler, pruner) for sampler in list(SAMPLERS)[1:] for pruner in SOME]
 
@@ -169,7 +170,7 @@ def _replayed(path: str, sampler: str, pruner: str, seed: int) -> Row:
 
 
 def measure(rows: list[Row], path: Path, seeds: int, processes: int) -> Iterator[Row]:
-    """Yield the replays that are not among `rows`, in turns of all combinations."""
+    """Yield the replays that are not among `rows`; all combinations take turns."""
     done = {(row["sampler"], row["pruner"], row["seed"]) for row in rows}
     left = [(*pair, seed) for seed in range(seeds) for pair in combinations()]
     with ProcessPoolExecutor(processes) as pool:

@@ -1,9 +1,9 @@
-"""How soon a large study is on the screen: python -m benchmarks.report
+"""How long the report of a large study takes to appear: python -m benchmarks.report
 
-So many trials that were made up are stored once. Then, round by round: `python -m studies report`
-without copies of the figures, from the start of the process to its end; the page in a browser,
-from its address to its last figure; and the page scrolled through to its end. Needs Chromium and
-chromedriver.
+A study with many made-up trials is stored once. Then each round measures `python -m studies report`
+without static copies of the figures, from the start of the process to its end; the page in a
+browser, from opening its address until the last figure is drawn; and scrolling through the page to
+its end. Needs Chromium and chromedriver.
 """
 
 from __future__ import annotations
@@ -48,11 +48,11 @@ requestAnimationFrame(function step(now) {
 });
 """
 
-app = new_app("Measure how soon the report of a large study is on the screen.")
+app = new_app("Measure how long the report of a large study takes to appear.")
 
 
 def store(preset: Preset, name: str, trials: int) -> None:
-    """Keep so many made-up trials as a study, the same at every call."""
+    """Store this many made-up trials as a study, the same at every call."""
     draw, axes = random.Random(0), distributions(preset)
     study = optuna.create_study(
         storage=open_storage(DEFAULT_URL), study_name=name, direction="maximize"
@@ -64,7 +64,7 @@ def store(preset: Preset, name: str, trials: int) -> None:
 def made_up(
     draw: random.Random, axes: dict[str, BaseDistribution], epochs: int, number: int
 ) -> FrozenTrial:
-    """A trial with any values and any ending."""
+    """A trial with random values and a random ending."""
     ended = draw.choice(ENDINGS)
     ran = {"completed": epochs, "pruned": min(3, epochs)}.get(ended, 1)
     top = draw.uniform(0.6, 0.93) if ended in ("completed", "pruned") else 0.1
@@ -110,7 +110,7 @@ def drawn(name: str) -> float:
 
 
 def looked_at(page: Path) -> tuple[float, list[float]]:
-    """Seconds to the last figure, and the milliseconds of each frame while it is scrolled."""
+    """Seconds until the last figure is drawn, and milliseconds of each frame while scrolling."""
     from selenium import webdriver
     from selenium.webdriver.support.ui import WebDriverWait
 
@@ -134,10 +134,10 @@ def looked_at(page: Path) -> tuple[float, list[float]]:
 @app.command()
 def main(
     study: Annotated[str, typer.Option(help="The preset that has their space.")] = "paper",
-    trials: Annotated[int, typer.Option(min=1, help="How many there are.")] = 2000,
-    rounds: Annotated[int, typer.Option(min=1, help="How often all is measured.")] = 5,
+    trials: Annotated[int, typer.Option(min=1, help="Trials of the study.")] = 2000,
+    rounds: Annotated[int, typer.Option(min=1, help="How often everything is measured.")] = 5,
 ) -> None:
-    """Draw the report of a large study, look at it, and print how long that took."""
+    """Draw the report of a large study, open it in a browser, and print how long that took."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     console = Console()
     with tempfile.TemporaryDirectory() as folder, chdir(folder):

@@ -1,18 +1,20 @@
-"""How far the searching carries: python -m benchmarks.scale --storage sqlite --storage postgresql
+"""How many workers and trials a study can carry: python -m benchmarks.scale --storage sqlite
 
 Training is replaced by sleep and the curves of stored runs (standins/stored.py: eight epochs of
-half a second, no pruner unless it is named); everything else is what a worker does. A simulated
-worker is a thread with a storage and connections of its own, up to 32 in a process. They begin at
+half a second, no pruner unless one is named); everything else is what a worker does. A simulated
+worker is a thread with a storage and connections of its own, up to 32 in a process. All begin at
 once and have --budget seconds, of which the last two thirds are measured.
 
-Prints for each number of workers the trials a second beside those that sleeping alone would allow,
-the share of the workers' time that is training, what a trial takes of the processors, the database
-and its worker's time beside training, and how long a report takes; then from where on more workers
-would only wait. Then the milliseconds of each step in a study of so many trials, one worker, and
-what of a proposal is the sampler's.
+The first table has a row for each number of workers: the trials a second, and those that sleeping
+alone would allow; the share of the workers' time that is training; what a trial takes of the
+processors, of the database server, and of its worker's time in addition to training; and how long a
+report takes. Then it says from how many workers on more of them would only wait. The second table
+has the milliseconds of each step in studies of several sizes, with one worker, and how much of a
+proposal is the sampler's.
 
-`sqlite` and `postgresql` are databases of the benchmark's own; a URL is taken, too. Each row is
-kept in --results as soon as it is known and not measured again while it is there.
+`--storage` is `sqlite` or `postgresql`, for a database of the benchmark's own, or a URL; give it
+twice to measure both. Each row is kept in --results as soon as it is known, and is not measured
+again while it is there.
 """
 
 from __future__ import annotations
@@ -53,7 +55,7 @@ THREADS = 32
 Row = dict[str, Any]
 Columns = dict[str, Callable[[Row], str]]
 
-app = new_app("Measure how the search scales.")
+app = new_app("Measure how many workers and trials a study can carry.")
 
 CREWS: Columns = {
     "workers": lambda row: str(row["workers"]),
@@ -84,7 +86,7 @@ ASKED: Columns = {
 
 
 def throughput(url: str, workers: int, budget: float) -> Row:
-    """What so many workers get done that begin at once, in the last two thirds of the budget."""
+    """What workers that begin at once get done in the last two thirds of the budget."""
     name = f"scale-{uuid.uuid4().hex[:8]}"
     open_study(open_storage(url), name, load_preset("replay"), seed=0)
     processes = [_started(url, name, share) for share in shares(workers)]
@@ -107,8 +109,8 @@ def throughput(url: str, workers: int, budget: float) -> Row:
 
 
 def shares(workers: int) -> list[int]:
-    """So many of them in each process: as many processes as there are cores, and more where one
-    would have more than THREADS."""
+    """Numbers of workers in each process: one process for each core, or more processes where one
+    would have more than THREADS workers."""
     count = min(workers, max(len(os.sched_getaffinity(0)), -(-workers // THREADS)))
     return [workers // count + (place < workers % count) for place in range(count)]
 
@@ -124,7 +126,7 @@ def _started(url: str, name: str, workers: int) -> subprocess.Popen[str]:
 
 
 def _figures(found: list[Row], workers: int, window: float) -> Row:
-    """Of all processes together. Trials are counted by their epochs, for few end in the window."""
+    """The sum over all processes. Trials are counted by epochs, as few end within the window."""
     reports, epochs = (
         [one for each in found for one in each[key]] for key in ("reports", "epochs")
     )
@@ -149,14 +151,14 @@ def _figures(found: list[Row], workers: int, window: float) -> Row:
 
 
 def _server_seconds() -> float:
-    """The processor time of PostgreSQL on this machine, processes that have ended included."""
+    """Processor time of PostgreSQL on this machine, with that of its processes that have ended."""
     processes = psutil.process_iter(["name", "cpu_times"])
     return sum(sum(p.info["cpu_times"][:4]) for p in processes if p.info["name"] == "postgres")
 
 
 def saturation(rows: list[Row]) -> str:
-    """From how many workers on more of them would only wait: where they train for less than half
-    of the time that those of the first row do, which are the fewest."""
+    """The number of workers from which on more would only wait: where they train for less than
+    half of the time that those of the first row, the fewest, do."""
     first, last = rows[0], rows[-1]
     if last["training"] >= first["training"] / 2:
         return (
@@ -171,14 +173,14 @@ def saturation(rows: list[Row]) -> str:
 
 
 class Kept:
-    """Rows in a file: those that are there are not measured again."""
+    """Rows in a file; rows that are there are not measured again."""
 
     def __init__(self, path: Path) -> None:
         self._path = path.resolve()
         self._rows = [json.loads(line) for line in whole_lines(self._path)]
 
     def row(self, key: Row, measure: Callable[[], Row]) -> Row:
-        """The row of this key: as it was kept, or measured now."""
+        """The row of this key, kept or measured now."""
         for row in self._rows:
             if key.items() <= row.items():
                 return dict(row)
@@ -188,7 +190,7 @@ class Kept:
 
 
 class Measurement:
-    """What is measured of one storage, a printed row after the other."""
+    """Measures one storage and prints one row after the other."""
 
     def __init__(self, kept: Kept, database: str, url: str) -> None:
         self._kept, self._key, self._url = kept, {"database": database}, url
@@ -233,7 +235,7 @@ def _asked(kept: Kept, sizes: list[int], samplers: list[str]) -> None:
 
 @contextmanager
 def _database(storage: str) -> Iterator[str]:
-    """The URL of the storage: of one of its own, or as it is given."""
+    """The URL of the storage: of a new database of the benchmark's own, or as it was given."""
     if storage == "sqlite":
         yield f"sqlite:///{Path.cwd()}/studies.db"
     elif storage == "postgresql":
@@ -250,8 +252,8 @@ def _database(storage: str) -> Iterator[str]:
 def main(
     storage: Annotated[list[str], typer.Option(help="sqlite, postgresql, or a URL.")],
     workers: Annotated[str, typer.Option(help="Numbers of workers.")] = "1,4,16,64,256",
-    grow: Annotated[str, typer.Option(help="Sizes of a study.")] = "100,1000,10000",
-    ask: Annotated[str, typer.Option(help="Sizes of a study in memory.")] = "100,1000,10000",
+    grow: Annotated[str, typer.Option(help="Sizes of the study, in trials.")] = "100,1000,10000",
+    ask: Annotated[str, typer.Option(help="The same, in memory.")] = "100,1000,10000",
     budget: Annotated[float, typer.Option(help="Seconds for each number of workers.")] = 40,
     sampler: Annotated[str, typer.Option(help="The workers' sampler.")] = "tpe",
     samplers: Annotated[str, typer.Option(help="Samplers to time.")] = "tpe,random,qmc",
@@ -288,7 +290,7 @@ def _write(sampler: str, pruner: str, lag: int) -> Preset:
 
 
 def _print(*cells: str) -> None:
-    """A row of a table, as soon as it is known."""
+    """Print a row of a table as soon as it is known."""
     print(" ".join(f"{cell:>11}" for cell in cells), flush=True)
 
 

@@ -1,11 +1,12 @@
-"""Whole searches beside what people use: python -m benchmarks.search
+"""End-to-end comparison with Optuna and KerasTuner: python -m benchmarks.search
 
-The same space, network, split, epochs, number of configurations and seeds for all arms, which are
-in `peers/arms.py`; each search is in a process of its own, and the arms take turns. With fewer
-images than there are batches shrink alike, so that a run makes as many steps: what its network
-does is a matter of steps. What an arm found is trained anew with three seeds by one engine for
-all. `best` is what an arm itself calls so: the accuracy after the last epoch, KerasTuner's after
-its best. Searches that were made are kept: more seeds go on from there.
+All arms (`peers/arms.py`) get the same search space, network, split, epochs, number of
+configurations and seeds. Each search is made in a process of its own, and the arms take turns. With
+fewer images than 48,000 the batches are smaller in proportion, so that a run makes as many steps,
+because what a network learns depends on the number of steps. The configuration that an arm has
+found is trained anew with three seeds, by one engine for all arms. `best` is what an arm itself
+calls its best: the accuracy after the last epoch, for KerasTuner after the best epoch. Searches
+that were made are kept; asking for more seeds continues from there.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ RETRAINED = 3
 FULL = 48_000
 TIMES_PLAIN, TIMES_BEST = 10, 3
 
-app = new_app("Measure whole searches beside what people use.")
+app = new_app("Compare end-to-end searches with Optuna and KerasTuner.")
 Row = dict[str, Any]
 
 
@@ -61,7 +62,7 @@ def measure(
 
 
 def of(rows: list[Row], arm: str) -> list[Row]:
-    """An arm's searches by their seeds."""
+    """An arm's searches, in the order of their seeds."""
     return sorted((row for row in rows if row["arm"] == arm), key=lambda row: row["seed"])
 
 
@@ -171,15 +172,15 @@ def _standard_error(values: list[float]) -> float:
 @app.command()
 def main(
     preset: Annotated[
-        str, typer.Option(help="The space; its pruner and sampler are ours.")
+        str, typer.Option(help="The search space; its pruner and sampler are ours.")
     ] = "paper",
     images: Annotated[int, typer.Option(min=500, max=FULL, help="Training images.")] = 12_000,
-    trials: Annotated[int, typer.Option(min=2, help="Configurations of each arm.")] = 50,
-    epochs: Annotated[int, typer.Option(min=2, help="Of a run in full.")] = 10,
+    trials: Annotated[int, typer.Option(min=2, help="Configurations that each arm tries.")] = 50,
+    epochs: Annotated[int, typer.Option(min=2, help="Epochs of a run that is not stopped.")] = 10,
     seeds: Annotated[int, typer.Option(min=1, help="Searches of each arm.")] = 5,
     arms: Annotated[str, typer.Option(help="Letters of the arms that take part.")] = "abcdefgh",
 ) -> None:
-    """Measure whole searches beside what people use."""
+    """Compare end-to-end searches with Optuna and KerasTuner."""
     from benchmarks.peers.figure import draw
     from search.presets.files import load_preset
 

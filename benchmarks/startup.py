@@ -1,8 +1,8 @@
-"""How soon something happens: python -m benchmarks.startup
+"""How long commands take to start: python -m benchmarks.startup
 
-The commands that need no TensorFlow, a few times each, in turns; and where the seconds of
-`make search TRIALS=1` go, where everything is installed, fetched and decoded already. Studies and
-results are in a directory of their own.
+Measures the commands that need no TensorFlow, several times each, in turns; and where the seconds
+of `make search TRIALS=1` go when everything is already installed, downloaded and decoded. Studies
+and results are in a directory of their own.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ COMMANDS = {
 SEARCH = "make search TRIALS=1"
 PHASES = ("imports", "data", "TensorFlow", "first trial", "the end")
 
-app = new_app("Measure how soon something happens.")
+app = new_app("Measure how long commands take to start.")
 Row = dict[str, Any]
 
 
@@ -72,13 +72,13 @@ def timed(folder: Path, arguments: list[str]) -> Row:
 
 
 def _processor() -> float:
-    """Of all processes that were started here and have ended."""
+    """Processor seconds of all processes that were started here and have ended."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
 
 
 def phases(folder: Path, preset: str) -> Row:
-    """Wall time of a search for one trial, in a new process, by what it goes into."""
+    """Wall time of each phase of a search for one trial, in a new process."""
     out = folder / "phases.json"
     whole = timed(folder, ["-m", "benchmarks.tools.startup_phases", preset, str(out)])
     taken = json.loads(out.read_text())
@@ -131,10 +131,10 @@ def show(console: Console, rows: list[Row]) -> None:
 
 @app.command()
 def main(
-    repeats: Annotated[int, typer.Option(min=1)] = 10,
-    preset: Annotated[str, typer.Option(help="Of the search.")] = "paper",
+    repeats: Annotated[int, typer.Option(min=1, help="Of each command.")] = 10,
+    preset: Annotated[str, typer.Option(help="The preset of the search.")] = "paper",
 ) -> None:
-    """Measure how soon something happens."""
+    """Measure how long commands take to start."""
     console = Console(width=110)
     path, settings = RESULTS / "startup.json", {"preset": preset}
     rows = load_rows(path, settings)

@@ -1,11 +1,11 @@
 """What --stop-when saves and loses: python -m benchmarks.stopping
 
-Searches in memory whose curves are those of stored runs (standins/stored.py), each to its last
-trial; accuracies are drawn anew as if there were 12,000 validation images, for in a table of 500
-runs the same one would win again and again. Printed are, first, what the rule expected of the next
-ten trials beside what these really brought, as means over all places in all searches; and then, for
-several thresholds, how many searches would have stopped, after how many trials, and what the next
-ten and all the others would have added to their best.
+Searches in memory get the curves of stored runs (standins/stored.py) and go on to their last trial.
+Accuracies are drawn anew as if there were 12,000 validation images, because in a table of 500 runs
+the same run would win again and again. Printed are, first, the improvement that the rule expected
+of the next ten trials and the improvement that they really brought, as means over all points of all
+searches; and then, for several thresholds, how many searches would have stopped, after how many
+trials, and how much the next ten and all the remaining trials would have improved their best.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ app = new_app("Measure what stopping early saves and loses.")
 
 
 class Noisy(Stored):
-    """The stored curves, with the noise that so many validation images would make."""
+    """The stored curves, with the noise of a larger set of validation images."""
 
     def curve(self, model: ModelConfig, train: TrainConfig) -> list[float]:
         """The validation accuracy after each epoch."""
@@ -45,7 +45,7 @@ class Noisy(Stored):
 
 
 class Look(NamedTuple):
-    """After so many trials: the best, and what the next ones were expected to add."""
+    """After a number of trials: the best so far, and what the next ones were expected to add."""
 
     trials: int
     best: float
@@ -53,7 +53,8 @@ class Look(NamedTuple):
 
 
 class Stop(NamedTuple):
-    """A stop after so many trials; what the next ten, and all the others, added to the best."""
+    """A stop after a number of trials, and what the next ten and all the others added to the
+    best."""
 
     trials: int
     added: float
@@ -61,7 +62,7 @@ class Stop(NamedTuple):
 
 
 def looks(trials: Sequence[FrozenTrial]) -> list[Look]:
-    """What the rule said after each trial from the first time on that it says anything."""
+    """What the rule said after each trial, from the first trial after which it says anything."""
     return [
         Look(count, _best(trials[:count]), seen.expected)
         for count in range(MIN_TRIALS, len(trials) + 1)
@@ -77,7 +78,7 @@ def _best(trials: Sequence[FrozenTrial]) -> float:
 def main(
     seeds: Annotated[int, typer.Option(help="Searches with each pruner.")] = 100,
     trials: Annotated[
-        int, typer.Option(min=MIN_TRIALS + LOOK_AHEAD_TRIALS, help="Of each search.")
+        int, typer.Option(min=MIN_TRIALS + LOOK_AHEAD_TRIALS, help="Trials of each search.")
     ] = 150,
     sampler: Annotated[str, typer.Option(help="The preset's sampler.")] = "tpe",
     below: Annotated[str, typer.Option(help="Thresholds, with commas.")] = "0.0003,0.001,0.003",
@@ -99,7 +100,7 @@ def main(
 def show(
     console: Console, title: str, searches: Sequence[Sequence[Look]], thresholds: Sequence[float]
 ) -> None:
-    """What was expected on the whole, and what came of stopping."""
+    """Print what was expected on average, and what stopping would have saved and lost."""
     pairs = [
         (now.expected, later.best - now.best)
         for search in searches
@@ -120,7 +121,7 @@ def show(
 
 
 def stop(search: Sequence[Look], threshold: float) -> Stop | None:
-    """Where a search stops; None where it does not, or too late to see ten more trials."""
+    """Where a search stops; None if it never does, or too late for ten more trials to follow."""
     for at, now in enumerate(search[:-LOOK_AHEAD_TRIALS]):
         if now.expected < threshold:
             return Stop(

@@ -1,11 +1,11 @@
-"""Training speed beside Keras's `fit` and PyTorch: python -m benchmarks.training
+"""Training speed, compared with Keras's `fit` and PyTorch: python -m benchmarks.training
 
-The paper's cnn and LeNet-5 (ReLU, dropout 0.25) in batches of 1000 and 128. The contestants, each
-in a process of its own, take turns, an epoch each; so does a product of matrices, whose best speed
-is the machine's peak in that round. Ratios and shares are of one round, so that a machine that
-drifts drifts for all. What is traced in a first epoch is not counted; ours counts its training
-steps, as validation is left out everywhere. Rounds that were measured are kept:
-the same command goes on where it was stopped.
+The paper's cnn and LeNet-5 (ReLU, dropout 0.25) are trained in batches of 1000 and 128. The
+contestants, each in a process of its own, take turns, one epoch each; so does a matrix product,
+whose best speed is the peak of the machine in that round. Ratios and shares are computed within one
+round, so that a change in the machine's speed affects all alike. What is traced in a first epoch is
+not counted. For this toolkit the training steps are counted, because validation is left out for
+everyone. Rounds that were measured are kept; the same command continues from there.
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ OURS, OURS_BF16 = "ours, float32", "ours, bfloat16"
 TORCH, TORCH_BF16 = "PyTorch, float32", "PyTorch, bfloat16"
 PEAK, PEAK_BF16 = "peak, float32", "peak, bfloat16"
 SIDE = 2048
-"""Of the square matrices whose product shows the machine's peak."""
+"""The side of the square matrices whose product shows the machine's peak."""
 PRODUCTS = 6
 
-app = new_app("Measure training speed beside Keras's fit and PyTorch.")
+app = new_app("Measure training speed, compared with Keras's fit and PyTorch.")
 Row = dict[str, Any]
 
 
@@ -53,12 +53,12 @@ def network(architecture: Architecture) -> ModelConfig:
 
 @cache
 def images(limit: int) -> Images:
-    """So many of the training images; the same for all contestants."""
+    """This many training images; the same for all contestants."""
     return split(load_train(), limit)[0]
 
 
 def ours(precision: str, limit: int, architecture: Architecture, batch: int) -> float:
-    """Images/s of one epoch on our engine, its program kept between epochs."""
+    """Images/s of one epoch on our engine, which keeps its program between epochs."""
     train = TrainConfig(batch_size=batch, epochs=1, precision=precision)
     return float(_engine(limit).run(network(architecture), train).images_per_second)
 
@@ -94,7 +94,8 @@ def _compiled(precision: str, limit: int, architecture: Architecture) -> Any:
 
 
 def pytorch(precision: str, limit: int, architecture: Architecture, batch: int) -> float:
-    """Images/s of one epoch of eager PyTorch, channels last, on tensors that lie there whole."""
+    """Images/s of one epoch of eager PyTorch, channels last, with all data in tensors from the
+    start."""
     from benchmarks.peers.torch import epoch
 
     started = time.perf_counter()
@@ -103,7 +104,7 @@ def pytorch(precision: str, limit: int, architecture: Architecture, batch: int) 
 
 
 def peak(precision: str, *_: Any) -> float:
-    """FLOP/s of the fastest of a few products of two square matrices."""
+    """FLOP/s of the fastest of several products of two square matrices."""
     import tensorflow as tf
 
     matrix = tf.cast(tf.random.normal((SIDE, SIDE)), precision)
@@ -139,7 +140,7 @@ def _processes(names: list[str]) -> Iterator[dict[str, Isolated]]:
 def measure(
     rows: list[Row], rounds: int, limit: int, keep: Callable[[list[Row]], None]
 ) -> Iterator[Row]:
-    """Add rows until there are so many rounds of each network and batch; yield each new row."""
+    """Add rows until each network and batch has this many rounds; yield each new row."""
     left = [
         (architecture, batch, number)
         for number in range(rounds)
@@ -234,7 +235,7 @@ def main(
     rounds: Annotated[int, typer.Option(min=1)] = 7,
     limit: Annotated[int, typer.Option(min=1000, max=48_000, help="Training images.")] = 48_000,
 ) -> None:
-    """Measure training speed beside Keras's fit and PyTorch."""
+    """Measure training speed, compared with Keras's fit and PyTorch."""
     console = Console(width=110)
     images(limit)  # fetched and decoded once, here
     path = RESULTS / f"training-{limit}.json"

@@ -1,11 +1,12 @@
-"""What a trial costs beside its training steps: python -m benchmarks.trial_overhead
+"""The cost of a trial in addition to its training steps: python -m benchmarks.trial_overhead
 
-The paper preset without a pruner, so that each trial makes ten epochs with ten reports, on 100
-training and 25 validation images, so that next to nothing is arithmetic. Ours, with its part of
-the time by what it goes into, beside the usual trial (Optuna with TPE and SQLite; build, compile,
-fit), each in a process of its own, in turns of a few trials. Of the usual trial the steps are
-subtracted, too: its first, which traces, counts as one like the others. Also: what memory the
-process takes after each trial. Trials that were made are kept; more trials go on from there.
+The paper preset is searched without a pruner, so that each trial trains ten epochs and makes ten
+reports, on 100 training and 25 validation images, so that there is almost no arithmetic. This
+toolkit, with its time split into parts, is compared with the usual trial (Optuna with TPE and
+SQLite; build, compile, fit). Each runs in a process of its own, and they take turns of a few
+trials. The training steps of the usual trial are subtracted, too; its first step, which traces,
+counts as one like the others. The memory of the process is noted after each trial. Trials that were
+made are kept; asking for more trials continues from there.
 """
 
 from __future__ import annotations
@@ -35,26 +36,26 @@ if TYPE_CHECKING:
 
 IMAGES = 100
 TURN = 10
-"""Trials in a row before the other's turn."""
+"""Trials in a row before it is the other arm's turn."""
 GOAL_SECONDS, GOAL_MIB = 0.05, 1.0
 PARTS = (
     *("claim", "sample", "prune", "database", "commit"),
     *("initialise", "shuffle", "validate", "vital signs", "look"),
 )
 
-app = new_app("Measure what a trial costs beside its training steps.")
+app = new_app("Measure what a trial costs in addition to its training steps.")
 Row = dict[str, Any]
 
 
 def preset() -> Preset:
-    """The paper's question on next to no images, without a pruner and without arms."""
+    """The paper preset on very few images, without a pruner and without arms."""
     tree = load_preset("paper").model_dump(exclude_unset=True)
     tree |= {"data": {"limit": IMAGES}, "pruner": {"name": "none"}, "arms": []}
     return Preset.model_validate(tree)
 
 
 def ours(count: int, file: str) -> list[Row]:
-    """So many more trials of ours in a study in this file."""
+    """Make `count` more trials of this toolkit, in a study in this file."""
     from optuna.trial import Trial
 
     from benchmarks.standins.replay import quiet
@@ -70,7 +71,7 @@ def ours(count: int, file: str) -> list[Row]:
     rows: list[Row] = []
 
     def next_one(claims: TrialQueue) -> Any:
-        """Claim a trial; that is where the one before has ended and the next one begins."""
+        """Claim a trial; this is where one trial has ended and the next one begins."""
         now, parts = time.perf_counter(), watch.lap()
         if rows:
             rows[-1] |= _ended(now - rows[-1].pop("began"), parts)
@@ -93,7 +94,7 @@ def ours(count: int, file: str) -> list[Row]:
 
 
 def _ended(whole: float, parts: Row) -> Row:
-    """What a trial took: in all, beside its steps, and by part."""
+    """What a trial took: in all, without its training steps, and by part."""
     fixed = whole - parts.pop("train", 0.0)
     return {"whole": whole, "fixed": fixed, "parts": parts, **_process()}
 
@@ -116,7 +117,7 @@ def _engine() -> Any:
 
 @cache
 def _watched() -> Stopwatch:
-    """A stopwatch on all that a trial of ours consists of."""
+    """A stopwatch on all parts of one of our trials."""
     from optuna.storages import RDBStorage
     from sqlalchemy.engine import Transaction
 
@@ -147,7 +148,7 @@ def _watched() -> Stopwatch:
 
 
 def usual(count: int, file: str) -> list[Row]:
-    """So many more trials of build, compile and fit, in a study in this file."""
+    """Make `count` more trials of build, compile and fit, in a study in this file."""
     import optuna
 
     from benchmarks.peers.fit import Prune, arrays, fit
@@ -189,7 +190,7 @@ ARMS: dict[str, Callable[[int, str], list[Row]]] = {"ours": ours, "build, compil
 
 
 def measure(rows: list[Row], trials: int, path: Path, keep: Callable[[list[Row]], None]) -> None:
-    """Add rows until each arm has so many trials."""
+    """Add rows until each arm has this many trials."""
 
     def missing(arm: str) -> int:
         return trials - len([row for row in rows if row["arm"] == arm])
@@ -206,7 +207,7 @@ def measure(rows: list[Row], trials: int, path: Path, keep: Callable[[list[Row]]
 
 
 def settled(rows: list[Row], arm: str) -> list[Row]:
-    """The trials of an arm but the first of each network in each process, which traces."""
+    """The trials of an arm, without the first of each network in each process, which traces."""
     seen: set[tuple[int, str]] = set()
     later = []
     for row in rows:
@@ -227,8 +228,8 @@ def growth(rows: list[Row], arm: str) -> tuple[float, int]:
 
 
 def show(console: Console, rows: list[Row]) -> None:
-    """Both arms, where ours spends its time, and the goals."""
-    made = table("a trial of ten epochs, beside its steps", "", "n", "ms", "growth, MiB a trial")
+    """Both arms, where our trials spend their time, and the goals."""
+    made = table("a trial of ten epochs, without its steps", "", "n", "ms", "growth, MiB a trial")
     for arm in ARMS:
         later = [1000 * row["fixed"] for row in settled(rows, arm)]
         grown, span = growth(rows, arm)
@@ -252,8 +253,8 @@ def show(console: Console, rows: list[Row]) -> None:
 
 
 @app.command()
-def main(trials: Annotated[int, typer.Option(min=8, help="Of each arm.")] = 200) -> None:
-    """Measure what a trial costs beside its training steps."""
+def main(trials: Annotated[int, typer.Option(min=8, help="Trials of each arm.")] = 200) -> None:
+    """Measure what a trial costs in addition to its training steps."""
     from fmnist_model.dataset.fashion_mnist import load_train
 
     console = Console(width=110)

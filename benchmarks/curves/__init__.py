@@ -1,1 +1,1 @@
-"""Full learning curves of random configurations: the table that searches are replayed on."""
+"""Full learning curves of random configurations: the table on which searches are replayed."""

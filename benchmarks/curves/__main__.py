@@ -1,9 +1,10 @@
-"""python -m benchmarks.curves: trains the table of learning curves that searches are replayed on.
+"""python -m benchmarks.curves: trains the table of learning curves on which searches are replayed.
 
     python -m benchmarks.curves --preset paper --runs 160
     python -m benchmarks.curves --preset wide --runs 160
 
-Goes on where it was stopped, or from the compressed file that is kept in git; --pack writes that.
+It continues where it was stopped, or from the compressed table that is kept in git. --pack writes
+that compressed table.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ app = new_app("Train the table of learning curves.")
 @app.command()
 def main(
     preset: Annotated[Literal["paper", "wide"], typer.Option()] = "paper",
-    count: Annotated[int, typer.Option("--runs", min=1, help="Random points.")] = 160,
+    count: Annotated[int, typer.Option("--runs", min=1, help="Random configurations.")] = 160,
     results: Annotated[Path | None, typer.Option(help="Where runs are kept.")] = None,
     packed: Annotated[bool, typer.Option("--pack", help="Only pack what is there.")] = False,
 ) -> None:

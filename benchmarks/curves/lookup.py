@@ -1,4 +1,4 @@
-"""A table of learning curves as a stand-in for training: the nearest run to what is asked for."""
+"""A table of learning curves in place of training: it answers with the nearest run."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from optuna.distributions import (
 from benchmarks.curves.table import Record, read
 
 CHANCE = 0.13
-"""No constant answer is better on the validation images."""
+"""No constant answer has a better validation accuracy."""
 
 
 class Curves:
@@ -39,14 +39,14 @@ class Curves:
 
     @classmethod
     def load(cls, path: Path) -> Curves:
-        """Read a table as it is kept in git."""
+        """Read a table in the form that git keeps."""
         return cls(*read(path))
 
     def _scaled(self, params: Mapping[str, Any]) -> list[float]:
         return [_scale(d, params[name]) for name, d in self.space.items()]
 
     def nearest(self, params: Mapping[str, Any], leave_out: int | None = None) -> int:
-        """The index of the run nearest to a point, of all but one."""
+        """The index of the run nearest to a point; the run `leave_out` is not considered."""
         apart = np.abs(self._points - self._scaled(params))
         distances = np.where(self._choice, apart > 0, apart).sum(axis=1)
         if leave_out is not None:
@@ -97,9 +97,9 @@ def _first(record: Record) -> float:
 
 
 def stop(record: Record) -> tuple[int, float] | None:
-    """The epoch in which our detector ends the run, and how many epochs' work that is; else None.
+    """The epoch in which our detector ends the run, and how many epochs that costs; else None.
 
-    A run that diverges ends in its last epoch whoever watches.
+    A run that diverges ends in its last epoch under any rule.
     """
     recorded = record["recorded"]
     if recorded is not None:

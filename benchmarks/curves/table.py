@@ -1,8 +1,9 @@
-"""The table of learning curves: what is in it, and how it is read.
+"""The table of learning curves: what it holds, and how it is read.
 
-One JSON line a run: the preset's parameters, the curves of every epoch, the seconds of each, and
-the diagnosis. No run was stopped: `recorded` says when ours would have stopped it. The first line
-of a packed table holds the space, so that it can be read when the preset has changed.
+Each run is one line of JSON: the parameters of the preset, the curves of every epoch, the seconds
+of each epoch, and the diagnosis. No run was stopped; `recorded` says when the diagnosis would have
+stopped it. The first line of a packed table holds the search space, so that the table can still be
+read after the preset has changed.
 """
 
 from __future__ import annotations
@@ -34,7 +35,8 @@ FULL = round(60_000 * (1 - SPLIT["test_size"]))
 
 
 class Scale(NamedTuple):
-    """How much smaller than the real thing: so many training images, and batches divided."""
+    """How much smaller a run is than the real one: its training images, and the divisor of
+    batches."""
 
     images: int
     shrink: int
@@ -55,7 +57,7 @@ class Run(NamedTuple):
 
 
 def runs(name: str, count: int) -> list[Run]:
-    """The preset's arms, then so many random points of its space, each from its own number."""
+    """The arms of the preset, then random points of its space, each seeded by its own number."""
     preset = load_preset(name)
     arms = [
         _run(preset, f"{name}-arm-{number}", stored_params(arm.params), number, SCALES[name])
@@ -81,7 +83,7 @@ def _run(preset: Preset, key: str, params: dict[str, Any], seed: int, scale: Sca
 
 
 def pack(lines: Sequence[str], name: str) -> bytes:
-    """A table as it is kept in git: the space that was sampled, and then a line a run."""
+    """Write a table in the form that git keeps: the sampled space, then one line for each run."""
     space = {n: distribution_to_json(d) for n, d in distributions(load_preset(name)).items()}
     header = json.dumps({"space": space, "scale": SCALES[name]._asdict()})
     return gzip.compress("\n".join([header, *lines]).encode(), mtime=0)

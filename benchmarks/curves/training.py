@@ -1,4 +1,4 @@
-"""Trains the runs of the table that are not there yet, each to its last epoch."""
+"""Trains the runs that the table does not have yet, each to its last epoch."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from fmnist_model.utils.errors import UserError
 def train_all(
     runs: list[Run], images: Images, scale: Scale, path: Path, on_run: Callable[[int], None]
 ) -> None:
-    """Train what is not in `path` yet; `on_run` hears how many runs have been seen to."""
+    """Train the runs that are not in `path` yet; `on_run` is told how many runs are done."""
     done = {record["key"]: record for record in map(json.loads, whole_lines(path))}
     engine: TensorFlowEngine | None = None
     traced: set[str] = set()

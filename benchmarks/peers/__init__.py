@@ -1,1 +1,1 @@
-"""What people use, as they use it, and ours beside it on the same question."""
+"""The competitors as people use them, and this toolkit, all asked the same question."""

@@ -1,9 +1,9 @@
-"""The arms of `benchmarks.search`, each for a process of its own.
+"""The arms of `benchmarks.search`: each is one search, made in a process of its own.
 
-Their clock starts when data and libraries are loaded. Each peer has its defaults, but for these:
-KerasTuner is told to maximise the validation accuracy, Optuna's Hyperband how many epochs a run
-has (left to itself it prunes nothing until a run has completed). Peers keep their studies where
-they do by default: Optuna in memory, KerasTuner in files.
+The clock of an arm starts when data and libraries are loaded. Every competitor has its default
+settings, with two exceptions: KerasTuner is told to maximise the validation accuracy, and Optuna's
+Hyperband is told how many epochs a run has (otherwise it prunes nothing until a run has completed).
+Competitors keep their studies where they do by default: Optuna in memory, KerasTuner in files.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import optuna
 
 TOP_SHARE = 10
-"""The published baseline trains one in so many in full."""
+"""One in this many configurations is trained in full, as in the published baseline."""
 Row = dict[str, Any]
 
 
@@ -68,7 +68,8 @@ def _optuna(question: Question, seed: int, pruner: optuna.pruners.BasePruner) ->
 
 
 def tuner_hyperband(question: Question, seed: int) -> Row:
-    """KerasTuner's Hyperband, its iterations such that it sees about as many configurations."""
+    """KerasTuner's Hyperband, with as many iterations as give about the wanted number of
+    configurations."""
     import keras_tuner
 
     def make(build: Callable[..., Any], folder: str) -> Any:
@@ -136,7 +137,7 @@ def _tuner(question: Question, seed: int, make: Callable[..., Any]) -> Row:
 
 
 def _ask(question: Question, hyperparameters: Any) -> dict[str, Any]:
-    """The preset's space in KerasTuner's words."""
+    """The search space of the preset in KerasTuner's terms."""
     from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
     from search.presets.search_space import distributions
@@ -157,7 +158,8 @@ def _ask(question: Question, hyperparameters: Any) -> dict[str, Any]:
 
 
 def top_few(question: Question, seed: int) -> Row:
-    """Random configurations, one epoch each; the best tenth of them anew, in full."""
+    """Random configurations with one epoch each; then the best tenth of them, trained anew in
+    full."""
     import optuna
 
     from benchmarks.peers.fit import Tell, arrays, fit
@@ -183,8 +185,10 @@ def top_few(question: Question, seed: int) -> Row:
 
 
 def retrained(question: Question, params: dict[str, Any], seeds: Sequence[int]) -> list[float]:
-    """Validation accuracies of a configuration trained anew with these seeds: by our engine,
-    whoever found it, so that only what was found is compared."""
+    """Validation accuracies of a configuration that is trained anew with these seeds.
+
+    It is always trained by our engine, so that only the configurations are compared.
+    """
     from fmnist_model.tensorflow_engine.engine import TensorFlowEngine
 
     engine = TensorFlowEngine(*question.data())

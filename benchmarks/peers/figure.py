@@ -1,4 +1,4 @@
-"""The anytime curves of `benchmarks.search`: best validation accuracy so far against time."""
+"""The picture of `benchmarks.search`: best validation accuracy so far against time."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ STYLES = {
 }
 POINTS = 200
 LOWEST = 0.6
-"""Where the axis of accuracies begins: what comes before is a matter of the first few epochs."""
+"""Where the axis of accuracies begins; lower values are a matter of the first few epochs."""
 Row = dict[str, Any]
 
 
@@ -41,7 +41,7 @@ def anytime(rows: Sequence[Row], times: Any) -> Any:
 
 
 def figure(rows: Sequence[Row]) -> go.Figure:
-    """A line an arm, on a logarithmic axis of time."""
+    """One line for each arm, on a logarithmic axis of time."""
     arms = sorted({row["arm"] for row in rows})
     starts = min(row["curve"][0][0] for row in rows)
     times = np.geomspace(max(starts, 0.1), max(row["seconds"] for row in rows), POINTS)
@@ -65,7 +65,7 @@ def figure(rows: Sequence[Row]) -> go.Figure:
 
 
 def draw(rows: Sequence[Row], path: Path, say: Callable[[str], Any]) -> Path | None:
-    """Write the figure as SVG; None, and a word of why, where no browser is there to draw it."""
+    """Write the figure as SVG. Without a browser to draw it: say so, and return None."""
     from choreographer.errors import BrowserFailedError, ChromeNotFoundError
 
     drawn = figure(rows).update_layout(paper_bgcolor="white", plot_bgcolor="white")

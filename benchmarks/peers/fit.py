@@ -1,7 +1,7 @@
-"""The trial that everybody writes: build, compile, `fit`, in float32, anew for every trial.
+"""The usual trial: build, compile and `fit` in float32, anew for every trial.
 
-The network is the one that ours trains, pooling before the activation and all; images are NumPy
-arrays in 0-1, as in every tutorial.
+The network is the one that this toolkit trains, with pooling before the activation; images are
+NumPy arrays with values from 0 to 1, as in every tutorial.
 """
 
 from __future__ import annotations
@@ -90,10 +90,10 @@ class Prune(keras.callbacks.Callback):
 
 
 class Tell(keras.callbacks.Callback):
-    """Tells a log of each trial and epoch, and whether the trial was stuck at its end.
+    """Reports each trial and epoch to a log, and whether the trial was stuck at its end.
 
-    A run is called stuck if its first layer's gradient is exactly zero then on the first thousand
-    training images, without dropout. The look is taken while the log's clock is stopped.
+    A run counts as stuck if the gradient of its first layer is then exactly zero on the first
+    thousand training images, without dropout. The log's clock is stopped meanwhile.
     """
 
     def __init__(self, log: Log, data: Arrays) -> None:

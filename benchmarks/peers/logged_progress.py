@@ -1,4 +1,4 @@
-"""Our search's progress, written to a benchmark's log instead of the terminal."""
+"""The progress of this toolkit's search, written to a benchmark's log instead of the terminal."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from search.console.progress import Progress
 
 
 class LoggedProgress(Progress):
-    """Progress that nobody sees, and that a log hears of."""
+    """A search's progress that is shown to nobody and reported to a log."""
 
     def __init__(self, log: Log) -> None:
         super().__init__(Console(file=io.StringIO()))

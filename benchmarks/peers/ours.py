@@ -1,4 +1,4 @@
-"""This toolkit's arms of `benchmarks.search`: one worker, and two with a thread for each."""
+"""This toolkit's arms of `benchmarks.search`: one worker, and two workers with one thread each."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Row = dict[str, Any]
 
 
 def ours(question: Question, seed: int) -> Row:
-    """This toolkit's search as it is by default, its database and all."""
+    """This toolkit's search with its default settings, and a database on disk."""
     _load(question)
     log = Log()
     with tempfile.TemporaryDirectory() as folder:
@@ -37,10 +37,10 @@ def ours(question: Question, seed: int) -> Row:
 
 
 def ours_by_two(question: Question, seed: int) -> Row:
-    """The same by two workers, one thread each.
+    """The same with two workers of one thread each.
 
     They are processes of the benchmark's own, so that the clock can start when both have loaded
-    data and libraries, as it does for the others.
+    data and libraries, as it does for the other arms.
     """
     from search.execution.local_pool import thread_settings
     from search.storage.connection import open_storage
@@ -100,8 +100,8 @@ def _search(
 
 
 def _work(question: Question, seed: int, url: str) -> list[tuple[float, float]]:
-    """Search beside the other worker; when this one's epochs ended, by the clock that all
-    processes share (Linux's monotonic one), and the best that it had seen by then."""
+    """Search as one of two workers. For each epoch: its end by the clock that all processes
+    share (Linux's monotonic clock), and the best accuracy that this worker had seen by then."""
     log, began = Log(), time.perf_counter()
     _search(question, seed, url, log, is_secondary_worker=True)
     return [(began + at, accuracy) for at, accuracy in log.curve]

@@ -1,4 +1,4 @@
-"""What all arms of `benchmarks.search` are asked, and how they tell what they do."""
+"""What every arm of `benchmarks.search` is asked, and how it reports its progress."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from search.presets.search_space import configurations
 
 
 class Question(NamedTuple):
-    """A preset, with so many training images, epochs and configurations."""
+    """A preset, and how many training images, epochs and configurations there are."""
 
     preset: str
     images: int
@@ -24,23 +24,23 @@ class Question(NamedTuple):
     trials: int
 
     def load(self) -> Preset:
-        """The preset as it is asked here: without the arms that ours would begin with."""
+        """The preset as it is asked here: without the arms that our search would try first."""
         tree = load_preset(self.preset).model_dump(exclude_unset=True)
         train = {**tree.get("train", {}), "epochs": self.epochs, "batch_size": self.batch_size}
         data = {"limit": self.images}
         return Preset.model_validate({**tree, "train": train, "data": data, "arms": []})
 
     def data(self) -> tuple[Images, Images]:
-        """Training and validation images, the same for all."""
+        """Training and validation images, the same for all arms."""
         return split(load_train(), self.images)
 
     def configurations(self, params: dict[str, Any], seed: int) -> tuple[ModelConfig, TrainConfig]:
-        """What parameters as Optuna stores them stand for."""
+        """The two configurations of parameters as Optuna stores them."""
         return configurations(self.load(), params, seed)
 
 
 class Log:
-    """What a search has seen so far: at each epoch's end the time, and the best accuracy."""
+    """The course of a search: at the end of each epoch the time, and the best accuracy so far."""
 
     def __init__(self) -> None:
         self._started = time.perf_counter()
@@ -54,7 +54,7 @@ class Log:
         return time.perf_counter() - self._started - self._paused
 
     def begin(self, new: bool = True) -> None:
-        """A trial begins, of a `new` configuration or of one that goes on."""
+        """A trial begins: of a `new` configuration, or of one that is continued."""
         self._trial = self.now()
         self.configurations += new
 
@@ -70,13 +70,13 @@ class Log:
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        """What happens in here is the benchmark's doing, and costs the search nothing."""
+        """A context whose time belongs to the benchmark and is not counted as the search's."""
         began = time.perf_counter()
         yield
         self._paused += time.perf_counter() - began
 
     def row(self, best: float, params: dict[str, Any]) -> dict[str, Any]:
-        """What the search came to: what it calls its `best`, and with which parameters."""
+        """The outcome of the search: what it calls its `best`, and the parameters of that."""
         return {
             "seconds": self.now(),
             "epochs": len(self.curve),

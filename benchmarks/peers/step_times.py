@@ -1,4 +1,4 @@
-"""What Keras spends in the training steps of a `fit`."""
+"""The time that Keras spends in the training steps of a `fit`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The paper's networks in PyTorch, trained as fast as plain eager code does it on a CPU."""
+"""The networks of the paper in PyTorch, trained as fast as plain eager code can on a CPU."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""In the place of training: workers and studies whose runs cost next to nothing."""
+"""Stand-ins for training: workers and studies whose runs cost next to nothing."""

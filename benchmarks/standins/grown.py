@@ -1,4 +1,4 @@
-"""Large studies: made in one go, and what a trial asks of them."""
+"""Large studies: made in one go, and how long a trial's questions take in them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ REPEATS = 7
 
 
 def grown(url: str, preset: Preset, count: int) -> Study:
-    """A new study with so many trials that completed, of random parameters."""
+    """A new study with `size` completed trials of random parameters."""
     study = open_study(
         open_storage(url, heartbeat=60), f"grown-{uuid.uuid4().hex[:8]}", preset, seed=0
     )
@@ -42,7 +42,7 @@ def grown(url: str, preset: Preset, count: int) -> Study:
 
 
 def completed(number: int, preset: Preset) -> FrozenTrial:
-    """A trial of random parameters and curve, the same for the same number."""
+    """A completed trial of random parameters and curve; the same number gives the same trial."""
     random = np.random.default_rng(number)
     spaces = distributions(preset)
     params = {
@@ -63,8 +63,11 @@ def completed(number: int, preset: Preset) -> FrozenTrial:
 
 
 def fill(study: Study, trials: Sequence[FrozenTrial]) -> None:
-    """Write completed trials into an empty study: what `add_trials` would write, but all rows of a
-    table at once; it takes some forty statements a trial, and looks at each."""
+    """Write completed trials into an empty study.
+
+    The rows are those that `add_trials` would write, but all rows of a table are written at once;
+    `add_trials` takes some forty statements a trial, and looks at each.
+    """
     with transaction(study):
         session = backend(study).scoped_session()
 
@@ -125,7 +128,7 @@ def _attributes(key: int, trial: FrozenTrial) -> list[dict[str, Any]]:
 
 
 def costs(preset: Preset, study: Study) -> dict[str, float]:
-    """Median milliseconds of what a trial asks of a study."""
+    """Median milliseconds of each thing that a trial does with a study."""
     claims = TrialQueue(study, preset, 10**9)
     taken: dict[str, list[float]] = {"claim": [], "propose": [], "report": [], "end": []}
 

@@ -1,5 +1,7 @@
-"""Stands in for training where that is not the question: the curve is a function of the
-configuration, and each epoch sleeps. All around it (process, signals, database) is real.
+"""A stand-in for training, for measurements of everything else.
+
+The curve is a function of the configuration, and each epoch sleeps. Process, signals and database
+are real.
 
     STORAGE=URL python -m benchmarks.standins.replay NAME TRIALS SECONDS_AN_EPOCH [--stop-when X]
 
@@ -30,7 +32,7 @@ from search.presets.files import load_preset
 
 
 class Replay:
-    """A curve that is made up: best at a learning rate of 0.3 without dropout."""
+    """A made-up curve, which is best at a learning rate of 0.3 without dropout."""
 
     def __init__(self, seconds: float = 0) -> None:
         self._seconds = seconds
@@ -73,7 +75,7 @@ class Replay:
 
 
 def quiet() -> Progress:
-    """Progress that nobody sees."""
+    """A progress that shows nothing."""
     return Progress(Console(file=io.StringIO()))
 
 

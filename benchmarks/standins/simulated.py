@@ -2,9 +2,9 @@
 
     STORAGE=URL python -m benchmarks.standins.simulated NAME WORKERS SECONDS_AN_EPOCH
 
-works on study NAME of the preset studies/replay.toml from a line "BEGIN END" on stdin on, two times
-of the monotonic clock, and prints as JSON what was done between these two. All that a worker does
-is done but for training, which sleeps and has the curves of stored runs.
+begins to work on study NAME of the preset studies/replay.toml when it reads a line "BEGIN END" from
+stdin, two times of the monotonic clock, and prints as JSON what was done between the two. It does
+all that a worker does, except for training, which sleeps and has the curves of stored runs.
 """
 
 from __future__ import annotations
@@ -38,15 +38,15 @@ ENDLESS = 10**9
 
 
 class Reported(NamedTuple):
-    """A report: when it was done, and the seconds that it took."""
+    """A report: the time when it was done, and the seconds that it took."""
 
     when: float
     took: float
 
 
 class Timed(Stored):
-    """Notes each report, and how many epochs each trial has or will have: those that end soon
-    would be too many among the ended."""
+    """Notes each report, and how many epochs each trial has or will have. (Counting ended trials
+    alone would prefer short ones.)"""
 
     def __init__(self, seconds: float) -> None:
         super().__init__(seconds)
@@ -74,7 +74,7 @@ class Timed(Stored):
 
 
 def simulate(url: str, name: str, workers: int, seconds: float) -> None:
-    """So many workers in this process, which ends with them at work."""
+    """Run this many workers in this process, which ends while they are still at work."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     commits: Counter[str] = Counter()
 

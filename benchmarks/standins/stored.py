@@ -1,4 +1,4 @@
-"""Real curves in the place of training: those of the runs that benchmarks/stuck keeps."""
+"""Real curves in place of training: those of the runs that benchmarks/stuck keeps."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""How good is the detector of stuck runs? See `python -m benchmarks.stuck --help`."""
+"""How reliable is the detector of stuck runs? See `python -m benchmarks.stuck --help`."""

@@ -1,6 +1,6 @@
-"""python -m benchmarks.stuck [train | overhead]: the detector of stuck runs, judged as a detector.
+"""python -m benchmarks.stuck [train | overhead]: how reliable the detector of stuck runs is.
 
-Without a command it prints the table from the stored results. `train` trains the runs that are not
+Without a command it prints the tables of the stored results. `train` trains the runs that are not
 there yet, each to its end; `overhead` measures what watching costs a healthy run.
 """
 
@@ -20,15 +20,16 @@ from fmnist_model.utils.native_log import native_log_hidden
 STORED = Path("benchmarks/stuck/runs.jsonl.gz")
 RESULTS = Path("benchmarks/results/stuck.jsonl")
 
-app = new_app("Judge the detector of stuck runs.")
+app = new_app("Measure how reliable the detector of stuck runs is.")
 
 
 @app.callback(invoke_without_command=True, no_args_is_help=False)
 def table(
     context: typer.Context,
-    results: Annotated[Path, typer.Option(help="Records, also compressed.")] = STORED,
+    results: Annotated[Path, typer.Option(help="The stored records, compressed or not.")] = STORED,
 ) -> None:
-    """Judge the detector of stuck runs; without a command, print the tables of stored results."""
+    """Measure how reliable the detector of stuck runs is; without a command, print the stored
+    results."""
     if context.invoked_subcommand is None:
         with native_log_hidden():
             from benchmarks.stuck.judging import load
@@ -41,9 +42,9 @@ def table(
 def train(
     runs: Annotated[int, typer.Option(help="How many random configurations.")] = 600,
     seeds: Annotated[int, typer.Option(help="Seeds of each of the paper's arms.")] = 5,
-    results: Annotated[Path, typer.Option(help="Where they are kept, a line a run.")] = RESULTS,
+    results: Annotated[Path, typer.Option(help="The file of results.")] = RESULTS,
 ) -> None:
-    """Train the runs that are not there yet; may be stopped and called again at any time."""
+    """Train the runs that are not there yet; can be stopped and started again at any time."""
     from fmnist_model.dataset.fashion_mnist import load_train
 
     images = load_train(None, print)

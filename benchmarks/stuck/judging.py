@@ -1,4 +1,4 @@
-"""What became of each run, and when our detector would have stopped it: from the stored records."""
+"""What became of each run, and when the detector would have stopped it, from the stored records."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ class Judged(NamedTuple):
 
     @property
     def seen(self) -> bool:
-        """Was it there to choose thresholds on?"""
+        """Was the run among those on which thresholds were chosen?"""
         return seen(self.run)
 
 
 class Stop(NamedTuple):
-    """When and for what a run would have been stopped.
+    """When and why a run would have been stopped.
 
-    `share` of its steps were made by then, and `time_share` of its time was spent, looks included;
-    `steps` steps and `seconds` since it died.
+    `share` of its steps had been made by then, and `time_share` of its time spent, checks included;
+    `steps` steps and `seconds` had passed since it died.
     """
 
     kind: str
@@ -86,9 +86,9 @@ def ours(judged: Judged) -> Stop | None:
 
 
 def ours_after(judged: Judged, output: int, hidden: int) -> Stop | None:
-    """The same if deaths that are not certain needed so many images without a gradient.
+    """The same if a death that is not certain needed this many images without a gradient.
 
-    `output` for output layers, `hidden` for hidden ones.
+    `output` is for output layers, `hidden` for hidden ones.
     """
     batch = min(judged.run.train.batch_size, judged.run.images)
     for look in judged.record["looks"]:
@@ -115,7 +115,7 @@ def _stop(judged: Judged, look: Record) -> Stop:
 
 
 def exploded_epoch(judged: Judged, in_a_row: int) -> int | None:
-    """The epoch at whose end the loss has been absurd so often in a row."""
+    """The epoch at whose end the loss has been above the ceiling this often in a row."""
     count = 0
     for epoch, loss in enumerate(judged.record["curves"]["val_loss"], 1):
         count = count + 1 if loss is not None and loss > LOSS_CEILING else 0
@@ -137,7 +137,7 @@ def _steps(judged: Judged, look: Record) -> int:
 
 
 def proportion(hits: Iterable[bool]) -> str:
-    """So many of so many, with Wilson's 95 % interval."""
+    """A proportion with Wilson's 95 % interval, as text."""
     found = list(hits)
     if not found:
         return "none to judge"

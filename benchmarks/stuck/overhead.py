@@ -1,4 +1,4 @@
-"""What watching costs a healthy run: the same program with and without it, taking turns."""
+"""The cost of watching for a healthy run: the same program with and without it, in turns."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ STEPS = 8
 
 
 class Unwatched(TrainingProgram):
-    """The program without its look at gradients and losses."""
+    """The program that does not watch gradients and losses."""
 
     def _watch(
         self, zero_grad_steps: Any, steps_above_ceiling: Any, _gradient: Any, _loss: Any

@@ -1,8 +1,9 @@
-"""When would each rule have stopped a run? The epoch, from 1, or None: replayed on stored records.
+"""When would each rule have stopped a run? The epoch, counted from 1, or None.
 
-AUTOTRAINER's rules are those of its release v1.0 (ICSE'21), BTTackler's those of its repository
-(KDD'24), restated from their code with their default thresholds. BTTackler averages gradients over
-all batches of an epoch and AUTOTRAINER takes one fixed batch; the records hold one fixed batch.
+The rules are replayed on stored records. AUTOTRAINER's rules are those of its release v1.0
+(ICSE'21), BTTackler's those of its repository (KDD'24), rewritten from their code with their
+default thresholds. BTTackler averages gradients over all batches of an epoch, AUTOTRAINER takes one
+fixed batch; the records hold one fixed batch.
 """
 
 from __future__ import annotations
@@ -123,7 +124,7 @@ def _upto(record: Record, name: str, epoch: int) -> list[float]:
 
 
 def _length(record: Record) -> int:
-    """Epochs with gradients: a run that diverged has none for its last."""
+    """The number of epochs with gradients; the last epoch of a run that diverged has none."""
     return min(len(record["gradients"]), len(record["curves"]["loss"]))
 
 
@@ -149,7 +150,7 @@ def _pruned(study: optuna.Study, record: Record) -> int | None:
 
 
 def pruners(epochs: int) -> dict[str, optuna.pruners.BasePruner]:
-    """Optuna's, with their defaults and the length of a run where they ask for it."""
+    """Optuna's pruners with their defaults, and the length of a run where they ask for it."""
     warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
     return {
         "Median": optuna.pruners.MedianPruner(),

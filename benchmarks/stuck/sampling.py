@@ -1,4 +1,4 @@
-"""The runs of the benchmark: what is trained, on how much, and which of them are held out."""
+"""The runs of the benchmark: their configurations, their data, and which of them are held out."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ NETWORKS: dict[str, dict[str, Any]] = {
 OTHERS = tuple(name for name in get_args(Activation) if name != "relu")
 RELU_SHARE, RELU_OUTPUT_SHARE, MOMENTUM_SHARE, NO_DROPOUT_SHARE = 0.35, 0.35, 0.3, 0.4
 ROUGH = 300
-"""Of the first so many configurations more than half die; the rest mostly learn: their output is
-softmax, their momentum 0 and their batches smaller."""
+"""Of this many first configurations more than half die. The others mostly learn: their output is
+softmax, their momentum 0, and their batches are smaller."""
 BATCHES = (32, 100, 250, 1000)
 LOWEST_RATE, HIGHEST_RATE, BANDS = 0.05, 2.0, 4
 
@@ -37,7 +37,7 @@ SEEN_BANDS = {0, 2}
 
 
 class Run(NamedTuple):
-    """One run of the benchmark; `images` is how many it trains on."""
+    """One run of the benchmark; it trains on `images` images."""
 
     key: str
     network: str
@@ -47,7 +47,8 @@ class Run(NamedTuple):
 
 
 def sampled(count: int) -> list[Run]:
-    """Random configurations, each from its own number, so that any count gives the same first."""
+    """Random configurations, each seeded by its own number, so that a longer list begins with a
+    shorter."""
     return [_sampled(number) for number in range(count)]
 
 
@@ -78,7 +79,7 @@ def _sampled(number: int) -> Run:
 
 
 def paper(seeds: int) -> list[Run]:
-    """The paper's arms as it trained them, with 48,000 images and ten epochs."""
+    """The arms of the paper as it trained them, with 48,000 images and ten epochs."""
     arms = [
         ("relu", "relu", 0.0),
         ("relu", "relu", 0.25),
@@ -99,13 +100,14 @@ def paper(seeds: int) -> list[Run]:
 
 
 def band(learning_rate: float) -> int:
-    """Which of the BANDS learning-rate bands, equally wide on a logarithmic scale, from 0."""
+    """The number of the learning rate's band, from 0; BANDS bands are equally wide on a log
+    scale."""
     share = math.log(learning_rate / LOWEST_RATE) / math.log(HIGHEST_RATE / LOWEST_RATE)
     return min(BANDS - 1, max(0, int(share * BANDS)))
 
 
 def seen(run: Run) -> bool:
-    """Was this run there to choose thresholds on?"""
+    """Is this run among those on which thresholds were chosen?"""
     return (
         run.network in SEEN_NETWORKS
         and run.model.activation in SEEN_ACTIVATIONS

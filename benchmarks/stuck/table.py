@@ -58,7 +58,8 @@ def _table(title: str, *columns: str) -> Table:
 
 
 def _policies(runs: Sequence[Judged], which: str) -> Table:
-    """How much silence to ask for where a death is not certain: chosen on the runs seen."""
+    """How many images without a gradient to ask for before an unproved stop; chosen on the seen
+    runs."""
     table = _table(
         f"Deaths that are not certain ({which}, n = {len(runs)}): images in a row without a "
         "gradient that an output, a hidden layer needs",
@@ -158,10 +159,10 @@ def _explosions(runs: Sequence[Judged]) -> Table:
 
 
 def _peers(runs: Sequence[Judged]) -> Table:
-    """Ours beside others, on the same runs; non-finite runs are left out, everyone sees those."""
+    """Ours and other rules on the same runs, without the non-finite ones, which everyone sees."""
     finite = [judged for judged in runs if judged.fate != "non_finite"]
     table = _table(
-        f"Beside others (n = {len(finite)}, runs that stayed finite)",
+        f"Comparison with other rules (n = {len(finite)}, runs that stayed finite)",
         "rule",
         "dead runs that it stops",
         "learners that it stops",

@@ -1,7 +1,7 @@
-"""Trains the benchmark's runs to their end and writes down what a detector could have seen.
+"""Trains the benchmark's runs to their end and records what a detector could have seen.
 
-One JSON line a run. Gradients are taken as AUTOTRAINER takes them: of the loss on one fixed batch,
-the first images, without dropout, at the end of each epoch; batches of a thousand.
+Each run is one line of JSON. Gradients are taken as AUTOTRAINER takes them: of the loss on one
+fixed batch, the first thousand images, without dropout, at the end of each epoch.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from fmnist_model.training.results import EpochMetrics
 def train_all(
     runs: list[Run], images: Images, results: Path, on_run: Callable[[int], None]
 ) -> None:
-    """Train what is not in `results` yet; `on_run` hears how many runs are there."""
+    """Train the runs that are not in `results` yet; `on_run` is told how many runs are done."""
     results.parent.mkdir(parents=True, exist_ok=True)
     _drop_half_a_line(results)
     done = {json.loads(line)["key"] for line in results.read_text().splitlines()}
@@ -43,7 +43,7 @@ def train_all(
 
 
 def _drop_half_a_line(results: Path) -> None:
-    """A run that was killed while it wrote leaves a line without its end."""
+    """Remove the incomplete last line that a run leaves if it is killed while it writes."""
     results.touch()
     text = results.read_text()
     whole = text[: text.rfind("\n") + 1]
@@ -52,7 +52,7 @@ def _drop_half_a_line(results: Path) -> None:
 
 
 def train_one(run: Run, engine: TensorFlowEngine) -> dict[str, Any]:
-    """Train one run to its last epoch, unless it diverges; what became of it."""
+    """Train one run to its last epoch, unless it diverges; return its record."""
     gradients: list[dict[str, list[float]]] = []
     images = np.arange(min(CHUNK, run.images))
 

@@ -1,1 +1,1 @@
-"""What measures, keeps and shows: for the benchmarks to share."""
+"""Tools that the benchmarks share: they measure, keep and show results."""

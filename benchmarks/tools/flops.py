@@ -1,4 +1,4 @@
-"""The arithmetic of a network, counted from its layers."""
+"""The arithmetic operations of a network, counted from its layers."""
 
 from __future__ import annotations
 
@@ -26,7 +26,10 @@ def layer_flops(config: ModelConfig) -> list[int]:
 
 
 def training_flops(config: ModelConfig) -> int:
-    """Of one image forward and backward: a layer's gradients by its weights and by its inputs are
-    a product each, and nobody asks for the gradient by the image."""
+    """Operations of one image, forward and backward.
+
+    A layer's gradients by its weights and by its inputs are a product each; the gradient by the
+    image itself is not computed.
+    """
     forward = layer_flops(config)
     return 3 * sum(forward) - forward[0]

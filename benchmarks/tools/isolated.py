@@ -1,4 +1,4 @@
-"""A process of its own for whoever is measured, so that none shares threads or memory."""
+"""A separate process for each program that is measured, so that none shares threads or memory."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ T = TypeVar("T")
 
 
 class Isolated:
-    """One process that keeps what it has loaded between calls; a context.
+    """One process that keeps what it has loaded between calls; a context manager.
 
-    `environment` is what it has besides one's own.
+    `environment` is added to the variables of this process.
     """
 
     def __init__(self, environment: Mapping[str, str] | None = None) -> None:
@@ -24,7 +24,7 @@ class Isolated:
         self._pool = ProcessPoolExecutor(1, fresh, _begin, (dict(environment or {}),))
 
     def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run a function of a module there, and wait for what it returns."""
+        """Run a function of a module in that process, and wait for its result."""
         return self._pool.submit(function, *args, **kwargs).result()
 
     def __enter__(self) -> Isolated:
@@ -40,7 +40,7 @@ class Isolated:
 
 
 def _begin(environment: dict[str, str]) -> None:
-    """TensorFlow chatters from native code as it starts; its errors come as exceptions."""
+    """Silence what TensorFlow's native code prints as it starts; its errors come as exceptions."""
     os.environ.update(environment)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     null = os.open(os.devnull, os.O_WRONLY)

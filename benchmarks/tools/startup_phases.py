@@ -1,4 +1,4 @@
-"""One search for one trial, which writes down what it does when:
+"""One search for one trial, which records when each of its phases begins.
 
     python -m benchmarks.tools.startup_phases PRESET OUT.json
 

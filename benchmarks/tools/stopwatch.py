@@ -1,4 +1,4 @@
-"""Where the time of a program goes: methods are timed from outside, each less those within it."""
+"""Where a program spends its time: methods are timed from outside, without those they call."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ from typing import Any
 
 
 class Stopwatch:
-    """Seconds by part; what a timed method spends in another timed one is the other's alone."""
+    """Seconds by part. Time that a timed method spends in another timed one counts for the other
+    alone."""
 
     def __init__(self) -> None:
         self.seconds: defaultdict[str, float] = defaultdict(float)
         self._within: list[float] = []
 
     def watch(self, owner: Any, method: str, part: str) -> None:
-        """From now on count what `owner.method` takes in the main thread as time of `part`."""
+        """From now on count the time of `owner.method` in the main thread as time of `part`."""
         setattr(owner, method, self.timed(getattr(owner, method), part))
 
     def watch_all(self, owner: type, part: str) -> None:

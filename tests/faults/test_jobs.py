@@ -1,4 +1,4 @@
-"""The array job and the manifest that README shows, run as their schedulers run them."""
+"""The Slurm and Kubernetes jobs of docs/distributed.md, run as their schedulers run them."""
 
 from __future__ import annotations
 
@@ -14,15 +14,8 @@ import yaml
 from search.study.trials import count_trials
 from tests.conftest import DATA, ROOT
 from tests.faults.test_workers import running, wait_until
+from tests.pages import block
 from tests.search.conftest import load
-
-README = (ROOT / "README.md").read_text()
-
-
-def block(language: str, word: str) -> str:
-    """The code block of README in this language that has the word in it."""
-    blocks = re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
-    return next(text for text in blocks if word in text)
 
 
 @pytest.fixture
@@ -53,7 +46,7 @@ def end_in_a_trial(workers: list[subprocess.Popen[bytes]], url: str) -> None:
 @pytest.mark.slow
 def test_the_array_job(home, postgres_url):
     """Two of its tasks; a small study instead of the wide one."""
-    script = block("sh", "#SBATCH")
+    script = block("distributed.md", "sh", "#SBATCH")
     assert subprocess.run(["sh", "-n"], input=script, text=True, check=False).returncode == 0
     body = script.replace("--study wide", "--study smoke")
     body = re.sub(r"STORAGE=\S+", f"STORAGE='{postgres_url}'", body)
@@ -72,7 +65,7 @@ def test_the_array_job(home, postgres_url):
 
 @pytest.mark.slow
 def test_the_manifest(home, postgres_url):
-    job = yaml.safe_load(block("yaml", "kind: Job"))
+    job = yaml.safe_load(block("distributed.md", "yaml", "kind: Job"))
     assert (job["apiVersion"], job["kind"]) == ("batch/v1", "Job")
     pod = job["spec"]["template"]["spec"]
     assert pod["restartPolicy"] == "OnFailure"
