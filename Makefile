@@ -29,11 +29,11 @@ study_name = $(or $(NAME),$(patsubst %.toml,%,$(notdir $(STUDY))))
 study_options = --study "$(STUDY)" $(if $(NAME),--name "$(NAME)")
 
 .DEFAULT_GOAL := help
-.PHONY: help setup data search status dashboard export evaluate report paper bench test lint lock clean
+.PHONY: help setup data search status dashboard export evaluate report paper bench test test-newest lint lock clean
 
 help:  ## list the targets and their variables
 	@echo "make TARGET [VARIABLE=value ...]"
-	@sed -n 's/^\([a-z]*\):.*  ## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-12s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-13s %s\n", $$1, $$2 }'
 	@echo
 	@echo "STUDY: a preset, by its name in studies/ or as a .toml file; NAME: another name for its study"
 	@echo "STORAGE: the database, any SQLAlchemy URL, by default sqlite:///studies/results/studies.db;"
@@ -100,6 +100,16 @@ bench: .venv/installed  ## measure speed, the cost of a trial and end-to-end sea
 test: .venv/installed-dev lint  ## check style and types, then run all tests
 	@$(BIN)/pytest
 
+# Bounds from above are taken out; what runs is the source tree, with whatever is the newest release.
+test-newest: .venv/installed-dev  ## run the quick tests with the newest release of every direct dependency
+	@rm -rf .venv-newest
+	@$(BIN)/uv venv --quiet --python "$(PYTHON)" .venv-newest
+	@sed 's/,\?<[0-9.]*"/"/' pyproject.toml > .venv-newest/pyproject.toml
+	@$(BIN)/uv pip install --quiet --python .venv-newest -r .venv-newest/pyproject.toml --extra dev --extra jax
+	@$(BIN)/uv pip install --quiet --python .venv-newest --no-deps -e .
+	@$(BIN)/uv pip freeze --python .venv-newest --exclude-editable
+	@.venv-newest/bin/python -m pytest -m "not slow"
+
 lint: .venv/installed-dev  ## ruff and mypy
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
@@ -110,4 +120,4 @@ lock: .venv/installed-dev  ## renew requirements.lock from pyproject.toml
 	  --no-header --no-annotate --no-emit-index-url --no-emit-find-links pyproject.toml -o requirements.lock
 
 clean:  ## remove .venv and caches; data and results stay
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache data/cache
+	rm -rf .venv .venv-newest .mypy_cache .ruff_cache .pytest_cache data/cache

@@ -22,6 +22,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from benchmarks.replay_search import SAMPLERS, interval, make_sampler
+from benchmarks.tools.library_internals import hpolib_entries
 from benchmarks.tools.record import RESULTS, load_rows, save_rows, table
 from fmnist_model.utils.cli import new_app, run
 from fmnist_model.utils.errors import UserError
@@ -63,12 +64,13 @@ def loss(name: str, params: dict[str, Any]) -> float:
         params[key] if isinstance(params[key], int) else choices.index(params[key])
         for key, choices in _table(name).search_space.items()
     ]
-    return float(np.mean(_table(name)._dataset["".join(map(str, places))]["val_loss"]))
+    return float(np.mean(hpolib_entries(_table(name))["".join(map(str, places))]["val_loss"]))
 
 
 def expected_best(name: str, proposals: int = PROPOSALS) -> float:
     """The expected best of this many random proposals, from the order statistics of the table."""
-    losses = np.sort([np.mean(entry["val_loss"]) for entry in _table(name)._dataset.values()])
+    entries = hpolib_entries(_table(name)).values()
+    losses = np.sort([np.mean(entry["val_loss"]) for entry in entries])
     left = np.arange(len(losses), -1, -1) / len(losses)
     return float(np.sum(losses * (left[:-1] ** proposals - left[1:] ** proposals)))
 

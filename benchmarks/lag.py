@@ -36,6 +36,7 @@ from search.execution.objective import SequentialEngine
 from search.presets.files import parse_preset
 from search.presets.preset import Preset
 from search.presets.search_space import configurations, suggest
+from search.storage.optuna_internals import storage_of, study_id
 from search.study.trials import ORDINAL, best_trials
 
 app = new_app("Measure what a lag costs in the accuracy that is found.")
@@ -71,7 +72,7 @@ def _best(trials: Sequence[FrozenTrial]) -> float:
 def _try(study: Study, preset: Preset, seed: int, place: int, engine: SequentialEngine) -> None:
     queued = create_trial(state=TrialState.RUNNING, user_attrs={ORDINAL: place})
     study.sampler = make_sampler(preset, seed, place)
-    trial = Trial(study, study._storage.create_new_trial(study._study_id, queued))
+    trial = Trial(study, storage_of(study).create_new_trial(study_id(study), queued))
     suggest(trial, preset)
     model, train = configurations(preset, trial.params, trial_seeds(seed, place)[1])
 

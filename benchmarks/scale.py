@@ -46,7 +46,8 @@ from fmnist_model.utils.cli import new_app, run
 from fmnist_model.utils.errors import UserError
 from search.presets.files import load_preset
 from search.presets.preset import Preset
-from search.storage.connection import open_storage, without_password
+from search.storage.connection import open_storage
+from search.storage.url import without_password
 from search.study.study import open_study
 
 SECONDS = 0.5

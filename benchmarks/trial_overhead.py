@@ -132,8 +132,9 @@ def _watched() -> Stopwatch:
     watch.watch(TrialQueue, "next", "claim")
     watch.watch_all(KillProofSampler, "sample")
     watch.watch_all(KillProofPruner, "prune")
-    watch.watch_all(RDBStorage, "database")
-    watch.watch_all(FastRDBStorage, "database")
+    classes = FastRDBStorage.__mro__
+    for owner in classes[: classes.index(RDBStorage) + 1]:
+        watch.watch_all(owner, "database")
     watch.watch(Transaction, "commit", "commit")
     for method, part in (
         ("reset", "initialise"),

@@ -268,7 +268,8 @@ def copy(
 @contextmanager
 def _opened(name: str, storage: str) -> Iterator[Study]:
     """A study that is only looked at; what its database raises meanwhile is one sentence."""
-    from search.storage.connection import open_read_only, storage_errors_explained
+    from search.storage.connection import open_read_only
+    from search.storage.errors import storage_errors_explained
     from search.study.study import load_study
 
     with storage_errors_explained(storage):

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.peers.ours import last, ours, ours_by_two
 from benchmarks.peers.question import Log, Question
+from benchmarks.tools.library_internals import bracket_sizes
 
 if TYPE_CHECKING:
     import optuna
@@ -81,8 +82,8 @@ def tuner_hyperband(question: Question, seed: int) -> Row:
             directory=folder,
         )
         oracle = tuner.oracle
-        sizes = [oracle._get_size(number, 0) for number in range(oracle._get_num_brackets())]
-        oracle.hyperband_iterations = max(1, round(question.trials / sum(sizes)))
+        per_iteration = sum(bracket_sizes(oracle))
+        oracle.hyperband_iterations = max(1, round(question.trials / per_iteration))
         return tuner
 
     return _tuner(question, seed, make)

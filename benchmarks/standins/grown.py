@@ -13,10 +13,9 @@ from typing import Any
 import numpy as np
 import optuna
 from optuna.distributions import distribution_to_json
-from optuna.storages._rdb import models
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState, create_trial
-from sqlalchemy import insert
+from sqlalchemy import Table, insert
 
 from benchmarks.standins.stored import EPOCHS
 from search.algorithms.pruners import make_pruner
@@ -24,7 +23,19 @@ from search.algorithms.samplers import make_sampler
 from search.execution.trial_queue import IdleReason, TrialQueue
 from search.presets.preset import Preset
 from search.presets.search_space import distributions, suggest
-from search.storage.connection import backend, open_storage, transaction
+from search.storage.connection import open_storage
+from search.storage.optuna_internals import storage_of, study_id
+from search.storage.optuna_tables import (
+    INTERMEDIATE_VALUES,
+    PARAMS,
+    TRIALS,
+    USER_ATTRIBUTES,
+    VALUES,
+    encode_intermediate_value,
+    encode_value,
+)
+from search.storage.rdb import backend
+from search.storage.transactions import transaction
 from search.study.study import open_study
 from search.study.trials import ORDINAL
 
@@ -71,28 +82,28 @@ def fill(study: Study, trials: Sequence[FrozenTrial]) -> None:
     with transaction(study):
         session = backend(study).scoped_session()
 
-        def write(model: Any, rows: list[dict[str, Any]]) -> None:
-            session.execute(insert(model.__table__), rows)
+        def write(table: Table, rows: list[dict[str, Any]]) -> None:
+            session.execute(insert(table), rows)
 
         heads = [_head(study, number, trial) for number, trial in enumerate(trials)]
-        table: Any = models.TrialModel.__table__
-        made = session.execute(insert(table).returning(table.c.trial_id, table.c.number), heads)
+        keys = insert(TRIALS).returning(TRIALS.c.trial_id, TRIALS.c.number)
+        made = session.execute(keys, heads)
         ids = {number: trial_id for trial_id, number in made}
         owned = [(ids[number], trial) for number, trial in enumerate(trials)]
-        write(models.TrialValueModel, [_value(key, trial) for key, trial in owned])
-        write(models.TrialParamModel, [row for o in owned for row in _params(*o)])
-        write(models.TrialIntermediateValueModel, [row for o in owned for row in _curve(*o)])
-        write(models.TrialUserAttributeModel, [row for o in owned for row in _attributes(*o)])
+        write(VALUES, [_value(key, trial) for key, trial in owned])
+        write(PARAMS, [row for o in owned for row in _params(*o)])
+        write(INTERMEDIATE_VALUES, [row for o in owned for row in _curve(*o)])
+        write(USER_ATTRIBUTES, [row for o in owned for row in _attributes(*o)])
 
 
 def _head(study: Study, number: int, trial: FrozenTrial) -> dict[str, Any]:
     times = {"datetime_start": trial.datetime_start, "datetime_complete": trial.datetime_complete}
-    return {"number": number, "study_id": study._study_id, "state": trial.state, **times}
+    return {"number": number, "study_id": study_id(study), "state": trial.state, **times}
 
 
 def _value(key: int, trial: FrozenTrial) -> dict[str, Any]:
     assert trial.value is not None
-    value, kind = models.TrialValueModel.value_to_stored_repr(trial.value)
+    value, kind = encode_value(trial.value)
     return {"trial_id": key, "objective": 0, "value": value, "value_type": kind}
 
 
@@ -109,10 +120,13 @@ def _params(key: int, trial: FrozenTrial) -> list[dict[str, Any]]:
 
 
 def _curve(key: int, trial: FrozenTrial) -> list[dict[str, Any]]:
-    stored = models.TrialIntermediateValueModel.intermediate_value_to_stored_repr
     return [
         dict(
-            zip(("intermediate_value", "intermediate_value_type"), stored(value), strict=True),
+            zip(
+                ("intermediate_value", "intermediate_value_type"),
+                encode_intermediate_value(value),
+                strict=True,
+            ),
             trial_id=key,
             step=step,
         )
@@ -162,7 +176,7 @@ def asking(preset: Preset, count: int) -> dict[str, float]:
         queued = create_trial(state=TrialState.RUNNING, user_attrs={ORDINAL: place})
         study.sampler = make_sampler(preset, 0, place)
         started = time.process_time()
-        trial = optuna.Trial(study, study._storage.create_new_trial(study._study_id, queued))
+        trial = optuna.Trial(study, storage_of(study).create_new_trial(study_id(study), queued))
         suggest(trial, preset)
         taken.append(time.process_time() - started)
         study.tell(trial, 0.5)

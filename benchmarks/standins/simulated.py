@@ -30,7 +30,8 @@ from search.algorithms.pruners import make_pruner
 from search.execution.job import SearchJob
 from search.execution.worker import Worker
 from search.presets.files import load_preset
-from search.storage.connection import open_storage, storage_errors_explained
+from search.storage.connection import open_storage
+from search.storage.errors import storage_errors_explained
 from search.study.study import open_study
 
 ENDLESS = 10**9

@@ -1,4 +1,8 @@
-"""Optuna's pruners, made blind to trials that were lost."""
+"""Optuna's pruners, which do not see trials that were lost.
+
+A new pruner is one more `case` in `make_pruner`, and one more name in
+`search.presets.sections.PrunerConfig`.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +11,17 @@ from optuna.pruners import BasePruner
 from optuna.study import Study
 from optuna.trial import FrozenTrial
 
-from search.algorithms.study_view import numbered, uninterrupted
+from search.algorithms.study_view import renumbered, visible_study
 from search.presets.preset import Preset
 
 
 def make_pruner(preset: Preset) -> BasePruner:
-    """The preset's pruner, for runs of 1 to `epochs` epochs."""
+    """The preset's pruner, for trials that report once an epoch.
+
+    Args:
+        preset: Names the pruner and its reduction factor (`preset.pruner`); its number of epochs is
+            the most that a trial can report.
+    """
     factor = preset.pruner.reduction_factor
     match preset.pruner.name:
         case "successive_halving":
@@ -31,11 +40,13 @@ def make_pruner(preset: Preset) -> BasePruner:
 
 
 class KillProofPruner(BasePruner):
-    """Any pruner, shown the study as if no trial had been lost."""
+    """Any pruner, shown the study without its lost trials (`search.algorithms.study_view`)."""
 
     def __init__(self, inner: BasePruner, lag: int | None) -> None:
+        """Wrap the pruner `inner`; `lag` is the preset's `workers.lag`."""
         self.inner, self._lag = inner, lag
 
     def prune(self, study: Study, trial: FrozenTrial) -> bool:
-        view, place = uninterrupted(study, trial, self._lag)
-        return self.inner.prune(view, numbered(trial, place))
+        """Is the trial to be pruned after what it has reported last?"""
+        visible, ordinal = visible_study(study, trial, self._lag)
+        return self.inner.prune(visible, renumbered(trial, ordinal))

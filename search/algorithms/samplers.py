@@ -1,7 +1,10 @@
 """Optuna's samplers, each trial's freshly seeded, so that a resumed study samples as one run would.
 
-The same seed after a resume would suggest the same points again: each trial has a sampler of its
-own, seeded from the study's seed and the trial's ordinal.
+After a resume, one sampler with the study's seed would suggest the same points again: so each trial
+has a sampler of its own, seeded from the study's seed and the trial's ordinal.
+
+A new sampler is one more `case` in `make_sampler`, and one more name in
+`search.presets.sections.SamplerConfig`.
 """
 
 from __future__ import annotations
@@ -14,40 +17,51 @@ import numpy as np
 import optuna
 from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler, GridSampler
-from optuna.study import Study, StudyDirection
+from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from fmnist_model.utils.errors import UserError
-from search.algorithms.study_view import numbered, uninterrupted
+from search.algorithms.optuna_samplers import OrdinalQMCSampler, StatelessCmaEsSampler
+from search.algorithms.study_view import renumbered, visible_study
 from search.presets.preset import Preset
 from search.presets.search_space import grid
 
 
-def trial_seeds(seed: int, place: int) -> tuple[int, int]:
-    """The sampler's and the training's seed of the trial with ordinal `place`, below 2**31."""
-    sampler, training = np.random.SeedSequence([seed, place]).generate_state(2)
+def trial_seeds(seed: int, ordinal: int) -> tuple[int, int]:
+    """The sampler's and the training's seed of the trial with this ordinal, both below 2**31."""
+    sampler, training = np.random.SeedSequence([seed, ordinal]).generate_state(2)
     return int(sampler) % 2**31, int(training) % 2**31
 
 
-def make_sampler(preset: Preset, seed: int, place: int) -> BaseSampler:
-    """The preset's sampler for the trial with ordinal `place` of a study with this seed."""
-    own = trial_seeds(seed, place)[0]
+def make_sampler(preset: Preset, seed: int, ordinal: int) -> BaseSampler:
+    """The preset's sampler, for one trial of a study.
+
+    Args:
+        preset: Names the sampler (`preset.sampler.name`); a grid's points come from its space.
+        seed: The study's seed.
+        ordinal: The trial's ordinal in the study. Trials of the same seed and ordinal are sampled
+            alike, given the same earlier trials.
+
+    Raises:
+        UserError: The sampler is `gp`, and PyTorch is not installed.
+    """
+    own_seed = trial_seeds(seed, ordinal)[0]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         match preset.sampler.name:
             case "tpe":
-                inner: BaseSampler = optuna.samplers.TPESampler(seed=own)
+                inner: BaseSampler = optuna.samplers.TPESampler(seed=own_seed)
             case "random":
-                inner = optuna.samplers.RandomSampler(seed=own)
-            case "grid":  # the seed orders the grid's points, so it is the study's
+                inner = optuna.samplers.RandomSampler(seed=own_seed)
+            case "grid":  # the seed shuffles the grid's points, so it is the study's
                 inner = GridSampler(grid(preset), seed=seed)
             case "qmc":  # one sequence for the whole study
-                inner = _QMCSampler(place, seed)
+                inner = OrdinalQMCSampler(ordinal, seed)
             case "cmaes":
-                inner = _CmaEsSampler(seed=own, warn_independent_sampling=False)
+                inner = StatelessCmaEsSampler(seed=own_seed, warn_independent_sampling=False)
             case "gp":
                 _require_torch()
-                inner = optuna.samplers.GPSampler(seed=own, warn_independent_sampling=False)
+                inner = optuna.samplers.GPSampler(seed=own_seed, warn_independent_sampling=False)
     return KillProofSampler(inner, preset.workers.lag)
 
 
@@ -61,62 +75,37 @@ def _require_torch() -> None:
         )
 
 
-class _QMCSampler(optuna.samplers.QMCSampler):
-    """Takes the sequence's point of the trial's ordinal. Optuna's keeps count in the study, where
-    a trial that is lost while it is sampled counts, too."""
-
-    def __init__(self, place: int, seed: int) -> None:
-        super().__init__(scramble=True, seed=seed, warn_independent_sampling=False)
-        self._place = place
-
-    def _find_sample_id(self, *_: Any) -> int:
-        return self._place
-
-
-class _CmaEsSampler(optuna.samplers.CmaEsSampler):
-    """Computes the optimizer's state anew from the trials. Optuna's keeps it in the database as a
-    pickle, which whoever can write there could make run anything."""
-
-    def _restore_optimizer(self, completed_trials: list[FrozenTrial]) -> None:
-        self._completed = completed_trials
-
-    def _init_optimizer(self, trans: Any, direction: StudyDirection) -> Any:
-        optimizer = super()._init_optimizer(trans, direction)
-        sign = 1 if direction == StudyDirection.MINIMIZE else -1
-        while True:
-            trials = self._get_solution_trials(self._completed, optimizer.generation)
-            told = trials[: optimizer.population_size]
-            if len(told) < optimizer.population_size:
-                return optimizer
-            optimizer.tell([(trans.transform(t.params), sign * (t.value or 0.0)) for t in told])
-
-
 class KillProofSampler(BaseSampler):
-    """Any sampler, shown the study as if no trial had been lost, as it is when its trial begins.
+    """Any sampler, for one trial, that is shown the study without its lost trials.
 
-    Each trial has one of its own.
+    It sees the study as it is when the trial begins, and with a lag only the trials that a search
+    with so many workers would have finished (`search.algorithms.study_view`).
     """
 
     def __init__(self, inner: BaseSampler, lag: int | None) -> None:
+        """Wrap the sampler `inner`; `lag` is the preset's `workers.lag`."""
         self.inner, self._lag = inner, lag
 
     def before_trial(self, study: Study, trial: FrozenTrial) -> None:
-        self._view, self._place = uninterrupted(study, trial, self._lag)
-        self._view.get_trials(deepcopy=False)  # read here, where a transaction is open
-        self.inner.before_trial(*self._seen(trial))
+        """Read the study, and let the sampler prepare; Optuna calls it once, before all others."""
+        self._visible, self._ordinal = visible_study(study, trial, self._lag)
+        self._visible.get_trials(deepcopy=False)  # read here, where a transaction is open
+        self.inner.before_trial(*self._shown(trial))
 
-    def _seen(self, trial: FrozenTrial) -> tuple[Study, FrozenTrial]:
-        return self._view, numbered(trial, self._place)
+    def _shown(self, trial: FrozenTrial) -> tuple[Study, FrozenTrial]:
+        return self._visible, renumbered(trial, self._ordinal)
 
     def infer_relative_search_space(
         self, _study: Study, trial: FrozenTrial
     ) -> dict[str, BaseDistribution]:
-        return self.inner.infer_relative_search_space(*self._seen(trial))
+        """The hyperparameters that the sampler draws together."""
+        return self.inner.infer_relative_search_space(*self._shown(trial))
 
     def sample_relative(
         self, _study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
-        return self.inner.sample_relative(*self._seen(trial), search_space)
+        """Values of the hyperparameters that are drawn together."""
+        return self.inner.sample_relative(*self._shown(trial), search_space)
 
     def sample_independent(
         self,
@@ -125,7 +114,8 @@ class KillProofSampler(BaseSampler):
         param_name: str,
         param_distribution: BaseDistribution,
     ) -> Any:
-        return self.inner.sample_independent(*self._seen(trial), param_name, param_distribution)
+        """The value of a hyperparameter that is drawn by itself."""
+        return self.inner.sample_independent(*self._shown(trial), param_name, param_distribution)
 
     def after_trial(
         self,
@@ -134,5 +124,7 @@ class KillProofSampler(BaseSampler):
         state: TrialState,
         values: Sequence[float] | None,
     ) -> None:
-        if not isinstance(self.inner, GridSampler):  # whose end is seen when a trial is claimed
+        """Let the sampler note the trial's end, but for a grid: Optuna's would stop the study, and
+        whether the grid is exhausted is seen when the next trial is claimed."""
+        if not isinstance(self.inner, GridSampler):
             self.inner.after_trial(study, trial, state, values)

@@ -20,11 +20,11 @@ from fmnist_model.utils.errors import UserError
 from search.study.trials import is_finished, ordinals
 
 LOOK_AHEAD_TRIALS = 10
-"""So many trials ahead is looked."""
+"""Look-ahead horizon, in trials."""
 MIN_TRIALS = 4 * LOOK_AHEAD_TRIALS
-"""So many trials have to have finished before anything is expected of the next ones."""
+"""The fewest finished trials from which a gain is estimated."""
 STOPPED = "stopped"
-"""The attribute of a study that was stopped; None where it has been gone on with since."""
+"""The user attribute that says why a study was stopped; None after it has been continued."""
 
 
 class ExpectedGain(NamedTuple):
@@ -47,7 +47,8 @@ class ExpectedGain(NamedTuple):
 
 
 def check_stop_when(below: float | None) -> float | None:
-    """The improvement that is worth going on for, or None; raise UserError where it is none."""
+    """Return the least improvement that is worth continuing for, or None for a search that does not
+    stop early; raise UserError unless it is between 0 and 1."""
     if below is None or 0 < below < 1:
         return below
     raise UserError(
@@ -57,13 +58,14 @@ def check_stop_when(below: float | None) -> float | None:
 
 
 def expected_gain(trials: Sequence[FrozenTrial], last: int) -> ExpectedGain | None:
-    """What the finished trials of ordinals up to `last` let expect; None while they are too few.
+    """The gain expected after the finished trials of ordinals up to `last`; None while there are
+    fewer than MIN_TRIALS.
 
-    A trial that did not complete has no value, and improves nothing. Where none has completed the
-    best counts as 0.
+    A trial that did not complete has no value, and improves nothing. While none has completed, the
+    best value counts as 0.
     """
-    places = sorted((place, n) for n, place in ordinals(trials).items() if place <= last)
-    ended = [trials[number] for _, number in places if is_finished(trials[number])]
+    in_order = sorted((ordinal, n) for n, ordinal in ordinals(trials).items() if ordinal <= last)
+    ended = [trials[number] for _, number in in_order if is_finished(trials[number])]
     if len(ended) < MIN_TRIALS:
         return None
     values = [t.value or 0.0 if t.state == TrialState.COMPLETE else 0.0 for t in ended]

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from shlex import quote
 
 from search.presets.defaults import DEFAULT_URL
-from search.storage.connection import has_password
+from search.storage.url import has_password
 
 DEFAULTS = {
     "STUDY": "paper",

@@ -15,7 +15,7 @@ from fmnist_model.training.results import EpochMetrics, Report, RunResult
 from search.algorithms.samplers import trial_seeds
 from search.presets.preset import Preset
 from search.presets.search_space import configurations, suggest
-from search.storage.connection import transaction
+from search.storage.transactions import transaction
 from search.study.trials import ERROR, FAIL_REASON, ORDINAL, RAISED
 
 OnTrialStart = Callable[[Trial], None]
@@ -118,13 +118,13 @@ class Objective:
         training_seed = trial_seeds(self._seed, trial.user_attrs[ORDINAL])[1]
         _ = trial.relative_params  # what takes long is sampled before the database is locked
         # A trial of which a power cut leaves less is tried again, as is one that leaves all.
-        with transaction(trial.study, lasting=False):
+        with transaction(trial.study, durable=False):
             suggest(trial, self._preset)
             trial.set_user_attr("seed", training_seed)
         self._on_start(trial)
 
         def report(metrics: EpochMetrics) -> bool:
-            with transaction(trial.study, lasting=False):
+            with transaction(trial.study, durable=False):
                 if metrics.val_accuracy is not None:
                     trial.report(metrics.val_accuracy, metrics.epoch)
                 prune = trial.should_prune()

@@ -30,7 +30,8 @@ from fmnist_model.utils.atomic_write import atomic_path, write_atomically
 from fmnist_model.utils.errors import UserError
 from fmnist_model.utils.versions import versions
 from search.execution.objective import attributes
-from search.storage.connection import open_read_only, open_storage, storage_errors_explained
+from search.storage.connection import open_read_only, open_storage
+from search.storage.errors import storage_errors_explained
 from search.study.best_config import RESULTS
 from search.study.study import check_data
 

@@ -20,7 +20,8 @@ from search.console.progress import Progress
 from search.execution.job import SearchJob, SearchStoppedError
 from search.execution.local_pool import GRACE_SECONDS, POOL_POLL_SECONDS, TrialDisplay, WorkerSpec
 from search.execution.objective import Interrupted
-from search.storage.connection import open_storage, sqlite_file, storage_errors_explained
+from search.storage.connection import open_storage, sqlite_file
+from search.storage.errors import storage_errors_explained
 from search.study.lost_trials import fail_trials_of_process
 from search.study.study import load_study
 

@@ -13,7 +13,10 @@ from search.execution.job import SearchJob, interruptible
 from search.execution.local_pool import LocalPool, WorkerSpec
 from search.execution.ray_pool import run_on_ray
 from search.execution.worker import EngineLoader, Worker, load_data, load_engine
-from search.storage.connection import open_storage, storage_errors_explained, study_lock
+from search.storage.connection import open_storage
+from search.storage.errors import storage_errors_explained
+from search.storage.optuna_internals import trial_id
+from search.storage.transactions import study_lock
 from search.study.heartbeats import overdue
 from search.study.lost_trials import fail_lost_trials
 from search.study.process_identity import WORKER, process_is_elsewhere
@@ -80,7 +83,7 @@ def _tell_of_the_running(study: Study, progress: Progress) -> None:
     """
     running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
     with study_lock(study):
-        elsewhere = {t._trial_id for t in running if process_is_elsewhere(t.user_attrs.get(WORKER))}
+        elsewhere = {trial_id(t) for t in running if process_is_elsewhere(t.user_attrs.get(WORKER))}
         silent = elsewhere & overdue(study)
         fail_lost_trials(study, study.get_trials(deepcopy=False), INTERRUPTED, silent)
     for trial in running:

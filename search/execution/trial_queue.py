@@ -18,7 +18,16 @@ from search.algorithms.terminator import STOPPED, expected_gain
 from search.presets.preset import Preset
 from search.presets.search_space import grid_size, stored_params
 from search.presets.sections import Arm
-from search.storage.connection import backend, study_lock, transaction
+from search.storage.optuna_internals import (
+    FIXED_PARAMS,
+    GRID_ID,
+    RUNG_PREFIX,
+    storage_of,
+    study_id,
+    trial_id,
+)
+from search.storage.rdb import backend
+from search.storage.transactions import study_lock, transaction
 from search.study.heartbeats import HeartbeatListener
 from search.study.lost_trials import fail_lost_trials
 from search.study.process_identity import WORKER, this_process
@@ -33,9 +42,6 @@ from search.study.trials import (
     lost_to_retry,
     ordinals,
 )
-
-GRID_ID = "grid_id"
-FIXED = "fixed_params"
 
 
 class IdleReason(Enum):
@@ -83,10 +89,10 @@ class TrialQueue:
             if isinstance(chosen, IdleReason):
                 return chosen
             place = chosen.user_attrs.get(ORDINAL, _next_place(trials))
-            trial_id = self._begin(chosen, place)
+            key = self._begin(chosen, place)
         self.study.sampler = make_sampler(self._preset, self._seed, place)
         with transaction(self.study):  # the sampler looks at the study while others claim
-            return Trial(self.study, trial_id)
+            return Trial(self.study, key)
 
     def _trials(self) -> list[FrozenTrial]:
         return self.study.get_trials(deepcopy=False)
@@ -118,7 +124,7 @@ class TrialQueue:
         if failed is not None:
             return self._again(failed, place)
         if arm is not None:
-            return _new({ARM: arm.name, ORDINAL: place}, {FIXED: stored_params(arm.params)})
+            return _new({ARM: arm.name, ORDINAL: place}, {FIXED_PARAMS: stored_params(arm.params)})
         if self._preset.sampler.name != "grid":
             return _new({ORDINAL: place}, {})
         point = 1 + max((t.system_attrs.get(GRID_ID, -1) for t in trials), default=-1)
@@ -154,11 +160,11 @@ class TrialQueue:
         kept = {key: ended.user_attrs[key] for key in (ARM,) if key in ended.user_attrs}
         if is_lost(ended):
             place = ended.user_attrs.get(ORDINAL, place)
-        noted = {k: v for k, v in ended.system_attrs.items() if not k.startswith("completed_rung_")}
+        noted = {k: v for k, v in ended.system_attrs.items() if not k.startswith(RUNG_PREFIX)}
         if set(ended.params) < set(self._preset.space.dimensions()):
-            noted = {k: v for k, v in noted.items() if k in (FIXED, GRID_ID)}
+            noted = {k: v for k, v in noted.items() if k in (FIXED_PARAMS, GRID_ID)}
         else:
-            noted[FIXED] = ended.params
+            noted[FIXED_PARAMS] = ended.params
         return _new(kept | {ORDINAL: place, RETRY_OF: ended.number}, noted)
 
     def _untried_arm(self, trials: Sequence[FrozenTrial]) -> Arm | None:
@@ -167,16 +173,16 @@ class TrialQueue:
 
     def _begin(self, chosen: FrozenTrial, place: int) -> int:
         """Let a trial run in this process's name."""
-        storage = self.study._storage
+        storage = storage_of(self.study)
         if chosen.number < 0:
-            trial_id = storage.create_new_trial(self.study._study_id, chosen)
+            key = storage.create_new_trial(study_id(self.study), chosen)
         else:  # somebody else's, put into the queue by hand
-            trial_id = chosen._trial_id
-            storage.set_trial_user_attr(trial_id, WORKER, this_process())
-            storage.set_trial_user_attr(trial_id, ORDINAL, place)
-            storage.set_trial_state_values(trial_id, TrialState.RUNNING)
-        backend(self.study).record_heartbeat(trial_id)
-        return trial_id
+            key = trial_id(chosen)
+            storage.set_trial_user_attr(key, WORKER, this_process())
+            storage.set_trial_user_attr(key, ORDINAL, place)
+            storage.set_trial_state_values(key, TrialState.RUNNING)
+        backend(self.study).record_heartbeat(key)
+        return key
 
 
 def _new(user_attrs: dict[str, Any], system_attrs: dict[str, Any]) -> FrozenTrial:

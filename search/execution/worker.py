@@ -28,7 +28,9 @@ from search.execution.objective import (
     failure,
 )
 from search.execution.trial_queue import IdleReason, TrialQueue
-from search.storage.connection import backend, lock_trial, transaction
+from search.storage.optuna_internals import trial_id
+from search.storage.rdb import backend
+from search.storage.transactions import lock_trial, transaction
 from search.study.heartbeats import beating
 from search.study.study import check_data
 from search.study.trials import FAIL_REASON, INTERRUPTED, ending, is_lost
@@ -180,9 +182,9 @@ class Worker:
     def _end(self, trial: Trial, outcome: Outcome) -> None:
         """Write how a trial ended, unless it was taken for lost before."""
         with transaction(self._study):
-            if lock_trial(self._study, trial._trial_id) == TrialState.RUNNING:
+            if lock_trial(self._study, trial_id(trial)) == TrialState.RUNNING:
                 if outcome.attributes:
-                    backend(self._study).set_trial_user_attrs(trial._trial_id, outcome.attributes)
+                    backend(self._study).set_trial_user_attrs(trial_id(trial), outcome.attributes)
                 self._study.tell(trial, outcome.value, outcome.state)
 
     def _judge(self, trial: FrozenTrial, trials: Sequence[FrozenTrial]) -> None:

@@ -15,7 +15,7 @@ from fmnist_model.utils.errors import UserError
 from fmnist_model.utils.versions import versions
 from search.presets.files import parse_preset
 from search.presets.search_space import configurations
-from search.storage.connection import without_password
+from search.storage.url import without_password
 from search.study.trials import best_trials, ending
 
 RESULTS = Path("studies/results")

@@ -12,7 +12,8 @@ from optuna.exceptions import StorageInternalError
 from optuna.study import Study
 from optuna.trial import Trial
 
-from search.storage.connection import backend
+from search.storage.optuna_internals import stale_trial_ids, study_id, trial_id
+from search.storage.rdb import backend
 
 
 @contextmanager
@@ -23,7 +24,7 @@ def beating(trial: Trial, interval: float) -> Iterator[None]:
     def beat() -> None:
         while not ended.wait(interval):
             with suppress(StorageInternalError):  # the trial meets the same fault and tells of it
-                backend(trial.study).record_heartbeat(trial._trial_id)
+                backend(trial.study).record_heartbeat(trial_id(trial))
 
     thread = threading.Thread(target=beat, daemon=True)
     thread.start()
@@ -56,7 +57,7 @@ class HeartbeatListener:
         passed, self._looked = min(now - self._looked, interval / 2), now
         self._heard = {
             trial: (beat, self._silence(trial, beat, passed))
-            for trial, beat in storage.heard(self._study._study_id).items()
+            for trial, beat in storage.last_heartbeats(study_id(self._study)).items()
         }
         return {trial for trial, (_, silence) in self._heard.items() if silence > 2 * interval}
 
@@ -68,4 +69,4 @@ class HeartbeatListener:
 def overdue(study: Study) -> set[int]:
     """Ids of the running trials not heard of for two intervals by the database's clock: for who
     looks only once."""
-    return set(backend(study)._get_stale_trial_ids(study._study_id))
+    return set(stale_trial_ids(study))

@@ -10,7 +10,8 @@ from collections.abc import Container, Sequence
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
-from search.storage.connection import lock_trial, study_lock
+from search.storage.optuna_internals import storage_of, trial_id
+from search.storage.transactions import lock_trial, study_lock
 from search.study.process_identity import WORKER, process_is_gone
 from search.study.trials import DEADLY, ERROR, FAIL_REASON, INTERRUPTED, KILLED, RETRY_OF
 
@@ -36,7 +37,7 @@ def fail_lost_trials(
             continue
         if process_is_gone(worker) and not (pool and worker and worker.get("parent") == pool):
             lost[trial.number] = "was killed"
-        elif trial._trial_id in silent:
+        elif trial_id(trial) in silent:
             lost[trial.number] = "was not heard of any more"
     workers = [trials[number].user_attrs.get(WORKER) for number in lost]
     for (number, how), worker in zip(lost.items(), workers, strict=True):
@@ -62,7 +63,7 @@ def _blame(reason: str, in_hand: int) -> str:
 
 def _mark(study: Study, trial: FrozenTrial, reason: str, how: str) -> None:
     """Fail a running trial for what became of its worker, unless it has ended meanwhile."""
-    if lock_trial(study, trial._trial_id) != TrialState.RUNNING:
+    if lock_trial(study, trial_id(trial)) != TrialState.RUNNING:
         return
     attributes = {FAIL_REASON: reason}
     if reason == KILLED:
@@ -72,8 +73,8 @@ def _mark(study: Study, trial: FrozenTrial, reason: str, how: str) -> None:
             first = before.user_attrs.get(ERROR, "its worker was killed")
             attributes = {FAIL_REASON: DEADLY, ERROR: f"twice: {first}, and then {how}"}
     for name, value in attributes.items():
-        study._storage.set_trial_user_attr(trial._trial_id, name, value)
-    study._storage.set_trial_state_values(trial._trial_id, TrialState.FAIL)
+        storage_of(study).set_trial_user_attr(trial_id(trial), name, value)
+    storage_of(study).set_trial_state_values(trial_id(trial), TrialState.FAIL)
 
 
 def _killed_before(trial: FrozenTrial, trials: Sequence[FrozenTrial]) -> FrozenTrial | None:

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import optuna
 from optuna.storages import RDBStorage
 from optuna.study import Study
-from optuna.trial import FrozenTrial
 
 from fmnist_model.utils.errors import UserError
-from search.storage.connection import (
-    open_read_only,
-    open_storage,
-    storage_errors_explained,
-    without_password,
+from search.storage.connection import open_read_only, open_storage
+from search.storage.errors import storage_errors_explained
+from search.storage.optuna_internals import (
+    fields_without_id,
+    set_study_system_attr,
+    study_system_attrs,
 )
+from search.storage.url import without_password
 from search.study.study import load_study
 from search.study.trials import ending
 
@@ -57,8 +57,8 @@ def copy_study(source: str, target: str, name: str) -> CopiedStudy:
         attributes = study.user_attrs
         for key in sorted(attributes, key=lambda key: key == PRESET):
             copy.set_user_attr(key, attributes[key])
-        for key, value in study._storage.get_study_system_attrs(study._study_id).items():
-            copy._storage.set_study_system_attr(copy._study_id, key, value)
+        for key, value in study_system_attrs(study).items():
+            set_study_system_attr(copy, key, value)
         _verify(study, copy, target)
     return CopiedStudy(name, len(trials), without_password(source), without_password(target))
 
@@ -75,7 +75,10 @@ def _empty_study(storage: RDBStorage, url: str, like: Study) -> Study:
 
 
 def _verify(study: Study, copy: Study, url: str) -> None:
-    before, after = ([_facts(t) for t in s.get_trials(deepcopy=False)] for s in (study, copy))
+    before, after = (
+        [fields_without_id(trial) for trial in each.get_trials(deepcopy=False)]
+        for each in (study, copy)
+    )
     wrong = [
         number for number, facts in enumerate(before) if facts not in after[number : number + 1]
     ]
@@ -84,8 +87,3 @@ def _verify(study: Study, copy: Study, url: str) -> None:
             f"{without_password(url)}: study {study.study_name!r} did not arrive as it was "
             f"(trials {wrong[:5]}); remove it there, and copy again"
         )
-
-
-def _facts(trial: FrozenTrial) -> dict[str, Any]:
-    """All that a trial holds, but for its key in the database."""
-    return {key: value for key, value in vars(trial).items() if key != "_trial_id"}

@@ -14,7 +14,8 @@ from fmnist_model.utils.versions import versions
 from search.presets.defaults import DEFAULT_SEED
 from search.presets.files import parse_preset
 from search.presets.preset import Preset
-from search.storage.connection import StorageError, without_password
+from search.storage.errors import StorageError
+from search.storage.url import without_password
 
 
 class StudyMismatchError(UserError):

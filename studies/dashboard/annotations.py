@@ -6,7 +6,6 @@ What a person wrote is left alone. Artifacts lie in `ARTIFACTS`, beside the defa
 from __future__ import annotations
 
 import io
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from textwrap import wrap
@@ -24,8 +23,15 @@ from fmnist_model.config import CLASSES
 from fmnist_model.hyperparameters import shown
 from search.algorithms.terminator import STOPPED
 from search.presets.files import parse_preset
+from search.storage.optuna_internals import study_system_attrs, trial_id
 from search.study.best_config import RESULTS
 from search.study.trials import ending
+from studies.dashboard.dashboard_internals import (
+    artifact_key,
+    attach_artifact,
+    read_note,
+    write_note,
+)
 from studies.figures import history
 from studies.figures.theme import EITHER
 from studies.figures.trial_frame import ended_trials, escaped, trial_table
@@ -51,8 +57,8 @@ def annotate(study: Study, say: Callable[[str], None]) -> None:
     if "preset" not in study.user_attrs:
         return
     trials = ended_trials(study.get_trials(deepcopy=False))
-    known = study._storage.get_study_system_attrs(study._study_id)
-    new = [trial for trial in trials if _curve_key(trial) not in known]
+    known = study_system_attrs(study)
+    new = [trial for trial in trials if artifact_key(trial, _curve_name(trial)) not in known]
     if not new and known:
         return
     if len(new) > ANNOUNCE_ABOVE_TRIALS:
@@ -60,22 +66,17 @@ def annotate(study: Study, say: Callable[[str], None]) -> None:
     store = artifact_store()
     for trial in new:
         if ending(trial) in ("stuck", "diverged", "failed"):
-            _note(study, known, trial._trial_id, _trial_note(trial))
+            _note(study, known, trial, _trial_note(trial))
         _attach_curve(study, store, trial)
     _note(study, known, None, _study_note(study, trials))
     _figures(study, trials)
 
 
-def _note(study: Study, known: dict[str, Any], trial_id: int | None, body: str) -> None:
+def _note(study: Study, known: dict[str, Any], trial: FrozenTrial | None, body: str) -> None:
     """Write a note where there is none, or over one of ours."""
-    from optuna_dashboard._note import get_note_from_system_attrs, save_note_with_version
-
-    there = get_note_from_system_attrs(known, trial_id)
-    if not there["body"] or SIGNATURE in there["body"]:
-        text = f"{body}\n\n{SIGNATURE}"
-        save_note_with_version(
-            study._storage, study._study_id, trial_id, there["version"] + 1, text
-        )
+    present = read_note(known, trial)
+    if not present or SIGNATURE in present:
+        write_note(study, known, trial, f"{body}\n\n{SIGNATURE}")
 
 
 def _trial_note(trial: FrozenTrial) -> str:
@@ -118,17 +119,9 @@ def _study_note(study: Study, trials: Sequence[FrozenTrial]) -> str:
     return "\n\n".join(lines).replace("\n\n- ", "\n- ")
 
 
-def _curve_key(trial: FrozenTrial) -> str:
-    """Where the dashboard looks for the artifact of a trial that has finished.
-
-    Optuna's `upload_artifact` writes to the trial, which a finished one refuses.
-    """
-    return f"dashboard:artifacts:{trial._trial_id}:{_curve_name(trial)}"
-
-
 def _curve_name(trial: FrozenTrial) -> str:
     """A UUID, as the dashboard wants them, the same at every call."""
-    return str(uuid5(NAMESPACE_URL, f"{trial._trial_id} {trial.number} {trial.datetime_complete}"))
+    return str(uuid5(NAMESPACE_URL, f"{trial_id(trial)} {trial.number} {trial.datetime_complete}"))
 
 
 def _attach_curve(study: Study, store: FileSystemArtifactStore, trial: FrozenTrial) -> None:
@@ -140,8 +133,7 @@ def _attach_curve(study: Study, store: FileSystemArtifactStore, trial: FrozenTri
         "mimetype": "image/svg+xml",
         "encoding": None,
     }
-    storage: BaseStorage = study._storage
-    storage.set_study_system_attr(study._study_id, _curve_key(trial), json.dumps(meta))
+    attach_artifact(study, trial, meta)
 
 
 def curve_svg(trial: FrozenTrial) -> str:

@@ -8,12 +8,9 @@ from wsgiref.simple_server import WSGIRequestHandler, make_server
 import optuna
 
 from fmnist_model.utils.errors import UserError
-from search.storage.connection import (
-    open_read_only,
-    open_storage,
-    storage_errors_explained,
-    without_password,
-)
+from search.storage.connection import open_read_only, open_storage
+from search.storage.errors import storage_errors_explained
+from search.storage.url import without_password
 from studies.dashboard.annotations import annotate_all, artifact_store
 
 HOST = "127.0.0.1"

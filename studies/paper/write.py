@@ -12,7 +12,8 @@ from optuna.trial import FrozenTrial
 from fmnist_model.evaluation.final_evaluation import openings
 from fmnist_model.utils.errors import UserError
 from search.execution.paired_runs import COMPARISON_KEY, PairedComparison, read_judged
-from search.storage.connection import open_read_only, storage_errors_explained
+from search.storage.connection import open_read_only
+from search.storage.errors import storage_errors_explained
 from search.study.best_config import RESULTS
 from studies.page.render import write_page
 from studies.page.static_images import write_static_images

@@ -14,7 +14,8 @@ from optuna.study import Study
 from fmnist_model.utils.atomic_write import atomic_path
 from search.algorithms.terminator import STOPPED
 from search.presets.files import parse_preset
-from search.storage.connection import open_read_only, storage_errors_explained
+from search.storage.connection import open_read_only
+from search.storage.errors import storage_errors_explained
 from search.study.best_config import RESULTS
 from search.study.study import load_study
 from search.study.trials import TrialCounts, count_trials

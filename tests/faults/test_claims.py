@@ -19,7 +19,7 @@ QUEUED = 500
 
 CLAIM = """
 import sys, optuna
-from search.storage import open_storage
+from search.storage.connection import open_storage
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 storage = open_storage(sys.argv[1]) if sys.argv[2] == "ours" else sys.argv[1]
 study = optuna.load_study(study_name="queue", storage=storage)

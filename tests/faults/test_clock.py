@@ -166,7 +166,7 @@ def test_a_worker_whose_clock_is_wrong_and_that_is_suspended_loses_its_trial(
     replayed, clock, url, seconds, monkeypatch
 ):
     """After two heartbeats, and not after the day that its last one lies ahead."""
-    monkeypatch.setattr("search.storage.connection.BUSY_SECONDS", 1)
+    monkeypatch.setattr("search.storage.dialects.SQLITE_BUSY_SECONDS", 1)
     write_replay("heartbeat = 2")
     clock.set(seconds)
     wrong = start("wrong", 2, url, 3, **clock.environment)

@@ -13,7 +13,9 @@ from optuna.trial import TrialState, create_trial
 from search.execution.local_pool import WorkerSpec
 from search.execution.runner import run_search
 from search.presets.files import load_preset
-from search.storage.connection import open_storage, study_lock
+from search.storage.connection import open_storage
+from search.storage.optuna_internals import storage_of, study_id
+from search.storage.transactions import study_lock
 from search.study.lost_trials import fail_lost_trials
 from search.study.process_identity import WORKER, this_process
 from search.study.study import open_study
@@ -120,7 +122,7 @@ def test_of_several_trials_in_hand_none_is_blamed(replayed, url, in_hand, reason
     gone = this_process() | {"pid": 2**22 + 1}
     running = create_trial(state=TrialState.RUNNING, user_attrs={WORKER: gone})
     for _ in range(in_hand):
-        study._storage.create_new_trial(study._study_id, running)
+        storage_of(study).create_new_trial(study_id(study), running)
     with study_lock(study):
         assert fail_lost_trials(study, study.get_trials(), KILLED, silent=())
     assert {trial.user_attrs[FAIL_REASON] for trial in study.trials} == {reason}

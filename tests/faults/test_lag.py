@@ -13,7 +13,7 @@ import optuna
 import psutil
 import pytest
 
-from search.storage.connection import StorageError
+from search.storage.errors import StorageError
 from search.study.trials import RETRY_OF, count_trials
 from tests.conftest import DATA
 from tests.faults.test_workers import stopped

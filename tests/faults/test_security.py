@@ -10,13 +10,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import optuna
 import pytest
-from optuna._transform import _SearchSpaceTransform
 
-from search.algorithms.samplers import _CmaEsSampler
-from search.storage.connection import StorageError, open_storage, sqlite_file, without_password
+from search.storage.connection import open_storage, sqlite_file
+from search.storage.errors import StorageError
+from search.storage.url import without_password
 from tests.conftest import DATA, ROOT
 from tests.faults.replay import replay
 from tests.search.conftest import URL, load
@@ -54,23 +53,6 @@ def test_cma_es_loads_no_pickle_that_somebody_has_planted(evolved):
     optuna.load_study(study_name="evolved", storage=open_storage(URL)).add_trial(planted)
     replay("evolved", 12, URL)
     assert not Path("pwned").exists()
-
-
-def test_the_state_computed_anew_is_the_one_that_optuna_would_have_pickled():
-    """After 30 trials of Optuna's own sampler, in several generations."""
-    study = optuna.create_study(sampler=optuna.samplers.CmaEsSampler(seed=1))
-    study.optimize(
-        lambda t: t.suggest_float("x", 0, 1) + (t.suggest_float("y", 0, 2) - 1) ** 2, n_trials=30
-    )
-    theirs = study.sampler._restore_optimizer(study.trials)
-    mine = _CmaEsSampler(seed=2)
-    assert mine._restore_optimizer(study.trials) is None
-    trans = _SearchSpaceTransform(study.trials[-1].distributions, transform_0_1=True)
-    ours = mine._init_optimizer(trans, study.direction)
-    assert ours.generation == theirs.generation > 2
-    np.testing.assert_allclose(ours.mean, theirs.mean)
-    np.testing.assert_allclose(ours._C, theirs._C)
-    assert ours._sigma == pytest.approx(theirs._sigma)
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,8 @@ from pathlib import Path
 import optuna
 import pytest
 
-from search.storage import connection
-from search.storage.connection import StorageError, open_storage
+from search.storage.connection import open_storage
+from search.storage.errors import StorageError
 from search.study.study import StudyMismatchError
 from search.study.trials import count_trials, ending
 from tests.conftest import DATA, ROOT
@@ -131,7 +131,7 @@ def test_a_lock_that_goes_away_in_time_costs_only_time(replayed):
 def test_a_lock_that_stays_is_one_sentence(replayed, monkeypatch):
     replay("locked", 1, URL)
     with monkeypatch.context() as patched:
-        patched.setattr(connection, "BUSY_SECONDS", 1)
+        patched.setattr("search.storage.dialects.SQLITE_BUSY_SECONDS", 1)
         with held(), pytest.raises(StorageError, match="cannot be used: database is locked"):
             replay("locked", 2, URL)
     assert count_trials(replay("locked", 2, URL).trials).finished == 2

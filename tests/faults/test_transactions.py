@@ -14,13 +14,10 @@ import optuna
 import pytest
 import sqlalchemy
 
-from search.storage.connection import (
-    StorageError,
-    open_storage,
-    storage_errors_explained,
-    study_lock,
-    transaction,
-)
+from search.storage.connection import open_storage
+from search.storage.errors import StorageError, storage_errors_explained
+from search.storage.optuna_internals import storage_of
+from search.storage.transactions import study_lock, transaction
 from tests.conftest import ROOT
 from tests.faults.conftest import write_replay
 from tests.faults.replay import replay
@@ -28,14 +25,15 @@ from tests.search.conftest import load
 
 HOLD = """
 import sys, time, optuna
-from search.storage import connection as storage
-storage.IDLE_SECONDS = 1
+from search.storage import dialects, transactions
+from search.storage.connection import open_storage
+from search.storage.optuna_internals import storage_of
+dialects.POSTGRESQL_IDLE_SECONDS = 1
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 url, within = sys.argv[1:]
-opened = storage.open_storage(url)
-study = optuna.load_study(study_name="s", storage=opened)
-with getattr(storage, within)(study):
-    study._storage.set_trial_user_attr(1, "first", 1)
+study = optuna.load_study(study_name="s", storage=open_storage(url))
+with getattr(transactions, within)(study):
+    storage_of(study).set_trial_user_attr(1, "first", 1)
     print("half", flush=True)
     time.sleep(600)
 """
@@ -67,15 +65,15 @@ def test_an_exception_leaves_nothing(url, study):
 
     def fail_half_way() -> None:
         with transaction(study):
-            study._storage.set_trial_user_attr(1, "first", 1)
-            assert study._storage.get_trial(1).user_attrs == {"first": 1}
+            storage_of(study).set_trial_user_attr(1, "first", 1)
+            assert storage_of(study).get_trial(1).user_attrs == {"first": 1}
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
         fail_half_way()
     assert load("s", url).trials[0].user_attrs == {}
     with transaction(study):
-        study._storage.set_trial_user_attr(1, "second", 2)
+        storage_of(study).set_trial_user_attr(1, "second", 2)
     assert load("s", url).trials[0].user_attrs == {"second": 2}
 
 
@@ -85,7 +83,7 @@ def test_a_kill_leaves_nothing_and_gives_the_lock_back(url, study, within):
     process.kill()
     process.communicate()
     with study_lock(study):
-        assert study._storage.get_trial(1).user_attrs == {}
+        assert storage_of(study).get_trial(1).user_attrs == {}
 
 
 def test_postgresql_takes_the_lock_from_a_worker_that_is_suspended(project, postgres_url):
@@ -94,14 +92,14 @@ def test_postgresql_takes_the_lock_from_a_worker_that_is_suspended(project, post
     process = half_way(postgres_url, "study_lock")
     process.send_signal(signal.SIGSTOP)
     with study_lock(study):
-        assert study._storage.get_trial(1).user_attrs == {}
+        assert storage_of(study).get_trial(1).user_attrs == {}
     process.kill()
     process.communicate()
 
 
 def test_one_that_keeps_the_lock_for_too_long_is_one_sentence(url, study, monkeypatch):
-    monkeypatch.setattr("search.storage.connection.BUSY_SECONDS", 1)
-    monkeypatch.setattr("search.storage.connection.QUEUE_SECONDS", 1)
+    monkeypatch.setattr("search.storage.dialects.SQLITE_BUSY_SECONDS", 1)
+    monkeypatch.setattr("search.storage.dialects.POSTGRESQL_LOCK_SECONDS", 1)
     said = r"cannot be used: .*: other processes have held its lock for 1 s; if one is suspended"
     other = optuna.load_study(study_name="s", storage=open_storage(url))
     with (

@@ -89,7 +89,7 @@ def suspend_between_transactions(process: subprocess.Popen[str], url: str) -> No
 def test_a_late_result_does_not_overwrite_the_second_try(replayed, url, monkeypatch):
     """Suspended for longer than its heartbeat, a worker loses its trial to another; when it goes
     on, it notices, drops the result, and works on."""
-    monkeypatch.setattr("search.storage.connection.BUSY_SECONDS", 1)
+    monkeypatch.setattr("search.storage.dialects.SQLITE_BUSY_SECONDS", 1)
     write_replay("heartbeat = 3")
     late = start("late", 3, url, seconds=5)  # long enough to be caught within an epoch
     wait_until(lambda: any(t.intermediate_values for t in running("late", url)))

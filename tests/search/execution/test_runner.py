@@ -16,7 +16,8 @@ import pytest
 
 from search.console.progress import Progress
 from search.execution.runner import run_search
-from search.storage.connection import StorageError, open_storage
+from search.storage.connection import open_storage
+from search.storage.errors import StorageError
 from search.study.study import StudyMismatchError
 from search.study.trials import count_trials
 from tests.conftest import DATA

@@ -9,22 +9,10 @@ from pathlib import Path
 import optuna
 import pytest
 
-from search.storage.connection import (
-    StorageError,
-    open_read_only,
-    open_storage,
-    sqlite_file,
-    without_password,
-)
+from search.storage.connection import open_read_only, open_storage, sqlite_file
+from search.storage.errors import StorageError
 
 URL = "sqlite:///studies/results/studies.db"
-
-
-def test_sqlite_is_made_with_its_directory_and_a_write_ahead_log(project):
-    storage = open_storage(URL)
-    with storage.engine.connect() as connection:
-        assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
-        assert connection.exec_driver_sql("PRAGMA busy_timeout").scalar() == 90_000
 
 
 def test_no_waiting_trial_is_claimed_twice(project):
@@ -99,9 +87,6 @@ def test_a_url_that_does_not_work(project, url, said):
         open_storage(url)
 
 
-def test_passwords_are_not_shown():
-    assert (
-        without_password("postgresql+psycopg://me:secret@host/db")
-        == "postgresql+psycopg://me:***@host/db"
-    )
+def test_the_file_of_a_url():
+    assert sqlite_file("sqlite:///a/b.db") == Path("a/b.db")
     assert sqlite_file("postgresql+psycopg://me:secret@host/db") is None

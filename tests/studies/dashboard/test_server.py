@@ -16,6 +16,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
 from search.storage.connection import open_storage
+from search.storage.optuna_internals import study_system_attrs
 from studies.dashboard.annotations import annotate
 from tests.search.conftest import search, write_preset
 from tests.studies.conftest import URL, store, trial
@@ -78,7 +79,7 @@ def test_notes_curves_and_the_answer_are_there(project, browser, tmp_path):
     mine = optuna.load_study(study_name="paper", storage=open_storage(URL))
     annotate(mine, print)
     annotate(mine, print)  # a second time changes nothing
-    notes = [k for k in study._storage.get_study_system_attrs(1) if k.endswith("note_ver")]
+    notes = [k for k in study_system_attrs(study) if k.endswith("note_ver")]
     assert notes == ["dashboard:2:note_ver", "dashboard:note_ver"]
     with served() as url:
         browser.get(f"{url}/dashboard/studies/1/trials?numbers=1")

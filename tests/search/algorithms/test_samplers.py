@@ -1,0 +1,52 @@
+"""Each preset's sampler: Optuna's, seeded for one trial."""
+
+from __future__ import annotations
+
+import optuna
+import pytest
+from optuna import samplers
+
+from search.algorithms.optuna_samplers import OrdinalQMCSampler, StatelessCmaEsSampler
+from search.algorithms.samplers import make_sampler, trial_seeds
+from search.presets.files import parse_preset
+from search.study.trials import ORDINAL
+
+KINDS = {
+    "tpe": samplers.TPESampler,
+    "random": samplers.RandomSampler,
+    "grid": samplers.GridSampler,
+    "qmc": OrdinalQMCSampler,
+    "cmaes": StatelessCmaEsSampler,
+}
+
+
+def preset(sampler: str):
+    rates = {"choices": [0.1, 0.2, 0.3]} if sampler == "grid" else {"low": 0.1, "high": 0.9}
+    return parse_preset({"space": {"dropout": rates}, "sampler": {"name": sampler}}, "test")
+
+
+def proposed(sampler: str, seed: int, ordinal: int) -> float:
+    """What is drawn for one trial of a study that has no other."""
+    study = optuna.create_study(sampler=make_sampler(preset(sampler), seed, ordinal))
+    queued = optuna.create_trial(
+        state=optuna.trial.TrialState.WAITING, user_attrs={ORDINAL: ordinal}
+    )
+    study.add_trial(queued)
+    return study.ask().suggest_float("dropout", 0.1, 0.9)
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_a_name_is_a_sampler_of_optunas(name):
+    assert isinstance(make_sampler(preset(name), 0, 0).inner, KINDS[name])
+
+
+@pytest.mark.parametrize("name", ["tpe", "random", "cmaes"])
+def test_the_same_seed_and_ordinal_draw_the_same(name):
+    assert proposed(name, 7, 3) == proposed(name, 7, 3)
+    assert len({proposed(name, 7, 3), proposed(name, 7, 4), proposed(name, 8, 3)}) == 3
+
+
+def test_seeds_are_below_two_to_the_31():
+    seeds = {seed for ordinal in range(50) for seed in trial_seeds(648, ordinal)}
+    assert len(seeds) == 100
+    assert all(0 <= seed < 2**31 for seed in seeds)
