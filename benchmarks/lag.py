@@ -28,11 +28,11 @@ from rich.table import Table
 from scipy.stats import t as student
 
 from benchmarks.standins.stored import PRESET, Stored
+from fmnist_model.training.engine_protocol import SequentialEngine
 from fmnist_model.training.results import EpochMetrics
 from fmnist_model.utils.cli import new_app, run
 from search.algorithms.pruners import make_pruner
 from search.algorithms.samplers import make_sampler, trial_seeds
-from search.execution.objective import SequentialEngine
 from search.presets.files import parse_preset
 from search.presets.preset import Preset
 from search.presets.search_space import configurations, suggest

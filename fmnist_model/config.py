@@ -37,6 +37,10 @@ JaxSupport = Literal["per_slot", "shared", "unsupported"]
 
 IMAGE_SIDE = 28
 CLASSES = 10
+PROBABILITY_CLIP = 1e-7
+"""Keras's cross-entropy clips probabilities to [1e-7, 1 - 1e-7] before it takes the logarithm. This
+is Keras's default `keras.config.epsilon()`, written down here for modules that must not import
+Keras."""
 
 _SIZES: dict[str, dict[str, Any]] = {
     "cnn": {"filters": (32, 64), "kernel_size": 3, "dense_units": (128,)},

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from optuna.study import Study
 
     from search.console.progress import Progress
+    from search.execution.engines import EngineLoader
     from search.execution.job import SearchJob
     from search.execution.local_pool import WorkerSpec
-    from search.execution.worker import EngineLoader
 
 app = new_app("Search hyperparameters, look at how a study stands, export its best configuration.")
 

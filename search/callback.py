@@ -10,6 +10,7 @@ from typing import Any
 import optuna
 
 from fmnist_model.diagnosis import keras_callback
+from fmnist_model.training.results import stop_reason_of
 
 
 class StuckRunCallback(keras_callback.StuckRunCallback):
@@ -34,7 +35,6 @@ class StuckRunCallback(keras_callback.StuckRunCallback):
         if self._trial is None or self.diagnosis is None:
             super().stop()
             return
-        stop_reason = "diverged" if self.diagnosis.kind == "non_finite" else "stuck"
-        self._trial.set_user_attr("stop_reason", stop_reason)
+        self._trial.set_user_attr("stop_reason", stop_reason_of(self.diagnosis.kind))
         self._trial.set_user_attr("diagnosis", self.diagnosis.to_dict())
         raise optuna.TrialPruned(self.diagnosis.message)

@@ -22,7 +22,7 @@ from benchmarks.stuck.judging import (
 )
 from benchmarks.stuck.sampling import IMAGES
 from fmnist_model.diagnosis.diagnose import ZERO_GRAD_IMAGES
-from fmnist_model.training.run import EXPLODED_EPOCHS
+from fmnist_model.training.loss_check import EXPLODED_EPOCHS
 
 CHOSEN = (ZERO_GRAD_IMAGES, IMAGES)
 """What `fmnist_model.diagnosis.diagnose.is_enough` asks for, with so many training images."""

@@ -24,9 +24,9 @@ def main(preset: str, out: str) -> None:
 
     from benchmarks.standins.replay import quiet
     from fmnist_model.utils.native_log import native_log_hidden
+    from search.execution.engines import load_data
     from search.execution.job import SearchJob
     from search.execution.runner import run_search
-    from search.execution.worker import load_data
     from search.presets.files import load_preset
 
     mark("imports")

@@ -1,8 +1,8 @@
 """From evidence to diagnosis: is a run healthy, slow, stuck or diverged, and why? NumPy only.
 
 Without momentum, a network whose every gradient is exactly zero on all training images can never
-change again. The evidence comes from an engine: for how many steps in a row the first gradient has
-been exactly zero, and censuses (`fmnist_model.diagnosis.census`) of all training images taken then.
+change again. An engine brings the evidence (`fmnist_model.diagnosis.evidence`): for how many steps
+in a row the first gradient has been exactly zero, and a census of all training images then.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from fmnist_model.config import CLASSES
-from fmnist_model.diagnosis.census import Census, OutputCensus
+from fmnist_model.diagnosis.census import OutputCensus
+from fmnist_model.diagnosis.evidence import Evidence, Moment, VitalSigns
 from fmnist_model.diagnosis.frozen_loss import CLIPPED, LOSS_CEILING, frozen_loss
 
 Kind = Literal[
@@ -22,28 +23,18 @@ Kind = Literal[
 GUESSING_BAND = 0.02
 """A loss less than this share below the labels' entropy is no better than guessing."""
 ZERO_GRAD_IMAGES = 1000
-"""Images in a row without a gradient that an unproved death of the output needs: fewer than one
-image in 300 has one then (95 %), by the rule of three."""
-PINNED_SHARE = 0.9
-"""A layer is saturated if so many of its outputs are pinned (see `VitalSigns`)."""
-
-
-@dataclass(frozen=True)
-class Moment:
-    """When a run was looked at: `step` within its `epoch`, both from 1, and the loss there."""
-
-    epoch: int
-    step: int
-    loss: float
+"""How many images in a row must give no gradient before a run is stopped for a dead output that is
+not proved. By the rule of three, fewer than one image in 300 gives one then (95 % confidence)."""
 
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What a run suffers from, since when, how we know, and whether that is proved.
+    """What is wrong with a run, since when, how that is known, and whether it is proved.
 
-    `step` and `epoch` say where it began; `live_outputs` is the number k of saturated output
-    units where it is the same for all images; `explained_loss` is the loss that the diagnosis
-    predicts, in closed form.
+    `message` says all of it in a sentence for people, and `certain` whether it is proved. `layer`
+    is where the fault lies, `epoch` and `step` when it began, both from 1. `live_outputs` is the
+    number k of saturated output units, where that is the same for all images; `explained_loss` is
+    the loss that the diagnosis predicts, in closed form. What does not apply is None.
     """
 
     kind: Kind
@@ -61,58 +52,34 @@ class Diagnosis:
         return asdict(self)
 
 
-@dataclass(frozen=True)
-class Evidence:
-    """What is known of a run whose first gradient has been exactly zero for `zero_grad_steps`
-    steps.
-
-    `census` was taken without dropout, `after_momentum` with the weights where momentum alone will
-    carry them (None without momentum). In training, with masks, `zero_grad_images` images in a row
-    let no gradient through. No dropout lies below the layers `before_dropout` (None: there is none
-    at all); `other_recovery_paths` names what else might revive any layer. Margins under `rounding`
-    do not count as proof. `entropy` is that of the training labels, the loss of a network that only
-    knows how frequent they are.
-    """
-
-    census: Census
-    after_momentum: Census | None
-    onset: Moment
-    zero_grad_steps: int
-    zero_grad_images: int
-    before_dropout: frozenset[str] | None
-    rounding: float
-    entropy: float
-    other_recovery_paths: tuple[str, ...] = ()
-
-    def recovery_paths_of(self, layer: str, margin: float) -> list[str]:
-        """Why a death of this layer is not proved; empty if it is."""
-        ways = []
-        if self.before_dropout is not None and layer not in self.before_dropout:
-            ways.append("another dropout mask")
-        if self.after_momentum is not None:
-            ways.append("momentum")
-        if margin < self.rounding:
-            ways.append("rounding")
-        return [*ways, *self.other_recovery_paths]
-
-    def to_dict(self) -> dict[str, Any]:
-        """The evidence as plain values, ready for JSON."""
-        return {
-            "quiet_steps": self.zero_grad_steps,
-            "quiet_images": self.zero_grad_images,
-            "observed_loss": self.onset.loss,
-            "census": self.census.to_dict(),
-            "coasted": self.after_momentum.to_dict() if self.after_momentum is not None else None,
-        }
-
-
 def diagnose_stuck(evidence: Evidence) -> Diagnosis | None:
-    """Confirm from the censuses that a run cannot learn any more, or return None.
+    """Confirm from the censuses that a run cannot learn any more.
 
-    Where dropout lies below what died, the diagnosis is not certain: some mask not yet drawn might
-    revive a unit. With momentum the weights must be dead also where their velocity carries them;
-    that is not certain either, for nobody looks at them on the way. See `is_enough`. A dead output
-    that is better than guessing has learned what it froze with, and is not stuck.
+    The diagnosis is not certain where dropout precedes what died, for a mask that was not drawn
+    yet might revive a unit. With momentum the weights must be dead also where their velocity
+    carries them; that is not certain either, for they are not examined on the way there. Whether
+    it suffices to stop a run that is not certain to be dead says `is_enough`. A dead output whose
+    loss is better than guessing has learned something before it died, and does not count as stuck.
+
+    Args:
+        evidence: What is known of the run, with a census of all training images.
+
+    Returns:
+        A diagnosis of the kind "dead_output" or "dead_layer", or None for a run that may go on.
+
+    Example:
+        A layer `dense1` of which no unit is active on any of 1,000 images:
+
+        >>> from fmnist_model.diagnosis.census import Census, LayerCensus
+        >>> from fmnist_model.diagnosis.evidence import Evidence, Moment
+        >>> census = Census(1000, True, {"dense1": LayerCensus(128, active=0, margin=0.5)}, None)
+        >>> onset = Moment(epoch=2, step=7, loss=2.3026)
+        >>> diagnosis = diagnose_stuck(
+        ...     Evidence(census, None, onset, zero_grad_steps=5, zero_grad_images=500,
+        ...              before_dropout=None, rounding=0.0, entropy=2.3026)
+        ... )
+        >>> diagnosis.kind, diagnosis.layer, diagnosis.certain
+        ('dead_layer', 'dense1', True)
     """
     output, after_momentum = evidence.census.output, evidence.after_momentum
     if output is not None and evidence.census.output_is_dead():
@@ -128,9 +95,9 @@ def diagnose_stuck(evidence: Evidence) -> Diagnosis | None:
 def is_enough(diagnosis: Diagnosis, evidence: Evidence) -> bool:
     """Is the evidence enough to stop the run?
 
-    Of a death that is not certain, training itself has to show that masks do not revive it: by
-    SILENT_IMAGES images in a row without a gradient for an output, where a revival only leads from
-    one frozen state to the next, and by as many as there are for a hidden layer.
+    Where a death is not certain, training itself has to show that dropout masks do not revive the
+    layer: an output by ZERO_GRAD_IMAGES images in a row without a gradient, as a revival only leads
+    from one frozen state to the next; a hidden layer by as many images as there are in training.
     """
     needed = ZERO_GRAD_IMAGES if diagnosis.layer == "output" else evidence.census.images
     return diagnosis.certain or evidence.zero_grad_images >= needed
@@ -143,34 +110,39 @@ def _no_better_than_guessing(output: OutputCensus, entropy: float) -> bool:
 def _dead_output(output: OutputCensus, evidence: Evidence) -> Diagnosis:
     onset, images = evidence.onset, evidence.census.images
     explained = frozen_loss(output.saturated, output.label_saturated)
-    share = output.label_saturated / images
-    kinds = [k for k, count in enumerate(output.saturated) if count]
-    k = kinds[0] if len(kinds) == 1 else None
-    if k == 0:
-        state, formula = f"all {CLASSES} outputs are zero", f"ln {CLASSES}"
-    elif k is not None:
-        state = f"{_outputs(k)} saturated and {_outputs(CLASSES - k)} zero"
-        formula = f"(1 - {share:.4f}) * {CLIPPED:.4f} + ln {k}"
-    else:
-        state = f"{min(kinds)} to {max(kinds)} of the 10 outputs are saturated and the rest zero"
-        formula = f"(1 - p) * {CLIPPED:.4f} + mean ln k"
-    recovery_paths = evidence.recovery_paths_of("output", output.margin)
+    k, state, formula = _frozen_state(output, images)
+    paths = evidence.recovery_paths_of("output", output.margin)
     message = (
         f"dead output layer: {state} on every one of {images:,} training images, so every "
         f"gradient has been exactly zero since step {onset.step} of epoch {onset.epoch}; "
-        f"the loss is frozen at {formula} = {explained:.4f}{caveat(recovery_paths)}"
+        f"the loss is frozen at {formula} = {explained:.4f}{caveat(paths)}"
     )
     return Diagnosis(
         "dead_output",
         message,
-        not recovery_paths,
+        not paths,
         "output",
         onset.epoch,
         onset.step,
-        evidence.to_dict() | {"ways_out": recovery_paths},
+        evidence.to_dict() | {"ways_out": paths},
         live_outputs=k,
         explained_loss=explained,
     )
+
+
+def _frozen_state(output: OutputCensus, images: int) -> tuple[int | None, str, str]:
+    """How many outputs are saturated (None if it differs between images), that state in words, and
+    the formula of its loss."""
+    counts = [k for k, count in enumerate(output.saturated) if count]
+    if len(counts) > 1:
+        state = f"{min(counts)} to {max(counts)} of the 10 outputs are saturated and the rest zero"
+        return None, state, f"(1 - p) * {CLIPPED:.4f} + mean ln k"
+    (k,) = counts
+    if k == 0:
+        return k, f"all {CLASSES} outputs are zero", f"ln {CLASSES}"
+    share = output.label_saturated / images
+    state = f"{_outputs(k)} saturated and {_outputs(CLASSES - k)} zero"
+    return k, state, f"(1 - {share:.4f}) * {CLIPPED:.4f} + ln {k}"
 
 
 def _outputs(count: int) -> str:
@@ -179,38 +151,37 @@ def _outputs(count: int) -> str:
 
 def _dead_layer(layer: str, evidence: Evidence) -> Diagnosis:
     onset, census = evidence.onset, evidence.census.layers[layer]
-    recovery_paths = evidence.recovery_paths_of(layer, census.margin)
+    paths = evidence.recovery_paths_of(layer, census.margin)
     message = (
         f"dead hidden layer: all {census.units} units of {layer} are inactive on every one "
         f"of {evidence.census.images:,} training images since step {onset.step} of epoch "
         f"{onset.epoch}; nothing of an image gets past it, so the layers behind it can only learn "
-        f"how frequent each class is, a loss of {evidence.entropy:.4f}{caveat(recovery_paths)}"
+        f"how frequent each class is, a loss of {evidence.entropy:.4f}{caveat(paths)}"
     )
     return Diagnosis(
         "dead_layer",
         message,
-        not recovery_paths,
+        not paths,
         layer,
         onset.epoch,
         onset.step,
-        evidence.to_dict() | {"ways_out": recovery_paths},
+        evidence.to_dict() | {"ways_out": paths},
         explained_loss=evidence.entropy,
     )
 
 
 def caveat(recovery_paths: list[str]) -> str:
-    """What a message says of a death that is not proved; nothing without recovery paths."""
-    return (
-        f" (not proved: {' or '.join(recovery_paths)} might still revive it)"
-        if recovery_paths
-        else ""
-    )
+    """What a message adds about a death that is not proved; nothing without recovery paths."""
+    if not recovery_paths:
+        return ""
+    return f" (not proved: {' or '.join(recovery_paths)} might still revive it)"
 
 
 def diverged(moment: Moment, what: str, origin: str | None, layer: str | None) -> Diagnosis:
     """The diagnosis of a run whose loss is not finite.
 
-    `origin` says what was the first thing in the network not to be finite, and `layer` where.
+    `what` names that loss; `origin` says what was the first thing in the network that was not
+    finite, and `layer` where it was (None where that is not known).
     """
     because = f": {origin}" if origin is not None else ""
     return Diagnosis(
@@ -223,40 +194,11 @@ def diverged(moment: Moment, what: str, origin: str | None, layer: str | None) -
     )
 
 
-@dataclass(frozen=True)
-class VitalSigns:
-    """The hidden layers of a living network on a sample of training images.
-
-    `dead_fraction`: the share of a layer's units that are inactive on every image of the sample.
-    `pinned`: of sigmoid and tanh layers, the share of outputs, over units and images, whose
-    derivative is less than a hundredth of its greatest. `scale`: the greatest absolute
-    pre-activation of each hidden layer and of the output layer.
-    """
-
-    images: int
-    dead_fraction: Mapping[str, float]
-    pinned: Mapping[str, float]
-    scale: Mapping[str, float]
-
-    def saturated_layer(self) -> str | None:
-        """The first layer with nearly all of its outputs pinned."""
-        return next((name for name, share in self.pinned.items() if share >= PINNED_SHARE), None)
-
-    def greatest_gain(self) -> tuple[str, float]:
-        """The layer that magnifies most, from images of scale 1 on, and by how much."""
-        below = [1.0, *self.scale.values()]
-        gains = {
-            name: scale / before if before > 0 else 0.0
-            for (name, scale), before in zip(self.scale.items(), below, strict=False)
-        }
-        layer = max(gains, key=lambda name: gains[name])
-        return layer, gains[layer]
-
-
 def exploded(onset: Moment, signs: VitalSigns, dead: Diagnosis | None = None) -> Diagnosis:
     """The diagnosis of a finite loss above any that a clipped output can have, since `onset`.
 
-    A network that has also died of it, as ELU networks do, cannot recover if that is `certain`.
+    `dead` is the diagnosis of a network that has also died of it, as ELU networks do. Such a
+    network cannot recover if its death is certain; the diagnosis is certain only then.
     """
     layer, gain = signs.greatest_gain()
     also = f"; {dead.layer} died of it and has no gradient any more" if dead is not None else ""
@@ -281,11 +223,11 @@ def exploded(onset: Moment, signs: VitalSigns, dead: Diagnosis | None = None) ->
 
 
 def living(now: Moment, entropy: float, signs: VitalSigns) -> Diagnosis:
-    """The diagnosis of a run that is neither stuck nor diverged, by its loss over the last epoch.
+    """The diagnosis of a run in which nothing is dead, by its loss over the last epoch.
 
-    With a loss no better than guessing it is `saturated` if a layer is, and `slow` otherwise:
-    nothing is dead, so it may yet begin (sigmoid networks do). Above any loss that a clipped
-    output can have, (1 - p) * 16.1181 + ln k, it is `exploded`.
+    `now` has that loss, and `entropy` is that of the training labels, in nats. A run whose loss is
+    no better than guessing is "saturated" if one of its layers is, and "slow" otherwise: it may yet
+    begin to learn, as sigmoid networks do. One with a loss above LOSS_CEILING has "exploded".
     """
     if now.loss > LOSS_CEILING:
         return exploded(now, signs)

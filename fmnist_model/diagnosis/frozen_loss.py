@@ -1,11 +1,13 @@
 """The losses of networks that ignore their images, in closed form. NumPy only.
 
-Keras clips outputs to [1e-7, 1 - 1e-7] and feeds their logarithm to a softmax. Where k outputs are
-saturated and the rest zero, whatever the image, the loss is
+Keras clips the outputs of a ReLU output layer to [PROBABILITY_CLIP, 1 - PROBABILITY_CLIP] and feeds
+their logarithm to a softmax. Where k outputs are saturated and the rest zero, whatever the image,
+the loss is
 
     loss(k, p) = (1 - p) * 16.1181 + ln k
 
-with p the share of images whose label is among the k. No output saturated is ten equal outputs.
+where p is the share of images whose label is among the k. With no output saturated there are ten
+equal outputs, and the loss is ln 10.
 """
 
 from __future__ import annotations
@@ -17,10 +19,10 @@ from typing import Any
 
 import numpy as np
 
-from fmnist_model.config import CLASSES
+from fmnist_model.config import CLASSES, PROBABILITY_CLIP
 
-CLIPPED = -math.log(1e-7)
-"""The loss of an output clipped at Keras's epsilon: 16.1181."""
+CLIPPED = -math.log(PROBABILITY_CLIP)
+"""The loss of an image whose label's output is clipped from below: 16.1181."""
 GUESSING = math.log(CLASSES)
 """The loss of ten equal outputs, and the entropy of ten equally frequent classes: 2.3026."""
 LOSS_CEILING = CLIPPED + GUESSING
@@ -32,8 +34,8 @@ SHARE_TOLERANCE = 0.02
 def frozen_loss(saturated: Sequence[int], label_saturated: int) -> float:
     """The loss of a dead ReLU output layer: mean ln k + (1 - p) * 16.1181.
 
-    `saturated[k]` images have k saturated outputs, `label_saturated` images have a saturated
-    output for their label.
+    `saturated[k]`, for k from 0 to 10, is the number of images with k saturated outputs, and
+    `label_saturated` the number of images of which the label's output is saturated.
     """
     counts = np.asarray(saturated, dtype=float)
     images = counts.sum()
@@ -50,10 +52,10 @@ def label_entropy(labels: Any) -> float:
 
 @dataclass(frozen=True)
 class Level:
-    """A level at which a dead ReLU output freezes: k saturated outputs, and the p that it takes.
+    """A loss at which a dead ReLU output freezes.
 
-    `loss` is that of a balanced data set, p = k / 10, beside which the p of the given loss
-    tells how frequent the k classes are in its data.
+    `k` outputs are saturated, and `share` is the p that gives the loss which was asked about.
+    `loss` is that of k outputs where all classes are equally frequent, p = k / 10.
     """
 
     k: int
@@ -62,7 +64,7 @@ class Level:
 
 
 def levels(loss: float) -> list[Level]:
-    """The states that give a constant loss, the likeliest first; empty where none does."""
+    """The levels that a constant loss may be, the likeliest first; empty where it is none."""
     found = []
     for k in range(1, CLASSES + 1):
         share = 1 - (loss - math.log(k)) / CLIPPED
@@ -73,7 +75,21 @@ def levels(loss: float) -> list[Level]:
 
 
 def explain(loss: float) -> str:
-    """What a loss that stays constant says about a classifier of ten classes, in a few lines."""
+    """What a loss that stays constant says about a classifier of ten classes, in a few lines.
+
+    Args:
+        loss: The mean cross-entropy, in nats, as Keras computes it.
+
+    Returns:
+        Lines of text for people: which states of the network give this loss.
+
+    Example:
+        >>> print(explain(9.6685))
+        9.6685 = (1 - 0.5000) * 16.1181 + ln 5: a ReLU output of which 5 outputs are saturated \
+and 5 zero for every image, and 50.00% of the labels are among the saturated (9.6685 were they \
+exactly 5 in 10).
+        Every gradient is exactly zero there: the run cannot learn any more.
+    """
     if not math.isfinite(loss):
         return f"{loss}: the run has diverged; its weights or outputs are not finite."
     if loss > LOSS_CEILING:

@@ -1,94 +1,113 @@
-"""A Keras callback that stops a run once it can be seen that it cannot learn any more.
+"""A Keras callback that stops a run once it cannot learn any more. TensorFlow backend.
 
     model.fit(x, y, epochs=50, callbacks=[StuckRunCallback(x, y)])
 
-It looks for the same deaths as the engine does, in any functional model: ReLUs that are zero on
-every training sample and together cut the outputs off from the inputs, and ReLU outputs through
-which no gradient of the loss flows. What it finds is `callback.diagnosis`.
+When the model is checked is decided here; what a check is, in
+`fmnist_model.diagnosis.dead_model_check`.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
-from fmnist_model.diagnosis.diagnose import Diagnosis, Moment, caveat, diverged
-from fmnist_model.diagnosis.relu_graph import ReluGraph
-from fmnist_model.diagnosis.revival import LASTING, recovery_paths
+from fmnist_model.diagnosis.dead_model_check import DeadModelCheck
+from fmnist_model.diagnosis.diagnose import Diagnosis, diverged
+from fmnist_model.diagnosis.evidence import Moment
+from fmnist_model.diagnosis.training_data import Samples, TrainingData
 
-FIRST_LOOK = 10
-"""Steps before the first look; each next one is after twice as many, and at each epoch's end."""
+FIRST_CHECK = 10
+"""Steps before the first check. The steps before the next one double each time; there is a check at
+each epoch's end, too."""
 EPOCHS = 2
-"""Epochs in a row at whose end a death that is not certain has to be seen before `fit` is ended."""
+"""Epochs in a row that have to end with a death that is not certain before `fit` is ended."""
+
+Logs = Mapping[str, Any] | None
 
 
 class StuckRunCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no types
-    """Stops `fit` when the run is stuck, or its loss is not finite.
+    """Stops `fit` when the run is stuck, or its loss is not finite; `diagnosis` then says why.
 
-    `x` and `y` are the training data as `fit` gets them: arrays, structures of arrays, or a
-    finite tf.data.Dataset of batches as `x` alone. Without `y`, of a ReLU output only a total
-    death is seen. `batch_size` should be that of `fit`. Most looks are at the first batch alone;
-    what looks dead there is confirmed on everything. A diagnosis is `certain` only for plain SGD
-    on arrays, and where nothing before the dead layers is random, depends on the batch, decays or
-    is unknown (`fmnist_model.diagnosis.revival`). What is not certain has to be dead at two epochs'
-    ends in a row, and what weight decay, constraints or averaged weights might revive is never
-    stopped.
+    Most checks use the first batch alone; a model that is dead there is checked on everything. A
+    diagnosis is `certain` only for plain SGD on arrays, and where nothing before the dead layers is
+    random, depends on the batch, decays or is unknown (`fmnist_model.diagnosis.revival`). A model
+    whose death is not certain has to be dead at two epochs' ends in a row; one that weight decay,
+    constraints or averaged weights might revive is never stopped.
 
-    A look goes through a dataset once more, which a shuffled one notices: its later orders differ.
-    TensorFlow backend. Raises ValueError where the model is not functional or the data endless.
+    A check goes through a dataset once more. A shuffled one notices that: its later orders differ.
+
+    Args:
+        x: The training inputs as `fit` gets them: arrays, structures of arrays, or a finite
+            tf.data.Dataset of batches, which has the targets, too.
+        y: The targets. Without them, of a ReLU output only the death in which all of its units are
+            zero is recognised.
+        batch_size: That of `fit`, for arrays.
+
+    Raises:
+        ValueError: If the data cannot be gone through again and again, or, when `fit` begins, if
+            the model is neither functional nor sequential.
+
+    Example:
+        A network whose hidden units have a bias that no input overcomes:
+
+        >>> import keras
+        >>> import numpy as np
+        >>> x, y = np.ones((64, 3), "float32"), np.ones(64, "float32")
+        >>> hidden = keras.layers.Dense(8, "relu", name="hidden", bias_initializer="zeros")
+        >>> model = keras.Sequential([keras.Input((3,)), hidden, keras.layers.Dense(1)])
+        >>> hidden.set_weights([np.zeros((3, 8)), np.full(8, -100.0)])
+        >>> model.compile(keras.optimizers.SGD(0.1), "mse")
+        >>> callback = StuckRunCallback(x, y)
+        >>> history = model.fit(x, y, epochs=50, verbose=0, callbacks=[callback])
+        >>> len(history.epoch), callback.diagnosis.kind, callback.diagnosis.layer
+        (1, 'dead_layer', 'hidden')
     """
 
-    def __init__(self, x: Any, y: Any = None, batch_size: int = 32) -> None:
+    def __init__(
+        self, x: Samples | tf.data.Dataset, y: Samples = None, batch_size: int = 32
+    ) -> None:
         super().__init__()
-        _check_data(x)
-        self._x, self._y, self._batch_size = x, y, batch_size
+        self._data = TrainingData(x, y, batch_size)
         self.diagnosis: Diagnosis | None = None
 
-    def on_train_begin(self, logs: Any = None) -> None:  # noqa: ARG002
+    def on_train_begin(self, logs: Logs = None) -> None:  # noqa: ARG002
         """Read the model's graph."""
         self.diagnosis = None
-        self._graph = ReluGraph(self.model)
-        watched = [list(self._graph.relus.values()), self._graph.outputs]
-        sequential = isinstance(self.model, keras.Sequential)
-        inputs = self.model.inputs[0] if sequential else self.model.input
-        probe = keras.Model(inputs, watched)
-        self._probe = tf.function(probe, reduce_retracing=True)
-        self._step, self._next_look, self._dead_epochs = 0, FIRST_LOOK, 0
+        self._check = DeadModelCheck(self.model, self._data)
+        self._step, self._next_check, self._dead_epochs = 0, FIRST_CHECK, 0
 
-    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:  # noqa: ARG002
+    def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:  # noqa: ARG002
         """Remember the epoch, for the diagnosis."""
         self._epoch, self._step_of_epoch = epoch + 1, 0
 
-    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        """Look now and then."""
+    def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
+        """Stop at a loss that is not finite; check the model when it is time."""
         self._step += 1
         self._step_of_epoch = batch + 1
-        loss = float((logs or {}).get("loss", 0.0))
-        if not math.isfinite(loss) and not self._loss_is_scaled():
-            self._stop(diverged(self._now(loss), "loss", None, None))
-        elif self._step >= self._next_look:
-            self._next_look *= 2
-            found = self._look(loss)
+        now = self._now(logs)
+        if not math.isfinite(now.loss) and not self._loss_is_scaled():
+            self._stop(diverged(now, "loss", None, None))
+        elif self._step >= self._next_check:
+            self._next_check *= 2
+            found = self._check.diagnose(now)
             if found is not None and found.certain:
                 self._stop(found)
 
-    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:  # noqa: ARG002
-        """Look at the end of each epoch."""
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:  # noqa: ARG002
+        """Check the model."""
         if self.diagnosis is not None:
             return
-        found = self._look(float((logs or {}).get("loss", 0.0)))
+        found = self._check.diagnose(self._now(logs))
         self._dead_epochs = self._dead_epochs + 1 if found is not None else 0
         if found is not None and (found.certain or self._dead_epochs >= EPOCHS):
             self._stop(found)
 
     def _loss_is_scaled(self) -> bool:
-        """Steps whose loss overflows are then left out by Keras, and training goes on."""
+        """If so, Keras leaves out steps whose loss overflows, and goes on."""
         return isinstance(self.model.optimizer, keras.optimizers.LossScaleOptimizer)
 
     def stop(self) -> None:
@@ -99,184 +118,5 @@ class StuckRunCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras
         self.diagnosis = diagnosis
         self.stop()
 
-    def _now(self, loss: float) -> Moment:
-        return Moment(self._epoch, self._step_of_epoch, loss)
-
-    def _look(self, loss: float) -> Diagnosis | None:
-        with self._state_kept():
-            found = self._census(self._batches(most=1), loss) and self._confirmed(loss)
-        lasting = found is not None and any(
-            way in LASTING for way in (found.evidence or {})["ways_out"]
-        )
-        return None if lasting else found
-
-    def _confirmed(self, loss: float) -> Diagnosis | None:
-        found = self._census(self._batches(), loss)
-        if found is None or found.certain:
-            return found
-        # Random layers at work, and batch statistics: is it dead in training as well?
-        return found if self._census(self._batches(), loss, training=True) else None
-
-    def _batches(self, most: int | None = None) -> Iterator[tuple[Any, Any]]:
-        """Batches of inputs and targets, `most` of them or all."""
-        if isinstance(self._x, tf.data.Dataset):
-            for number, batch in enumerate(self._x):
-                if most is not None and number >= most:
-                    return
-                yield (*batch, None)[:2] if isinstance(batch, tuple) else (batch, None)
-            return
-        total = len(keras.tree.flatten(self._x)[0])
-        for start in range(0, total, self._batch_size):
-            if most is not None and start >= most * self._batch_size:
-                return
-            part = slice(start, start + self._batch_size)
-            yield (
-                keras.tree.map_structure(lambda array, part=part: array[part], self._x),
-                keras.tree.map_structure(lambda array, part=part: array[part], self._y)
-                if self._y is not None
-                else None,
-            )
-
-    def _census(
-        self, batches: Iterable[tuple[Any, Any]], loss: float, training: bool = False
-    ) -> Diagnosis | None:
-        """Is the model dead on all of these batches?"""
-        dead = set(self._graph.relus)
-        output = _ReluOutput(self.model, self._graph)
-        samples = 0
-        for x, y in batches:
-            relus, outputs = self._probe(x, training=training)
-            dead &= {
-                name
-                for name, values in zip(self._graph.relus, relus, strict=True)
-                if not np.any(values.numpy())
-            }
-            output.add(y, outputs)
-            samples += len(keras.tree.flatten(x)[0])
-            cut_off = self._graph.outputs_are_cut_off_by(dead)
-            if not cut_off and not output.is_dead:
-                return None
-        if samples == 0:  # a dataset that can be gone through only once
-            return None
-        if self._graph.outputs_are_cut_off_by(dead):
-            return self._dead_layers(dead, samples, loss)
-        return self._dead_output(output, samples, loss)
-
-    def _dead_layers(self, dead: set[str], samples: int, loss: float) -> Diagnosis:
-        needed = sorted(self._smallest_cut(dead), key=list(self._graph.relus)[::-1].index)
-        paths = self._recovery_paths(needed)
-        names = " and ".join(needed)
-        now = self._now(loss)
-        message = (
-            f"dead layer: every unit of {names} is zero on each of {samples:,} training samples, "
-            "and no path from the inputs to the outputs avoids it; the model answers the same "
-            f"whatever it is shown, and can only learn which constant is best{caveat(paths)}"
-        )
-        return self._diagnosis("dead_layer", message, needed[0], paths, now, samples)
-
-    def _dead_output(self, output: _ReluOutput, samples: int, loss: float) -> Diagnosis:
-        paths = self._recovery_paths([output.name])
-        message = (
-            f"dead output layer: {output.saturated} of the {output.units} units of {output.name} "
-            f"are saturated and the rest zero on each of {samples:,} training samples, so every "
-            f"gradient of the loss is exactly zero{caveat(paths)}"
-        )
-        return self._diagnosis("dead_output", message, output.name, paths, self._now(loss), samples)
-
-    def _diagnosis(
-        self,
-        kind: Any,
-        message: str,
-        layer: str,
-        paths: list[str],
-        now: Moment,
-        samples: int,
-    ) -> Diagnosis:
-        evidence = {"samples": samples, "ways_out": paths, "observed_loss": now.loss}
-        return Diagnosis(kind, message, not paths, layer, now.epoch, now.step, evidence)
-
-    def _smallest_cut(self, dead: set[str]) -> set[str]:
-        """Leave out the dead that are not needed to cut the outputs off, last layers first."""
-        needed = set(dead)
-        for name in self._graph.relus:  # from the outputs back
-            if self._graph.outputs_are_cut_off_by(needed - {name}):
-                needed.discard(name)
-        return needed
-
-    def _recovery_paths(self, names: list[str]) -> list[str]:
-        before, behind = self._graph.operations_before(names), self._graph.operations_behind(names)
-        ways = recovery_paths(self.model, before, behind, self._has_single_samples())
-        return [*ways, "another draw of the dataset"] if self._is_dataset() else ways
-
-    def _is_dataset(self) -> bool:
-        return isinstance(self._x, tf.data.Dataset)
-
-    def _has_single_samples(self) -> bool:
-        if self._is_dataset():
-            return False
-        return self._batch_size == 1 or len(keras.tree.flatten(self._x)[0]) % self._batch_size == 1
-
-    @contextmanager
-    def _state_kept(self) -> Iterator[None]:
-        """Leave weights, moving statistics, random streams and metrics as they are."""
-        variables = [*self.model.variables, *self.model.metrics_variables]
-        before = [variable.numpy() for variable in variables]
-        try:
-            yield
-        finally:
-            for variable, value in zip(variables, before, strict=True):
-                variable.assign(value)
-
-
-class _ReluOutput:
-    """The one output of a model, where it is a ReLU: is it zero or saturated on every sample?
-
-    Saturated is what cross-entropy clips, as far as 1 - 1e-7 and beyond; other losses clip nothing.
-    """
-
-    def __init__(self, model: keras.Model, graph: ReluGraph) -> None:
-        self._model = model
-        last = {id(tensor): name for name, tensor in graph.relus.items()}
-        single = len(graph.outputs) == 1
-        self.name = last.get(id(graph.outputs[0]), "") if single else ""
-        self.is_dead = bool(self.name) and _clips(model.loss)
-        self._pattern: Any = None
-        self.units = self.saturated = 0
-
-    def add(self, y: Any, outputs: list[Any]) -> None:
-        """Look at another batch."""
-        if not self.is_dead or y is None:
-            self.is_dead = False
-            return
-        (predicted,) = outputs
-        with tf.GradientTape() as tape:
-            tape.watch(predicted)
-            # Not compute_loss, which would add what layers lost in another graph.
-            loss = self._model._compile_loss(y, predicted)
-        gradient = tape.gradient(loss, predicted)
-        zero = predicted.numpy() == 0
-        saturated = predicted.numpy() >= 1 - keras.config.epsilon()
-        still = gradient is not None and not np.any(gradient.numpy()[~zero])
-        still = still and bool(np.all(zero | saturated))
-        first = ~zero[0]
-        pattern = first if self._pattern is None else self._pattern
-        # The same for every sample: what is frozen but tells samples apart has learned something.
-        self.is_dead = still and bool(np.all(~zero == pattern))
-        self._pattern, self.units, self.saturated = pattern, first.size, int(first.sum())
-
-
-def _clips(loss: Any) -> bool:
-    name = loss if isinstance(loss, str) else getattr(loss, "name", "")
-    return name in ("sparse_categorical_crossentropy", "categorical_crossentropy")
-
-
-def _check_data(x: Any) -> None:
-    """Raise ValueError for data that cannot be gone through again and again."""
-    if isinstance(x, tf.data.Dataset):
-        if x.cardinality() == tf.data.INFINITE_CARDINALITY:
-            raise ValueError("the dataset has no end; take it before .repeat()")
-    elif not all(hasattr(part, "shape") for part in keras.tree.flatten(x)):
-        raise ValueError(
-            f"x is {type(x).__name__}, which is neither arrays nor a tf.data.Dataset; "
-            "give the training data as one of these"
-        )
+    def _now(self, logs: Logs) -> Moment:
+        return Moment(self._epoch, self._step_of_epoch, float((logs or {}).get("loss", 0.0)))

@@ -7,14 +7,20 @@ from typing import Any
 
 import keras
 
+from fmnist_model.diagnosis.keras_internals import call_number, inputs_of, operation_of
+
+Tensor = Any  # Keras has no types
+Operation = Any
+
 RELUS = (keras.activations.relu, keras.activations.relu6)
 
 
 class ReluGraph:
-    """The tensors of a functional or sequential model, from its outputs back to its inputs.
+    """The symbolic tensors of a functional or sequential model, from its outputs to its inputs.
 
-    A model within the model is one operation, and what is in it is not seen. Raises ValueError
-    for a model that is neither functional nor sequential, or was not built yet.
+    `outputs` are those of the model; `relus` are the outputs of its ReLUs by name, those nearest to
+    the outputs first. A model within the model is one operation whose inside is not examined.
+    Raises ValueError for a model that is neither functional nor sequential, or is not built yet.
     """
 
     def __init__(self, model: keras.Model) -> None:
@@ -23,27 +29,26 @@ class ReluGraph:
                 f"the model {model.name} has no graph of layers; "
                 "take a functional model, or a sequential one that knows its input shape"
             )
-        self.outputs: list[Any] = keras.tree.flatten(model.outputs)
-        self.tensors = list(self._upstream(self.outputs, without=()))
-        self.relus = {_name(tensor): tensor for tensor in self.tensors if _is_relu(tensor)}
+        self.outputs: list[Tensor] = keras.tree.flatten(model.outputs)
+        tensors = self._upstream(self.outputs, without=())
+        self.relus: dict[str, Tensor] = {_name(t): t for t in tensors if _is_relu(t)}
 
     def outputs_are_cut_off_by(self, dead: Iterable[str]) -> bool:
         """Does every path from an input to an output go through one of these ReLUs?"""
         without = [self.relus[name] for name in dead]
-        return not any(
-            _is_input(tensor) for tensor in self._upstream(self.outputs, without=without)
-        )
+        return all(inputs_of(tensor) for tensor in self._upstream(self.outputs, without))
 
-    def operations_before(self, names: Iterable[str]) -> list[Any]:
+    def operations_before(self, names: Iterable[str]) -> list[Operation]:
         """The operations on which these ReLUs depend, and those that they are part of."""
         return _operations(self._upstream([self.relus[name] for name in names], without=()))
 
-    def operations_behind(self, names: Iterable[str]) -> list[Any]:
+    def operations_behind(self, names: Iterable[str]) -> list[Operation]:
         """The operations that reach an output without going through these ReLUs."""
         without = [self.relus[name] for name in names]
         return _operations(self._upstream(self.outputs, without=without))
 
-    def _upstream(self, tensors: list[Any], without: Iterable[Any]) -> Iterator[Any]:
+    def _upstream(self, tensors: list[Tensor], without: Iterable[Tensor]) -> Iterator[Tensor]:
+        """These tensors and all that they are computed from, but not by way of those `without`."""
         seen = {id(tensor) for tensor in without}
         waiting = list(tensors)
         while waiting:
@@ -51,34 +56,23 @@ class ReluGraph:
             if id(tensor) not in seen:
                 seen.add(id(tensor))
                 yield tensor
-                waiting += _node(tensor).input_tensors
+                waiting += inputs_of(tensor)
 
 
-def _operations(tensors: Iterable[Any]) -> list[Any]:
-    return list({id(_operation(t)): _operation(t) for t in tensors}.values())
+def _operations(tensors: Iterable[Tensor]) -> list[Operation]:
+    operations = map(operation_of, tensors)
+    return list({id(operation): operation for operation in operations}.values())
 
 
-def _operation(tensor: Any) -> Any:
-    return tensor._keras_history.operation
+def _name(tensor: Tensor) -> str:
+    """The layer's name, with the number of the call where the layer is called more than once."""
+    number, name = call_number(tensor), str(operation_of(tensor).name)
+    return f"{name}:{number}" if number else name
 
 
-def _node(tensor: Any) -> Any:
-    return _operation(tensor)._inbound_nodes[tensor._keras_history.node_index]
-
-
-def _name(tensor: Any) -> str:
-    """The layer's name, with a number where the layer is used more than once."""
-    index = tensor._keras_history.node_index
-    return f"{_operation(tensor).name}:{index}" if index else str(_operation(tensor).name)
-
-
-def _is_input(tensor: Any) -> bool:
-    return not _node(tensor).input_tensors
-
-
-def _is_relu(tensor: Any) -> bool:
-    operation = _operation(tensor)
-    if isinstance(operation, keras.layers.RNN):  # what its activation is, its output need not be
+def _is_relu(tensor: Tensor) -> bool:
+    operation = operation_of(tensor)
+    if isinstance(operation, keras.layers.RNN):  # whose output need not be that of its activation
         return False
     if isinstance(operation, keras.layers.ReLU):
         return not operation.negative_slope and operation.threshold == 0

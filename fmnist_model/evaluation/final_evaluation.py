@@ -195,12 +195,8 @@ def _judge(model: ModelConfig, weights: Sequence[Any], test: Images) -> Judged:
     """Judge the weights in the very network that is saved: Keras's own layers, float32."""
     import keras
 
-    from fmnist_model.network.build import (
-        cross_entropy,
-        export_network,
-        logits_network,
-        probabilities,
-    )
+    from fmnist_model.network.build import export_network, logits_network
+    from fmnist_model.network.losses import cross_entropy, probabilities
 
     network = logits_network(export_network(model, weights))
     pixels = test.pixels[..., np.newaxis].astype(np.float32) / 255

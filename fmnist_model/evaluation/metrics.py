@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fmnist_model.config import CLASSES
+from fmnist_model.config import CLASSES, PROBABILITY_CLIP
 from fmnist_model.dataset.fashion_mnist import CLASS_NAMES
 
 Floats = npt.NDArray[np.floating[Any]]
@@ -21,8 +21,6 @@ Integers = npt.NDArray[np.integer[Any]]
 
 CONFIDENCE = 0.95
 CALIBRATION_BINS = 15
-SMALLEST_PROBABILITY = 1e-7
-"""Probabilities below it count as it in a logarithm, as in Keras."""
 
 
 def interval(values: Sequence[float], lowest: float = 0.0, highest: float = 1.0) -> dict[str, Any]:
@@ -93,7 +91,7 @@ def ensembles(
         "majority": {"accuracy": float((votes.argmax(axis=-1) == labels).mean())},
         "mean_probability": {
             "accuracy": float((mean.argmax(axis=-1) == labels).mean()),
-            "loss": float(-np.log(np.maximum(own, SMALLEST_PROBABILITY)).mean()),
+            "loss": float(-np.log(np.maximum(own, PROBABILITY_CLIP)).mean()),
         },
     }
 

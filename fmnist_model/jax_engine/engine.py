@@ -35,8 +35,8 @@ from fmnist_model.jax_engine.train_step import Convolution, VmappedTrainer
 from fmnist_model.network import build
 from fmnist_model.training.inspection import CHUNK, InspectableNetwork
 from fmnist_model.training.inspection import NamedWeight as Named
-from fmnist_model.training.results import Report, RunResult
-from fmnist_model.training.run import Origin, TrialRun
+from fmnist_model.training.results import Origin, Report, RunResult
+from fmnist_model.training.run import TrialRun
 from fmnist_model.utils.device import jax_device_name, resolve_jax_precision
 
 ENGINE_NAME = "population"

@@ -31,7 +31,7 @@ from fmnist_model.jax_engine.layers import (
     PairwiseMaxPooling,
 )
 from fmnist_model.jax_engine.state import Controls, JaxImages, SlotWeights
-from fmnist_model.network import build
+from fmnist_model.network import build, losses
 from fmnist_model.training.inspection import CHUNK
 
 Convolution = Literal["grouped", "matrix"]
@@ -289,9 +289,9 @@ def _where(condition: Any, new: Any, old: Any) -> Any:
 
 def _losses(logits: Any, labels: Any, output: Any) -> Any:
     """Of each image. Sigmoid trains as softmax does; ReLU clips, and its slope is finite."""
-    plain, clipped = (build.scores(name, logits) for name in ("softmax", "relu"))
+    plain, clipped = (losses.scores(name, logits) for name in ("softmax", "relu"))
     scores = jnp.where(output == OUTPUTS.index("relu"), clipped, plain)
-    return build.cross_entropy_of(scores, labels)
+    return losses.cross_entropy_of(scores, labels)
 
 
 def _scaled(pixels: Any) -> Any:

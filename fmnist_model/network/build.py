@@ -1,4 +1,4 @@
-"""One Keras definition of each network, and of its loss, for every engine."""
+"""One Keras definition of each network, for every engine."""
 
 from __future__ import annotations
 
@@ -7,23 +7,26 @@ from dataclasses import dataclass
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 from fmnist_model.config import CLASSES, IMAGE_SIDE, ModelConfig
 
-CLIP = 1e-7
-"""Keras clips probabilities to [CLIP, 1 - CLIP] before the logarithm (keras.config.epsilon())."""
+Tensor = Any  # Keras has no types
+Variable = Any
 
-REMEMBERED = 0.9
-"""What batch normalisation's averages keep at each step. Keras's .99 would still be two thirds
-initial value after the 48 steps of an epoch in batches of 1000, when the pruner first looks."""
+MOVING_AVERAGE_MOMENTUM = 0.9
+"""The share of batch normalisation's moving averages that a step keeps. With Keras's 0.99 they
+would still be two thirds initial value after the 48 steps of an epoch in batches of 1000, which is
+when the pruner first decides."""
 
 
 class TunableDropout(keras.layers.Layer):
     """Dropout whose rate is a variable.
 
-    Keras's own layer bakes its rate into the traced program, so that every trial would trace
-    again. The layer that is saved is Keras's own: see `export_network`.
+    The rate of Keras's own layer is a constant of the traced program, so that each trial with
+    another rate would trace the program again. The layer that is saved is Keras's own: see
+    `export_network`.
     """
 
     def __init__(self, **options: Any) -> None:
@@ -31,11 +34,13 @@ class TunableDropout(keras.layers.Layer):
         self.seed_generator = keras.random.SeedGenerator(0)
 
     def build(self, _input_shape: Sequence[int | None]) -> None:
+        """Add the rate, a float32 of shape ()."""
         self.rate = self.add_weight(
             shape=(), initializer="zeros", trainable=False, dtype="float32", name="rate"
         )
 
-    def call(self, inputs: Any, training: bool = False) -> Any:
+    def call(self, inputs: Tensor, training: bool = False) -> Tensor:
+        """Drop inputs out at the rate, and scale the others up, where it is `training`."""
         if not training:
             return inputs
         draw = keras.random.uniform(ops.shape(inputs), dtype="float32", seed=self.seed_generator)
@@ -45,7 +50,7 @@ class TunableDropout(keras.layers.Layer):
 
 @dataclass(frozen=True)
 class Layers:
-    """The layers that an engine may replace by its own, called as Keras's are."""
+    """The layer classes that an engine may replace by its own, which are called as Keras's are."""
 
     activation: Callable[..., keras.layers.Layer] = keras.layers.Activation
     convolution: Callable[..., keras.layers.Layer] = keras.layers.Conv2D
@@ -64,61 +69,82 @@ def build_network(
 
     Pre-activations are the outputs of the layers `conv1`, `conv2`, ..., `dense1`, ..., `output`,
     whose activations are layers of their own. With precision "bfloat16" all but the last layer
-    compute in it; weights are float32 always. `dropout` replaces Keras's own dropout layer, and
+    compute in it; weights are always float32. `dropout` replaces Keras's own dropout layer, and
     `layers` others of its layers.
     """
-    policy = "mixed_bfloat16" if precision == "bfloat16" else "float32"
     if dropout is None:
         dropout = keras.layers.Dropout(config.dropout, name="dropout")
-
-    def activation(layer: str) -> keras.layers.Layer:
-        return layers.activation(config.activation, name=f"{layer}_activation", dtype=policy)
-
+    blocks = _Blocks(config, precision, layers)
     x = inputs = keras.Input((IMAGE_SIDE, IMAGE_SIDE, 1), name="pixels")
-    lenet = config.architecture == "lenet5"
-    pool = keras.layers.AveragePooling2D if lenet else layers.max_pooling
-    # Max pooling comes first: it leaves the activation a quarter of the work, and the maximum of a
-    # function that never falls is the function of the maximum. GELU, SiLU and Mish do fall, below
-    # zero: their networks are others than with the usual order, and several times as fast.
-    pool_first = not lenet
-
-    def normalize(x: Any, layer: str) -> Any:
-        if not config.batch_normalization:
-            return x
-        return layers.normalization(
-            momentum=REMEMBERED, name=f"{layer}_normalization", dtype=policy
-        )(x)
-
     for number, filters in enumerate(config.filters, 1):
-        padding = "same" if config.keeps_size(number - 1) else "valid"
-        x = layers.convolution(
-            filters,
-            config.kernel_size,
-            padding=padding,
-            use_bias=not config.batch_normalization,
-            name=f"conv{number}",
-            dtype=policy,
-        )(x)
-        activate = activation(f"conv{number}")
-        reduce = pool(2, name=f"pool{number}", dtype=policy)
-        if pool_first:
-            x = activate(normalize(reduce(x), f"conv{number}"))
-        else:
-            x = reduce(activate(normalize(x, f"conv{number}")))
-    x = keras.layers.Flatten(name="flatten", dtype=policy)(x)
+        x = blocks.convolution(x, number, filters)
+    x = blocks.flatten(x)
     if config.filters:
         x = dropout(x)
     for number, units in enumerate(config.dense_units, 1):
-        biased = not config.batch_normalization
-        x = layers.dense(units, use_bias=biased, name=f"dense{number}", dtype=policy)(x)
-        x = activation(f"dense{number}")(normalize(x, f"dense{number}"))
+        x = blocks.dense(x, number, units)
         if not config.filters and number == 1:
             x = dropout(x)
-    x = keras.layers.Dense(CLASSES, name="output", dtype="float32")(x)
-    outputs = keras.layers.Activation(
-        config.output_activation, name="output_activation", dtype="float32"
-    )(x)
-    return keras.Model(inputs, outputs, name=config.architecture)
+    return keras.Model(inputs, blocks.output(x), name=config.architecture)
+
+
+class _Blocks:
+    """What a network is built of: each block is a layer with weights and what follows it."""
+
+    def __init__(self, config: ModelConfig, precision: str, layers: Layers) -> None:
+        self._config, self._layers = config, layers
+        self._policy = "mixed_bfloat16" if precision == "bfloat16" else "float32"
+        self._biased = not config.batch_normalization  # which has a bias of its own
+
+    def convolution(self, x: Tensor, number: int, filters: int) -> Tensor:
+        """Convolution `number`, from 1, halved in size and activated."""
+        name = f"conv{number}"
+        x = self._layers.convolution(
+            filters,
+            self._config.kernel_size,
+            padding="same" if self._config.keeps_size(number - 1) else "valid",
+            use_bias=self._biased,
+            name=name,
+            dtype=self._policy,
+        )(x)
+        # Max pooling comes first: it leaves the activation a quarter of the work, and the maximum
+        # of a function that never falls is the function of the maximum. GELU, SiLU and Mish do
+        # fall, below zero: their networks differ from those of the usual order, and are several
+        # times as fast.
+        if self._config.architecture == "lenet5":
+            return self._halved(self._activated(x, name), number)
+        return self._activated(self._halved(x, number), name)
+
+    def _halved(self, x: Tensor, number: int) -> Tensor:
+        lenet = self._config.architecture == "lenet5"
+        pool = keras.layers.AveragePooling2D if lenet else self._layers.max_pooling
+        return pool(2, name=f"pool{number}", dtype=self._policy)(x)
+
+    def flatten(self, x: Tensor) -> Tensor:
+        """One row an image."""
+        return keras.layers.Flatten(name="flatten", dtype=self._policy)(x)
+
+    def dense(self, x: Tensor, number: int, units: int) -> Tensor:
+        """Dense layer `number`, from 1, activated."""
+        name = f"dense{number}"
+        x = self._layers.dense(units, use_bias=self._biased, name=name, dtype=self._policy)(x)
+        return self._activated(x, name)
+
+    def _activated(self, x: Tensor, name: str) -> Tensor:
+        if self._config.batch_normalization:
+            x = self._layers.normalization(
+                momentum=MOVING_AVERAGE_MOMENTUM, name=f"{name}_normalization", dtype=self._policy
+            )(x)
+        return self._layers.activation(
+            self._config.activation, name=f"{name}_activation", dtype=self._policy
+        )(x)
+
+    def output(self, x: Tensor) -> Tensor:
+        """The output layer, always float32."""
+        x = keras.layers.Dense(CLASSES, name="output", dtype="float32")(x)
+        return keras.layers.Activation(
+            self._config.output_activation, name="output_activation", dtype="float32"
+        )(x)
 
 
 def weighted_layers(network: keras.Model) -> list[str]:
@@ -126,7 +152,7 @@ def weighted_layers(network: keras.Model) -> list[str]:
     return [layer.name for layer in network.layers if hasattr(layer, "kernel")]
 
 
-def state_variables(network: keras.Model) -> list[Any]:
+def state_variables(network: keras.Model) -> list[Variable]:
     """All that training changes: the trainable variables, then batch normalisation's averages."""
     averages = [
         average
@@ -137,8 +163,9 @@ def state_variables(network: keras.Model) -> list[Any]:
     return [*network.trainable_variables, *averages]
 
 
-def pre_activation(network: keras.Model, layer: str) -> Any:
-    """What the activation of a layer sees, after pooling and normalisation: symbolic."""
+def pre_activation(network: keras.Model, layer: str) -> Tensor:
+    """The symbolic input of a layer's activation, which is taken after pooling and
+    normalisation."""
     return network.get_layer(f"{layer}_activation").input
 
 
@@ -160,12 +187,12 @@ def layers_before_dropout(network: keras.Model) -> frozenset[str]:
 
 
 def initialise(
-    network: keras.Model, seed: Any, stream: keras.random.SeedGenerator | None = None
+    network: keras.Model, seed: int | Tensor, stream: keras.random.SeedGenerator | None = None
 ) -> None:
-    """Set all weights anew, in place: Keras's default initialisers, from `seed` alone.
+    """Set all weights anew, in place, by Keras's default initialisers and from `seed` alone.
 
     In a compiled function `seed` is a tensor, a whole number of shape (), and the random numbers
-    need a `stream` that was made outside.
+    need a `stream` that was made outside of it.
     """
     stream = stream or keras.random.SeedGenerator(0)
     draw = keras.initializers.GlorotUniform(seed=stream)
@@ -179,43 +206,13 @@ def initialise(
             variable.assign(ops.zeros(variable.shape, dtype=variable.dtype))
 
 
-def begin_stream(stream: keras.random.SeedGenerator, seed: Any) -> None:
-    """Begin a stream of random numbers as Keras does from this seed, below 2**32."""
+def begin_stream(stream: keras.random.SeedGenerator, seed: int | Tensor) -> None:
+    """Begin a stream of random numbers as Keras does from this seed, which is below 2**32."""
     kind = stream.state.dtype
     stream.state.assign(ops.stack([ops.convert_to_tensor(seed, kind), ops.zeros((), kind)]))
 
 
-def cross_entropy(output_activation: str, logits: Any, labels: Any) -> Any:
-    """Keras's sparse categorical cross-entropy of each image, float32, shape (n,).
-
-    Written out because Keras's own depends on where the outputs came from: a softmax or sigmoid
-    output it swaps for its logits, which then go through softmax (so sigmoid trains exactly as
-    softmax does), while a ReLU output is clipped to [CLIP, 1 - CLIP] and its logarithm goes
-    through softmax. `logits` are the pre-activations of the output layer, shape (n, 10).
-    """
-    return cross_entropy_of(scores(output_activation, logits), labels)
-
-
-def cross_entropy_of(scores: Any, labels: Any) -> Any:
-    """Cross-entropy of each image, float32, shape (n,), from what goes through softmax."""
-    picked = ops.one_hot(labels, CLASSES, dtype="float32")
-    return -ops.sum(picked * ops.log_softmax(scores), axis=-1)
-
-
-def probabilities(output_activation: str, logits: Any) -> Any:
-    """The probabilities, shape (n, 10), of which `cross_entropy` takes the logarithm."""
-    return ops.softmax(scores(output_activation, logits))
-
-
-def scores(output_activation: str, logits: Any) -> Any:
-    """What goes through softmax in `cross_entropy` and `probabilities`, float32, shape (n, 10)."""
-    logits = ops.cast(logits, "float32")
-    if output_activation == "relu":
-        return ops.log(ops.clip(ops.relu(logits), CLIP, 1 - CLIP))
-    return logits
-
-
-def export_network(config: ModelConfig, weights: Sequence[Any]) -> keras.Model:
+def export_network(config: ModelConfig, weights: Sequence[np.ndarray]) -> keras.Model:
     """A plain float32 model of Keras's own layers with the given values of `state_variables`."""
     network = build_network(config)
     for variable, value in zip(state_variables(network), weights, strict=True):

@@ -1,4 +1,4 @@
-"""Images mirrored and shifted on the device, before an epoch. TensorFlow only."""
+"""Mirrors and shifts images on the device, before an epoch. TensorFlow only."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ import tensorflow as tf
 
 from fmnist_model.config import IMAGE_SIDE
 
+Tensor = Any  # TensorFlow has no types
 
-def augment(pixels: Any, seed: Any, flip: Any, shift: Any) -> Any:
+
+def augment(pixels: Tensor, seed: Tensor, flip: Tensor, shift: Tensor) -> Tensor:
     """Mirror half of the images if `flip`, and shift each by up to `shift` pixels either way.
 
-    Pixels are uint8 (n, 28, 28), `seed` int32 (2,), `flip` a truth value, `shift` a whole float32.
-    What is shifted in is background, 0.
+    Pixels, taken and returned, are uint8 (n, 28, 28), `seed` is int32 (2,), `flip` a boolean, and
+    `shift` a float32 without a fraction. Pixels that come in at the sides are background, 0.
     """
     count = tf.shape(pixels)[0]
     draws = tf.random.stateless_uniform((3, count), seed)

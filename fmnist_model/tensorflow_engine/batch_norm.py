@@ -7,15 +7,19 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+Tensor = Any  # TensorFlow has no types
+
 
 class FusedBatchNormalization(keras.layers.BatchNormalization):
-    """Keras's layer, which takes its inputs apart in float32, over all axes but the last.
+    """Keras's layer, over all axes but the last, computed by the fused kernel in training.
 
-    The fused kernel does the same in one pass, with sums in float32. What is saved is Keras's own
-    layer: see `fmnist_model.network.build.export_network`.
+    Keras itself converts the inputs to float32 and normalises in several operations. The fused
+    kernel does the same in one pass over inputs of any precision, with sums in float32. The layer
+    that is saved is Keras's own: see `fmnist_model.network.build.export_network`.
     """
 
-    def call(self, inputs: Any, training: bool = False) -> Any:
+    def call(self, inputs: Tensor, training: bool = False) -> Tensor:
+        """Normalise by the batch's statistics in `training`, else by the moving averages."""
         if not training:
             return super().call(inputs, training=False)
         shape = tf.shape(inputs)
@@ -27,6 +31,6 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
             epsilon=self.epsilon,
             is_training=True,
         )
-        for average, seen in ((self.moving_mean, mean), (self.moving_variance, variance)):
-            average.assign(self.momentum * average + (1 - self.momentum) * seen)
+        for average, new in ((self.moving_mean, mean), (self.moving_variance, variance)):
+            average.assign(self.momentum * average + (1 - self.momentum) * new)
         return tf.reshape(outputs, shape)

@@ -1,4 +1,4 @@
-"""A function that TensorFlow has compiled, called without what its own wrapper takes each time."""
+"""A function that TensorFlow has compiled, called without the overhead of TensorFlow's wrapper."""
 
 from __future__ import annotations
 
@@ -8,12 +8,15 @@ from typing import Any
 
 import tensorflow as tf
 
+Tensor = Any  # TensorFlow has no types
+
 
 class ConcreteFunction:
     """A function on the device, traced when it is first called, for tensors of this signature.
 
     What `tf.function` returns examines its arguments anew at each call, which takes twice as long
-    as the call itself. `loops` says whether there are Python loops over tensors in it.
+    as the call itself. `loops` says whether the function has Python loops over tensors. `traced`
+    is what `tf.function` returned.
     """
 
     def __init__(
@@ -25,5 +28,5 @@ class ConcreteFunction:
     def _concrete(self) -> Any:
         return self.traced.get_concrete_function()
 
-    def __call__(self, *tensors: Any) -> Any:
+    def __call__(self, *tensors: Tensor) -> Any:
         return self._concrete(*tensors)

@@ -1,8 +1,5 @@
 """The TensorFlow engine: data on the device, one compiled program an epoch, reused across trials.
 
-    engine = Engine(train, validation)
-    result = engine.run(ModelConfig(activation="relu"), TrainConfig(learning_rate=0.2))
-
 There is one program (`fmnist_model.tensorflow_engine.program`) for each network, kept for the next
 trial.
 """
@@ -11,17 +8,17 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from fmnist_model.config import ModelConfig, TrainConfig
 from fmnist_model.dataset.fashion_mnist import Images
 from fmnist_model.diagnosis.frozen_loss import label_entropy
-from fmnist_model.tensorflow_engine.program import TensorImages, TrainingProgram
-from fmnist_model.training.protocol import Request, TrainRequest
-from fmnist_model.training.results import Report, RunResult
-from fmnist_model.training.run import Origin, TrialRun
+from fmnist_model.tensorflow_engine.images import TensorImages
+from fmnist_model.tensorflow_engine.program import TrainingProgram
+from fmnist_model.training.protocol import Reply, Request, TrainRequest
+from fmnist_model.training.results import Origin, Report, RunResult
+from fmnist_model.training.run import TrialRun
 from fmnist_model.utils.device import device_name, resolve_precision
 
 ENGINE_NAME = "tensorflow"
@@ -30,16 +27,41 @@ MAX_PROGRAMS = 16
 
 
 class TensorFlowEngine:
-    """Trains configurations one after the other on the same images."""
+    """Trains configurations one after the other on the same images.
+
+    Args:
+        train: The training images, which are copied to the device.
+        validation: Those on which each epoch is evaluated. Without them, a run has neither a
+            validation loss and accuracy nor a value.
+
+    Attributes:
+        device: The device's name, for people.
+        last: The program of the last run, with its weights as they were then; None before it.
+
+    Example:
+        Two epochs of a small network on 20 images of noise:
+
+        >>> import numpy as np
+        >>> from fmnist_model.dataset.fashion_mnist import Images
+        >>> random = np.random.default_rng(0)
+        >>> pixels = random.integers(0, 256, (20, 28, 28)).astype(np.uint8)
+        >>> images = Images(pixels, np.arange(20, dtype=np.uint8) % 10, sha256="")
+        >>> engine = TensorFlowEngine(images, validation=images)
+        >>> model = ModelConfig(architecture="mlp", dense_units=(8,))
+        >>> result = engine.run(model, TrainConfig(batch_size=10, epochs=2, learning_rate=0.1))
+        >>> result.stop_reason, result.epochs_run, result.steps_run
+        ('completed', 2, 4)
+        >>> [weights.shape for weights in engine.weights()]
+        [(784, 8), (8,), (8, 10), (10,)]
+    """
 
     def __init__(self, train: Images, validation: Images | None = None) -> None:
         self.device = device_name()
         self._entropy = label_entropy(train.labels)
         self._train = TensorImages.place(train)
         self._validation = TensorImages.place(validation) if validation is not None else None
-        self._programs: OrderedDict[Any, TrainingProgram] = OrderedDict()
+        self._programs: OrderedDict[tuple[ModelConfig, str], TrainingProgram] = OrderedDict()
         self.last: TrainingProgram | None = None
-        """The program of the last run, with its weights as they were then."""
 
     def program(self, config: ModelConfig, precision: str) -> TrainingProgram:
         """The program of this network, traced at the first call with any dropout rate."""
@@ -58,9 +80,17 @@ class TensorFlowEngine:
         report: Report | None = None,
         weights: Sequence[np.ndarray] | None = None,
     ) -> RunResult:
-        """Train one configuration; `report` is called after each epoch and may end the run.
+        """Train one configuration.
 
-        With `weights`, as `weights()` returned them, it goes on from those.
+        Args:
+            model: The network.
+            train: How it is trained.
+            report: Called with the metrics after each epoch; True prunes the run there.
+            weights: Where to begin, as `weights()` returned them; by default they are drawn from
+                the configuration's seed.
+
+        Returns:
+            How the run went. The weights that it ended with are those of `weights()`.
         """
         precision = resolve_precision(train.precision)
         program = self.last = self.program(model, precision)
@@ -70,25 +100,26 @@ class TensorFlowEngine:
                 variable.assign(value)
         origin = Origin(ENGINE_NAME, precision, self.device)
         validated = self._validation is not None
-        running = TrialRun(program, model, train, origin, self._entropy, validated).train(report)
-        answer: Any = None
+        run = TrialRun(program, model, train, origin, self._entropy, validated).train(report)
+        request = next(run)
         while True:
+            reply = self._answer(program, request)
             try:
-                request = running.send(answer)
+                request = run.send(reply)
             except StopIteration as end:
                 result: RunResult = end.value
                 return result
-            answer = self._answer(program, request)
 
-    def _answer(self, program: TrainingProgram, request: Request) -> Any:
+    def _answer(self, program: TrainingProgram, request: Request) -> Reply:
         if isinstance(request, TrainRequest):
-            return program.train(*request)
+            return program.train(request)
         if self._validation is not None:
             return program.score(self._validation)
         return program.score(next(self._train.chunks()))
 
     def weights(self) -> list[np.ndarray]:
-        """The weights after the last run, float32, in the order of `network.state_variables`."""
+        """The weights after the last run, float32, in the order of
+        `fmnist_model.network.build.state_variables`. Raises ValueError before the first run."""
         if self.last is None:
             raise ValueError("no run has been made yet, so there are no weights")
         return [weights.value for weights in self.last.weights()]

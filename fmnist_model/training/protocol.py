@@ -1,4 +1,4 @@
-"""What a run asks of whoever holds its network, and the answers. NumPy only."""
+"""What a run asks of whoever holds its network, and the replies. NumPy only."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ import numpy as np
 class TrainRequest(NamedTuple):
     """Asks for training on the images shown from step `first` (0-based) to the epoch's end.
 
-    `rates` are the learning rates of the epoch's steps. It ends early at a loss that is not finite,
-    with the weights that gave it, or once the first layer's gradient has been exactly zero for
-    `patience` steps in a row: no signal reaches that layer then. `zero_grad_steps` and
-    `steps_above_ceiling` are what the stretch before ended with. Answered by `TrainReply`.
+    `rates` are the learning rates of the epoch's steps, float32, shape (steps,). Training ends
+    early at a loss that is not finite, with the weights that gave it, or once the first layer's
+    gradient has been exactly zero for `patience` steps in a row: no signal reaches that layer then.
+    `zero_grad_steps` and `steps_above_ceiling` are those of the reply before. Answered by a
+    `TrainReply`.
     """
 
     rates: np.ndarray
@@ -25,11 +26,12 @@ class TrainRequest(NamedTuple):
 
 
 class TrainReply(NamedTuple):
-    """What a stretch of training steps returned.
+    """How far training came, and what was summed up over the steps that were asked for.
 
     `step` is the step reached. Up to it, the first layer's gradient was exactly zero in the last
-    `zero_grad_steps` steps, and the loss greater than that of any clipped output in the last
-    `steps_above_ceiling`.
+    `zero_grad_steps` steps, and the loss was greater than that of any clipped output
+    (`fmnist_model.diagnosis.frozen_loss.LOSS_CEILING`) in the last `steps_above_ceiling`.
+    `loss_sum` and `correct` are summed up over images; `last_loss` is the mean of the last step.
     """
 
     step: int
@@ -41,8 +43,12 @@ class TrainReply(NamedTuple):
 
 
 class EvalRequest(NamedTuple):
-    """Asks for mean loss and accuracy, without dropout: on the validation images where there are
-    any, else on the first CHUNK training images. Answered by a pair of floats."""
+    """Asks for mean loss and accuracy without dropout, on the validation images where there are
+    any, else on the first CHUNK training images. Answered by an `EvalReply`."""
 
+
+EvalReply = tuple[float, float]
+"""Mean loss and accuracy."""
 
 Request = TrainRequest | EvalRequest
+Reply = TrainReply | EvalReply

@@ -1,22 +1,47 @@
-"""What a training run tells: one record an epoch, and the whole at the end. No TensorFlow here."""
+"""What a training run tells: metrics after each epoch, and a result at its end. NumPy only."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
-from fmnist_model.diagnosis.diagnose import Diagnosis
+from fmnist_model.diagnosis.diagnose import Diagnosis, Kind
 
 StopReason = Literal["completed", "pruned", "stuck", "diverged"]
+
+_STOP_REASONS: dict[Kind, StopReason] = {
+    "dead_output": "stuck",
+    "dead_layer": "stuck",
+    "exploded": "diverged",
+    "non_finite": "diverged",
+}
+
+
+def stop_reason_of(kind: Kind) -> StopReason:
+    """Why a run with such a diagnosis is stopped: "stuck" or "diverged".
+
+    Raises ValueError for a kind of diagnosis that stops no run.
+    """
+    if kind not in _STOP_REASONS:
+        raise ValueError(f"{kind!r} stops no run; only {', '.join(_STOP_REASONS)} do")
+    return _STOP_REASONS[kind]
+
+
+class Origin(NamedTuple):
+    """Where a result comes from: the engine's name, the precision, and the device's name."""
+
+    engine: str
+    precision: str
+    device: str
 
 
 @dataclass(frozen=True)
 class EpochMetrics:
-    """The figures of one epoch, numbered from 1; None where a figure is not finite or not taken.
+    """The metrics of one epoch, from 1; None where one is not finite or was not measured.
 
-    `loss` and `accuracy` are means over the epoch's training steps, taken while the weights
-    moved, as Keras reports them; `val_loss` and `val_accuracy` are taken at its end.
+    `loss` and `accuracy` are means over the epoch's training images, each measured in its own
+    step, as Keras reports them; `val_loss` and `val_accuracy` are measured at the epoch's end.
     """
 
     epoch: int
@@ -29,10 +54,10 @@ class EpochMetrics:
 
 @dataclass(frozen=True)
 class Check:
-    """A check of a run without gradients: `step` of `epoch`, both from 1, after `zero_grad_steps`.
+    """A check at `step` of `epoch`, both from 1, after `zero_grad_steps` without a gradient.
 
-    `kind` and `layer` are None where it was found to be alive; `enough` says whether it would have
-    been stopped. `seconds` is what the look took.
+    `kind` and `layer` are those of the diagnosis, None where the run was found to be alive;
+    `enough` says whether the evidence was enough to stop it. The check took `seconds`.
     """
 
     epoch: int
@@ -45,17 +70,17 @@ class Check:
     seconds: float
 
     def to_dict(self) -> dict[str, Any]:
-        """The check as plain values, ready for JSON, under the names that files have had."""
+        """The check as plain values, ready for JSON, under the keys that files have stored."""
         kept = asdict(self)
         return {"quiet_steps" if k == "zero_grad_steps" else k: v for k, v in kept.items()}
 
 
 @dataclass(frozen=True)
 class Recorded:
-    """Of a run that was told to go on: when it would have been stopped, and what came of it.
+    """When a run would have been stopped that was trained on, and what has become of it since.
 
-    `revived`: had the first layer a gradient again, at any step since? `moved`: does any weight
-    up to the dead layer differ at the end from what it was then?
+    `epoch` and `step`, both from 1, say when. `revived`: did the first layer have a gradient at any
+    step since? `moved`: does any weight up to the dead layer differ at the end from what it was?
     """
 
     epoch: int
@@ -73,10 +98,10 @@ class RunResult:
     """How one training run went.
 
     `value` is the validation accuracy after the last epoch that was run (None without validation
-    data or where it diverged); `train_seconds` is wall time from the first step to the last
-    validation; `images_per_second` counts the training steps alone, without validation.
-    `dead_fraction` is the share of each hidden layer's units that were inactive at the end on
-    every image of a sample of the training images.
+    data or where the run diverged). `train_seconds` is wall time from the first step to the last
+    validation, while `images_per_second` counts the training steps alone. `dead_fraction` is the
+    share of each hidden layer's units that were inactive at the end on every image of a sample of
+    the training images; it is empty where the weights are not finite.
     """
 
     stop_reason: StopReason

@@ -1,8 +1,9 @@
-"""Which engine trains a search's trials: one after the other, or side by side."""
+"""Which engine trains a search's trials, one after the other or side by side, and who loads it."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Literal
 
@@ -11,19 +12,22 @@ from optuna.study import Study
 from fmnist_model.config import ModelConfig, TrainConfig
 from fmnist_model.hyperparameters import HYPERPARAMETERS, unsupported_by_jax
 from fmnist_model.jax_engine import backend
+from fmnist_model.training.engine_protocol import Engine
 from fmnist_model.utils.errors import UserError
 from fmnist_model.utils.native_log import native_log_hidden
 from search.console.progress import Progress
 from search.execution.job import SearchJob
-from search.execution.worker import AnyEngine, EngineLoader, load_data, load_engine
 from search.presets.preset import Preset
+from search.study.study import check_data
 
 if TYPE_CHECKING:
+    from fmnist_model.dataset.fashion_mnist import Images
     from fmnist_model.jax_engine.autotune import Make, Say
     from fmnist_model.jax_engine.engine import VectorizedEngine
     from fmnist_model.jax_engine.train_step import Convolution
 
 Name = Literal["tensorflow", "population"]
+EngineLoader = Callable[[SearchJob, Study, Progress], Engine]
 
 CHOSEN = "population"
 """The study's attribute that says how many slots were chosen, on which device."""
@@ -72,9 +76,32 @@ def loader(engine: Name, slots: int | None) -> EngineLoader:
     return load_engine
 
 
-def load_population(
-    job: SearchJob, study: Study, progress: Progress, slots: int | None
-) -> AnyEngine:
+def load_data(job: SearchJob, study: Study, progress: Progress) -> tuple[Images, Images]:
+    """Training and validation images; raise UserError where they are wrong or not the study's."""
+    from fmnist_model.dataset.fashion_mnist import load_train, split
+
+    train, validation = split(load_train(job.data, progress.say), job.preset.data.limit)
+    check_data(study, train.sha256)
+    return train, validation
+
+
+def load_engine(job: SearchJob, study: Study, progress: Progress) -> Engine:
+    """Load data and TensorFlow; raise UserError where the data is wrong or not the study's."""
+    started = time.perf_counter()
+    progress.say("loading the data and TensorFlow")
+    train, validation = load_data(job, study, progress)
+    with native_log_hidden():
+        from fmnist_model.tensorflow_engine.engine import TensorFlowEngine
+
+        engine = TensorFlowEngine(train, validation)
+    progress.say(
+        f"{len(train):,} training and {len(validation):,} validation images on "
+        f"{engine.device}, ready after {time.perf_counter() - started:.0f} s"
+    )
+    return engine
+
+
+def load_population(job: SearchJob, study: Study, progress: Progress, slots: int | None) -> Engine:
     """Load data and JAX, and compile; raise UserError where the data is wrong or too much."""
     started = time.perf_counter()
     progress.say("loading the data and JAX, and compiling")

@@ -5,13 +5,13 @@ from __future__ import annotations
 import traceback
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from fmnist_model.config import ModelConfig, TrainConfig
-from fmnist_model.training.results import EpochMetrics, Report, RunResult
+from fmnist_model.training.engine_protocol import ParallelEngine
+from fmnist_model.training.results import EpochMetrics, RunResult
 from search.algorithms.samplers import trial_seeds
 from search.presets.preset import Preset
 from search.presets.search_space import configurations, suggest
@@ -20,51 +20,6 @@ from search.study.trials import ERROR, FAIL_REASON, ORDINAL, RAISED
 
 OnTrialStart = Callable[[Trial], None]
 OnTrialEpoch = Callable[[EpochMetrics], None]
-
-
-class SequentialEngine(Protocol):
-    """What a trial needs of an engine: `fmnist_model.tensorflow_engine.engine.TensorFlowEngine`, or
-    a stand-in for it."""
-
-    def run(
-        self, model: ModelConfig, train: TrainConfig, report: Report | None = None
-    ) -> RunResult:
-        """Train one configuration; `report` is called after each epoch and may end the run."""
-
-
-@runtime_checkable
-class ParallelEngine(Protocol):
-    """An engine with so many slots: `fmnist_model.jax_engine.engine.VectorizedEngine`, or any one
-    with one."""
-
-    slots: int
-
-    def running(
-        self, model: ModelConfig, train: TrainConfig, report: Report | None = None
-    ) -> Generator[None, None, RunResult]:
-        """Train one configuration in a slot, a piece each time it is resumed."""
-
-    def advance(self) -> None:
-        """Train all slots on. To be called after each has been resumed."""
-
-
-class OneSlotEngine:
-    """An engine that trains one configuration from beginning to end, as one with a single slot."""
-
-    slots = 1
-
-    def __init__(self, engine: SequentialEngine) -> None:
-        self._engine = engine
-
-    def running(
-        self, model: ModelConfig, train: TrainConfig, report: Report | None = None
-    ) -> Generator[None, None, RunResult]:
-        """Train it all the first time it is resumed."""
-        yield from ()
-        return self._engine.run(model, train, report)
-
-    def advance(self) -> None:
-        """There is nothing left to do."""
 
 
 class Interrupted(KeyboardInterrupt):

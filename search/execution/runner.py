@@ -9,10 +9,11 @@ from optuna.trial import TrialState
 from search.algorithms.pruners import make_pruner
 from search.algorithms.terminator import STOPPED
 from search.console.progress import Progress
+from search.execution.engines import EngineLoader, load_data, load_engine
 from search.execution.job import SearchJob, interruptible
 from search.execution.local_pool import LocalPool, WorkerSpec
 from search.execution.ray_pool import run_on_ray
-from search.execution.worker import EngineLoader, Worker, load_data, load_engine
+from search.execution.worker import Worker
 from search.storage.connection import open_storage
 from search.storage.errors import storage_errors_explained
 from search.storage.optuna_internals import trial_id

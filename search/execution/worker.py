@@ -8,35 +8,23 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
 from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from fmnist_model.utils.native_log import native_log_hidden
+from fmnist_model.training.engine_protocol import as_parallel
 from search.algorithms.samplers import make_sampler
 from search.console.progress import Progress
+from search.execution.engines import EngineLoader
 from search.execution.job import SearchJob, SearchStoppedError
-from search.execution.objective import (
-    Interrupted,
-    Objective,
-    OneSlotEngine,
-    Outcome,
-    ParallelEngine,
-    SequentialEngine,
-    failure,
-)
+from search.execution.objective import Interrupted, Objective, Outcome, failure
 from search.execution.trial_queue import IdleReason, TrialQueue
 from search.storage.optuna_internals import trial_id
 from search.storage.rdb import backend
 from search.storage.transactions import lock_trial, transaction
 from search.study.heartbeats import beating
-from search.study.study import check_data
 from search.study.trials import FAIL_REASON, INTERRUPTED, ending, is_lost
-
-if TYPE_CHECKING:
-    from fmnist_model.dataset.fashion_mnist import Images
 
 MAX_FAILURES = 3
 """So many failed trials in a row end the search."""
@@ -47,34 +35,7 @@ CLAIM_RETRY_SECONDS = 5.0
 """How long it does so while it has trials in hand and none of them has ended."""
 
 
-AnyEngine = SequentialEngine | ParallelEngine
-EngineLoader = Callable[[SearchJob, Study, Progress], AnyEngine]
 InFlight = Generator[None, None, None]
-
-
-def load_data(job: SearchJob, study: Study, progress: Progress) -> tuple[Images, Images]:
-    """Training and validation images; raise UserError where they are wrong or not the study's."""
-    from fmnist_model.dataset.fashion_mnist import load_train, split
-
-    train, validation = split(load_train(job.data, progress.say), job.preset.data.limit)
-    check_data(study, train.sha256)
-    return train, validation
-
-
-def load_engine(job: SearchJob, study: Study, progress: Progress) -> AnyEngine:
-    """Load data and TensorFlow; raise UserError where the data is wrong or not the study's."""
-    started = time.perf_counter()
-    progress.say("loading the data and TensorFlow")
-    train, validation = load_data(job, study, progress)
-    with native_log_hidden():
-        from fmnist_model.tensorflow_engine.engine import TensorFlowEngine
-
-        engine = TensorFlowEngine(train, validation)
-    progress.say(
-        f"{len(train):,} training and {len(validation):,} validation images on "
-        f"{engine.device}, ready after {time.perf_counter() - started:.0f} s"
-    )
-    return engine
 
 
 class Worker:
@@ -97,7 +58,7 @@ class Worker:
         job, progress = self._job, self._progress
         seed = int(self._study.user_attrs["seed"])
         make_sampler(job.preset, seed, 0)  # what it lacks shows before data is loaded
-        engine = _side_by_side(load(job, self._study, progress))
+        engine = as_parallel(load(job, self._study, progress))
         objective = Objective(
             job.preset, seed, engine, progress.start, progress.epoch, self._interrupted
         )
@@ -196,7 +157,3 @@ class Worker:
                 f"{failure(trial)!r}; their tracebacks are kept as the trials' attribute "
                 f"traceback (make dashboard shows it)"
             )
-
-
-def _side_by_side(engine: AnyEngine) -> ParallelEngine:
-    return engine if isinstance(engine, ParallelEngine) else OneSlotEngine(engine)

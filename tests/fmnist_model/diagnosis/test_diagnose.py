@@ -8,15 +8,14 @@ import pytest
 
 from fmnist_model.diagnosis.census import Census, LayerCensus, OutputCensus
 from fmnist_model.diagnosis.diagnose import (
-    Evidence,
-    Moment,
-    VitalSigns,
     diagnose_stuck,
     diverged,
     exploded,
     is_enough,
     living,
 )
+from fmnist_model.diagnosis.evidence import Evidence, Moment, VitalSigns
+from tests.fmnist_model.examples import assert_examples_run
 
 ONSET = Moment(epoch=1, step=3, loss=11.06)
 NOW = Moment(epoch=4, step=48, loss=2.31)
@@ -60,7 +59,7 @@ def test_a_dead_output_is_proved_without_dropout_and_momentum():
 
 
 @pytest.mark.parametrize(
-    ("known", "way_out"),
+    ("known", "path"),
     [
         ({"before_dropout": BELOW}, "another dropout mask"),
         ({"after_momentum": census()}, "momentum"),
@@ -68,11 +67,11 @@ def test_a_dead_output_is_proved_without_dropout_and_momentum():
         ({"rounding": 0.2}, "rounding"),
     ],
 )
-def test_what_might_revive_it_is_named_and_it_is_not_proved(known, way_out):
+def test_what_might_revive_it_is_named_and_it_is_not_proved(known, path):
     diagnosis = diagnose(census(), **known)
     assert diagnosis.kind == "dead_output"
     assert not diagnosis.certain
-    assert f"(not proved: {way_out} might still revive it)" in diagnosis.message
+    assert f"(not proved: {path} might still revive it)" in diagnosis.message
 
 
 def test_one_open_output_on_one_image_is_alive():
@@ -118,7 +117,9 @@ def test_a_dead_layer_above_dropout_is_not_proved():
         (census(opened=9, dead=["dense1"]), BELOW, 10_000, True),
     ],
 )
-def test_what_is_not_proved_needs_silent_images(clean, before_dropout, zero_grad_images, enough):
+def test_what_is_not_proved_needs_images_without_a_gradient(
+    clean, before_dropout, zero_grad_images, enough
+):
     """A thousand of an output, as many as there are (10,000 here) of a hidden layer."""
     known = evidence(clean, before_dropout=before_dropout, zero_grad_images=zero_grad_images)
     assert is_enough(diagnose_stuck(known), known) is enough
@@ -165,3 +166,7 @@ def test_pinned_units_make_a_run_that_knows_nothing_saturated():
     assert (diagnosis.kind, diagnosis.layer, diagnosis.certain) == ("saturated", "dense2", False)
     assert "95% of the outputs of dense2 are pinned" in diagnosis.message
     assert living(Moment(4, 48, 0.4), math.log(10), signs).kind == "healthy"
+
+
+def test_the_examples_run():
+    assert_examples_run("fmnist_model.diagnosis.diagnose")

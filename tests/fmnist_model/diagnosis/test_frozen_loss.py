@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from fmnist_model.diagnosis.frozen_loss import explain, frozen_loss, label_entropy, levels
+from tests.fmnist_model.examples import assert_examples_run
 
 PAPER = [(2, 13.5876), (3, 12.3813), (4, 11.0572), (5, 9.6685), (6, 8.2390), (7, 6.7813)]
 PAPER += [(8, 5.3031), (9, 3.8090), (10, 2.3026)]
@@ -75,3 +76,7 @@ def test_the_papers_losses_are_found_again(loss, k):
 )
 def test_what_other_losses_say(loss, says):
     assert says in explain(loss)
+
+
+def test_the_examples_run():
+    assert_examples_run("fmnist_model.diagnosis.frozen_loss")

@@ -1,4 +1,4 @@
-"""The networks are what the paper says, the loss is Keras's, and saved models are Keras's own."""
+"""The networks are what the paper says, and saved models are Keras's own."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from fmnist_model.config import ModelConfig
 from fmnist_model.network import build
-from fmnist_model.network.build import build_network, cross_entropy, export_network, initialise
+from fmnist_model.network.build import build_network, export_network, initialise
 
 
 def kinds(config: ModelConfig) -> list[str]:
@@ -34,33 +34,6 @@ def test_the_cnn_is_the_papers():
 )
 def test_the_other_architectures(architecture, parameters):
     assert build_network(ModelConfig(architecture=architecture)).count_params() == parameters
-
-
-@pytest.mark.parametrize("output", ["softmax", "sigmoid", "relu"])
-def test_the_loss_and_its_gradient_are_keras(output):
-    """Against Keras's own loss on the outputs of a layer, as the paper trained."""
-    rng = np.random.default_rng(1)
-    x, y = rng.normal(size=(64, 20)).astype("float32"), rng.integers(0, 10, 64)
-    layer = keras.layers.Dense(10, kernel_initializer=keras.initializers.RandomNormal(seed=2))
-    activation = keras.layers.Activation(output)
-    inputs = keras.Input((20,))
-    model = keras.Model(inputs, activation(layer(inputs)))
-    with tf.GradientTape() as tape:
-        theirs = keras.losses.SparseCategoricalCrossentropy()(y, model(x))
-    their_gradient = tape.gradient(theirs, layer.kernel.value)
-    with tf.GradientTape() as tape:
-        ours = tf.reduce_mean(cross_entropy(output, layer(x), y))
-    our_gradient = tape.gradient(ours, layer.kernel.value)
-    np.testing.assert_allclose(ours, theirs, rtol=1e-6)
-    np.testing.assert_allclose(our_gradient, their_gradient, rtol=1e-4, atol=1e-7)
-
-
-def test_a_dead_relu_output_has_the_closed_loss_and_no_gradient():
-    logits = tf.Variable([[5.0, 5.0, 5.0, 5.0, *[-1.0] * 6]] * 10)
-    with tf.GradientTape() as tape:
-        loss = tf.reduce_mean(cross_entropy("relu", logits, np.arange(10)))
-    np.testing.assert_allclose(loss, 0.6 * 16.1181 + np.log(4), rtol=1e-5)
-    assert not np.any(tape.gradient(loss, logits))
 
 
 @pytest.mark.parametrize(

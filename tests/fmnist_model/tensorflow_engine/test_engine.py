@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 
 from fmnist_model.tensorflow_engine.engine import TensorFlowEngine
+from tests.fmnist_model.examples import assert_examples_run
 from tests.fmnist_model.small_images import BASE, SHORT, changed, same, trained
 
 
@@ -16,10 +16,10 @@ def test_a_reused_program_gives_bit_for_bit_what_a_fresh_one_gives(few, engine, 
     used = changed(train, seed=8, learning_rate=0.4, momentum=0.5, batch_size=64)
     trained(engine, changed(BASE, dropout=0.4), used)
     program = engine.program(BASE, precision)
-    traces = program._steps.traced.experimental_get_tracing_count()
+    traces = program.loop.compiled.traced.experimental_get_tracing_count()
     result, weights = trained(engine, train=train)
     assert program is engine.last
-    assert program._steps.traced.experimental_get_tracing_count() == traces == 1
+    assert program.loop.compiled.traced.experimental_get_tracing_count() == traces == 1
     assert same(weights, fresh)
     assert result.curves() == fresh_result.curves()
 
@@ -55,32 +55,6 @@ def test_a_sigmoid_output_trains_exactly_as_softmax(engine):
     assert sigmoid.curves()["loss"] == softmax.curves()["loss"]
 
 
-@pytest.mark.parametrize(("normalized", "off"), [(False, 2e-5), (True, 2e-4)])
-def test_one_step_is_keras_sgd(few, engine, normalized, off):
-    """Momentum, weight decay of kernels, batch normalisation: three full batches against Keras.
-
-    Where it is normalised, rounding decides more often which of four pixels is pooled.
-    """
-    import keras
-    import tensorflow as tf
-
-    from fmnist_model.network.build import build_network, initialise, state_variables
-
-    model = changed(BASE, dropout=0.0, batch_normalization=normalized)
-    train = changed(SHORT, momentum=0.9, batch_size=2000, epochs=3, precision="float32")
-    train = changed(train, weight_decay=0.1, learning_rate=0.02 if normalized else 0.2)
-    _, ours = trained(engine, model, train)
-    network = build_network(model)
-    initialise(network, train.seed)
-    optimizer = keras.optimizers.SGD(train.learning_rate, momentum=0.9, weight_decay=0.1)
-    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
-    network.compile(optimizer, keras.losses.SparseCategoricalCrossentropy())
-    pixels = few[0].pixels[..., None].astype("float32") / 255
-    network.fit(pixels, few[0].labels, batch_size=2000, epochs=3, shuffle=False, verbose=0)
-    for mine, theirs in zip(ours, state_variables(network), strict=True):
-        np.testing.assert_allclose(mine, tf.convert_to_tensor(theirs), atol=off)
-
-
 def test_every_image_is_seen_once_an_epoch(few):
     """Also where the batch size does not divide the images: the last batch is smaller."""
     result = TensorFlowEngine(*few).run(BASE, changed(SHORT, batch_size=300, epochs=1))
@@ -112,3 +86,7 @@ def test_a_saved_figure_is_what_the_weights_give(few, engine):
     pixels = few[1].pixels[..., None].astype("float32") / 255
     predicted = export_network(BASE, weights).predict(pixels, verbose=0).argmax(axis=-1)
     assert result.value == pytest.approx((predicted == few[1].labels).mean(), abs=0.003)
+
+
+def test_the_examples_run():
+    assert_examples_run("fmnist_model.tensorflow_engine.engine")

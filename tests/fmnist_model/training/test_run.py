@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -11,7 +13,36 @@ from fmnist_model.config import ModelConfig, TrainConfig
 from fmnist_model.dataset.fashion_mnist import split
 from fmnist_model.tensorflow_engine.engine import TensorFlowEngine
 from fmnist_model.tensorflow_engine.program import TrainingProgram
+from fmnist_model.training.protocol import TrainRequest
+from tests.conftest import ROOT
 from tests.fmnist_model.small_images import BASE, SHORT, changed, same
+from tests.fmnist_model.training import numpy_network
+from tests.fmnist_model.training.numpy_network import TRAIN, NumpyNetwork
+
+
+def test_the_run_loop_needs_numpy_only():
+    code = (
+        "import sys, fmnist_model.training.run, fmnist_model.training.engine_protocol; "
+        "print({name.split('.')[0] for name in sys.modules} & {'keras', 'tensorflow', 'jax'})"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "set()"
+
+
+def test_a_network_of_plain_numpy_trains_as_any_other():
+    result = numpy_network.run(NumpyNetwork(), changed(TRAIN, epochs=6))
+    assert (result.stop_reason, result.diagnosis.kind) == ("completed", "healthy")
+    assert result.value > 0.6
+    assert (result.epochs_run, result.steps_run, result.seed) == (6, 30, 3)
+
+
+def test_a_report_prunes_but_not_after_the_last_epoch():
+    pruned = numpy_network.run(NumpyNetwork(), TRAIN, report=lambda _: True)
+    assert (pruned.stop_reason, pruned.epochs_run) == ("pruned", 1)
+    last = numpy_network.run(NumpyNetwork(), TRAIN, report=lambda metrics: metrics.epoch == 2)
+    assert last.stop_reason == "completed"
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +70,7 @@ def assert_frozen(engine, layer, few):
     program, before = engine.last, engine.weights()
     program.show(1, TrainConfig(seed=1))
     rates = np.ones(math.ceil(len(few[0]) / 32))
-    program.train(rates, 0, 32, zero_grad_steps=0, steps_above_ceiling=0, patience=10**6)
+    program.train(TrainRequest(rates, 0, 32, 0, 0, patience=10**6))
     paths = [variable.path for variable in program.variables]
     up_to = 1 + max(i for i, path in enumerate(paths) if f"{layer}/" in path)
     assert same(before[:up_to], engine.weights()[:up_to])
@@ -64,7 +95,7 @@ def test_a_dead_hidden_layer_is_named(few):
 
 
 @pytest.mark.parametrize("train", [{"batch_size": 1000}, {"batch_size": 100, "momentum": 0.95}])
-def test_a_run_that_ends_before_patience_does_is_looked_at_all_the_same(engine, train):
+def test_a_run_that_ends_before_patience_does_is_checked_all_the_same(engine, train):
     """Two epochs of two steps; forty with a velocity that asks for a hundred steps of patience."""
     model = changed(
         BASE, output_activation="relu", dropout=0.0, filters=(32, 64), dense_units=(128,)
@@ -89,7 +120,7 @@ def test_weights_ruined_by_the_last_step_are_diverged_without_validation_too(few
     assert TensorFlowEngine(few[0]).run(model, train).stop_reason == "diverged"
 
 
-def test_a_layer_that_is_silent_on_some_batches_only_is_alive(everything, monkeypatch):
+def test_a_layer_without_a_gradient_on_some_batches_only_is_alive(everything, monkeypatch):
     """The trap: gradients exactly zero for many steps in a row, and yet not dead."""
     images = split(everything, 6000)
     model = ModelConfig(architecture="mlp", activation="relu")
@@ -106,7 +137,7 @@ def test_a_layer_that_is_silent_on_some_batches_only_is_alive(everything, monkey
         result = engine.run(model, changed(train, seed=seed))
         if result.stop_reason == "stuck":
             assert_frozen(engine, result.diagnosis.layer, images)
-    assert any(not look.dead_layers() for look in checks), "no run came near the trap"
+    assert any(not census.dead_layers() for census in checks), "no run came near the trap"
 
 
 @pytest.mark.parametrize("output", ["softmax", "sigmoid"])
@@ -126,38 +157,6 @@ def test_a_loss_that_is_not_finite_is_diverged(engine):
     assert result.steps_run < 20
 
 
-def test_a_census_leaves_the_run_as_it_was(engine):
-    program = engine.program(BASE, "float32")
-    program.reset(SHORT, dropout=0.25)
-    before = [variable.numpy() for variable in program.variables]
-    stream = program._dropout.seed_generator.state.numpy()
-    assert program.census().layers.keys() == {"conv1", "conv2", "dense1"}
-    assert same(before, [variable.numpy() for variable in program.variables])
-    np.testing.assert_array_equal(stream, program._dropout.seed_generator.state)
-
-
-@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-def test_the_census_sees_to_the_last_bit_what_training_sees(few, engine, precision):
-    """On a CPU, in chunks of any size: what is dead in the census is dead in every batch."""
-    import tensorflow as tf
-
-    program = engine.program(changed(BASE, dropout=0.0), precision)
-    program.reset(changed(SHORT, precision=precision), dropout=0.0)
-    pixels = tf.constant(few[0].pixels[:600])
-
-    @tf.function
-    def in_training(batch):
-        return program._gradients_of(batch, tf.zeros(len(batch), tf.int32), True)[3]
-
-    seen = program._pre_activations(pixels)[-1].numpy()
-    scored = tf.function(program._forward)(pixels)
-    for size in (32, 100, 600):
-        batches = [in_training(pixels[i : i + size]) for i in range(0, 600 - size + 1, size)]
-        trained = tf.concat(batches, axis=0).numpy()
-        np.testing.assert_array_equal(trained, scored[: len(trained)])
-    np.testing.assert_allclose(seen, trained[: len(seen)], rtol=0.05, atol=0.01)
-
-
 def dead_from_the_start(engine, monkeypatch, layer="dense1", activation="relu"):
     """A network whose layer dies in its first step: a bias that no image overcomes."""
     model = changed(BASE, activation=activation, dropout=0.0)
@@ -173,7 +172,7 @@ def dead_from_the_start(engine, monkeypatch, layer="dense1", activation="relu"):
     return model
 
 
-def test_a_dead_layer_is_proved_at_the_first_look(engine, monkeypatch):
+def test_a_dead_layer_is_proved_at_the_first_check(engine, monkeypatch):
     model = dead_from_the_start(engine, monkeypatch)
     result = engine.run(model, changed(SHORT, precision="float32"))
     assert (result.stop_reason, result.steps_run) == ("stuck", 5)
@@ -209,7 +208,7 @@ def test_a_living_run_has_nothing_recorded(engine):
 
 
 def test_velocity_is_taken_into_account(engine, monkeypatch):
-    """Dead where it is, alive where its velocity carries it: the first look finds it alive."""
+    """Dead where it is, alive where its velocity carries it: the first check finds it alive."""
     model = dead_from_the_start(engine, monkeypatch)
     train = changed(SHORT, precision="float32", momentum=0.9, learning_rate=0.1, batch_size=500)
     assert engine.run(model, train).checks[0].kind == "dead_layer"
@@ -218,12 +217,12 @@ def test_velocity_is_taken_into_account(engine, monkeypatch):
 
     def moving(*arguments):
         reset(*arguments)
-        velocity = program._velocity[5]  # of the bias of dense1: it will rise by 1800 in all
+        velocity = program.sgd.velocity[5]  # of the bias of dense1: it will rise by 1800 in all
         velocity.assign(np.full(velocity.shape, -2000.0))
 
     monkeypatch.setattr(program, "reset", moving)
-    look = engine.run(model, train).checks[0]
-    assert (look.zero_grad_steps, look.kind) == (5, None)
+    check = engine.run(model, train).checks[0]
+    assert (check.zero_grad_steps, check.kind) == (5, None)
 
 
 def test_an_explosion_that_stays_finite_is_diverged(engine):

@@ -1,0 +1,62 @@
+"""What a search needs of an engine: one that trains a trial at a time, or many side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Protocol, runtime_checkable
+
+from fmnist_model.config import ModelConfig, TrainConfig
+from fmnist_model.training.results import Report, RunResult
+
+
+class SequentialEngine(Protocol):
+    """An engine that trains one configuration after the other:
+    `fmnist_model.tensorflow_engine.engine.TensorFlowEngine`, or a stand-in for it."""
+
+    def run(
+        self, model: ModelConfig, train: TrainConfig, report: Report | None = None
+    ) -> RunResult:
+        """Train one configuration; `report` is called after each epoch and may end the run."""
+
+
+@runtime_checkable
+class ParallelEngine(Protocol):
+    """An engine that trains up to `slots` configurations at once:
+    `fmnist_model.jax_engine.engine.VectorizedEngine`, or any engine as an `OneSlotEngine`."""
+
+    slots: int
+
+    def running(
+        self, model: ModelConfig, train: TrainConfig, report: Report | None = None
+    ) -> Generator[None, None, RunResult]:
+        """Train one configuration in a slot, some steps of it each time it is resumed."""
+
+    def advance(self) -> None:
+        """Train all slots on. To be called after each has been resumed."""
+
+
+class OneSlotEngine:
+    """An engine that trains one configuration after the other, as one with a single slot."""
+
+    slots = 1
+
+    def __init__(self, engine: SequentialEngine) -> None:
+        self._engine = engine
+
+    def running(
+        self, model: ModelConfig, train: TrainConfig, report: Report | None = None
+    ) -> Generator[None, None, RunResult]:
+        """Train it from beginning to end when it is first resumed."""
+        yield from ()
+        return self._engine.run(model, train, report)
+
+    def advance(self) -> None:
+        """There is nothing left to do."""
+
+
+Engine = SequentialEngine | ParallelEngine
+
+
+def as_parallel(engine: Engine) -> ParallelEngine:
+    """The engine itself if it has slots, else the engine as one with a single slot."""
+    return engine if isinstance(engine, ParallelEngine) else OneSlotEngine(engine)
