@@ -15,9 +15,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 from statistics import median
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -28,6 +29,12 @@ from fmnist_model.dataset.fashion_mnist import load_train, split
 from fmnist_model.jax_engine import backend
 from fmnist_model.utils.cli import new_app, run
 
+if TYPE_CHECKING:
+    import jax
+
+    from fmnist_model.jax_engine.state import DeviceControls, DeviceWeights
+    from fmnist_model.jax_engine.train_step import Carry
+
 LAYERS = {"conv1": (28, 1, 32), "conv2": (13, 32, 64)}
 """Side and channels of the inputs, and number of filters. The images get no gradient."""
 WAYS = ("grouped", "matrix", "shared, grouped", "shared, matrix")
@@ -37,6 +44,7 @@ STEPS = 4
 app = new_app("Measure ways to convolve for many slots at once.")
 Row = dict[str, Any]
 Call = Callable[[], Any]
+Forward = Callable[["jax.Array", "jax.Array"], "jax.Array"]
 
 
 def convolutions(layer: str, slots: int, batch: int, precision: str) -> dict[tuple[str, str], Call]:
@@ -64,20 +72,20 @@ def convolutions(layer: str, slots: int, batch: int, precision: str) -> dict[tup
     return calls
 
 
-def _forward(way: str) -> Callable[[Any, Any], Any]:
+def _forward(way: str) -> Forward:
     """From images, and float32 kernels with a leading axis of slots, to the outputs of the
     layer."""
     import jax
     from jax import lax
 
-    from fmnist_model.jax_engine.layers import matrix_convolution
+    from fmnist_model.jax_engine.convolution import matrix_convolution
 
-    def ordinary(images: Any, kernel: Any) -> Any:
+    def ordinary(images: jax.Array, kernel: jax.Array) -> jax.Array:
         return lax.conv_general_dilated(
             images, kernel, (1, 1), "VALID", dimension_numbers=("NHWC", "HWIO", "NHWC")
         )
 
-    def forward(images: Any, kernels: Any) -> Any:
+    def forward(images: jax.Array, kernels: jax.Array) -> jax.Array:
         one = ordinary if "grouped" in way else matrix_convolution
         # Where images are not mapped over, it is one convolution, or product, with all filters.
         axes = (None, 0) if way.startswith("shared") else (0, 0)
@@ -86,10 +94,10 @@ def _forward(way: str) -> Callable[[Any, Any], Any]:
     return forward
 
 
-def _backward(forward: Callable[[Any, Any], Any], wanted: tuple[int, ...]) -> Callable[..., Any]:
+def _backward(forward: Forward, wanted: tuple[int, ...]) -> Callable[..., Any]:
     import jax
 
-    def backward(images: Any, kernels: Any, gradient: Any) -> Any:
+    def backward(images: jax.Array, kernels: jax.Array, gradient: jax.Array) -> list[jax.Array]:
         gradients = jax.vjp(forward, images, kernels)[1](gradient)
         return [gradients[number] for number in wanted]
 
@@ -112,37 +120,42 @@ def steps(slots: int, batch: int, precision: str) -> dict[tuple[str, str], Call]
     from jax import lax
 
     from fmnist_model.jax_engine.state import Controls
-    from fmnist_model.jax_engine.train_step import VmappedTrainer
+    from fmnist_model.jax_engine.stateless_network import StatelessNetwork
+    from fmnist_model.jax_engine.train_step import train_step
+    from fmnist_model.jax_engine.trainer import VmappedTrainer
 
     train, validation = split(load_train(), STEPS * batch)
     model = ModelConfig(activation="relu", dropout=0.25)
-    lockstep = VmappedTrainer(model, batch, precision, train, validation, slots, ["relu"], "matrix")
-    weights, orders = lockstep.blank()
+    network = StatelessNetwork(model, precision, ["relu"], "matrix")
+    trainer = VmappedTrainer(network, slots, batch, train, validation)
+    weights, permutations = trainer.empty_weights(), trainer.empty_permutations()
     for slot in range(slots):
-        weights = lockstep.filled(weights, slot, model, TrainConfig(seed=slot))
-        orders = lockstep.ordered(orders, slot, np.arange(len(train)))
+        weights = trainer.start_trial(weights, slot, model, TrainConfig(seed=slot))
+        permutations = trainer.set_permutation(permutations, slot, np.arange(len(train)))
     rates = jnp.full((slots, STEPS), 0.1, jnp.float32)
     controls = Controls.idle(slots)
     controls.end[:], controls.patience[:] = STEPS, 2**30
-    own = jax.vmap(lockstep._step, in_axes=(0, 0, 0, 0, None, None))
-    together = jax.vmap(
-        lockstep._step,
-        in_axes=(0, Controls(*(0 for _ in controls))._replace(step=None), 0, None, None, None),
-    )
+    one: Any = partial(train_step, network, trainer.batch_size)
+    own = jax.vmap(one, in_axes=(0, 0, 0, 0, None))
+    # All slots are at the same step of the same permutation, which are not mapped over then.
+    axes: Any = Controls(None, *(0 for _ in controls[1:]))
+    together = jax.vmap(one, in_axes=(0, axes, 0, None, None))
 
-    def each_its_own(weights: Any, controls: Any) -> Any:
-        def step(carry: Any, _: None) -> Any:
-            return own(*carry, rates, orders, *lockstep.train_images), None
+    def each_its_own(weights: DeviceWeights, controls: DeviceControls) -> Carry:
+        def step(carry: Carry, _: None) -> tuple[Carry, None]:
+            return own(*carry, rates, permutations, trainer.train_images), None
 
-        return lax.scan(step, (weights, controls), length=STEPS)[0]
+        after: Carry = lax.scan(step, (weights, controls), length=STEPS)[0]
+        return after
 
-    def shared(weights: Any, controls: Any) -> Any:
-        def step(carry: Any, number: Any) -> Any:
+    def shared(weights: DeviceWeights, controls: DeviceControls) -> Carry:
+        def step(carry: Carry, number: jax.Array) -> tuple[Carry, None]:
             weights, controls = carry
             at = controls._replace(step=number)
-            return together(weights, at, rates, orders[0], *lockstep.train_images), None
+            return together(weights, at, rates, permutations[0], trainer.train_images), None
 
-        return lax.scan(step, (weights, controls), jnp.arange(STEPS))[0]
+        after: Carry = lax.scan(step, (weights, controls), jnp.arange(STEPS))[0]
+        return after
 
     return {
         ("own images", "whole step"): _ready(each_its_own, weights, controls),

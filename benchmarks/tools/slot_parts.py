@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from functools import cache, wraps
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rich.console import Console
 
@@ -22,6 +22,10 @@ from search.presets.files import load_preset
 from search.presets.preset import Preset
 from search.presets.sections import DataConfig
 from search.study.trials import count_trials
+
+if TYPE_CHECKING:
+    from fmnist_model.jax_engine.engine import VectorizedEngine
+    from fmnist_model.jax_engine.layers import Convolution
 
 FRESH = 3
 """Trials, each of which has its program compiled anew."""
@@ -105,11 +109,11 @@ def _seconds(call: Callable[[], Any], rounds: int = 10) -> list[float]:
 
 
 @on_jax
-def speed(setting: Setting, slots: int, convolution: str) -> Row:
+def speed(setting: Setting, slots: int, convolution: Convolution) -> Row:
     """Images/s with all slots at work, round by round; how long compiling took; memory."""
     import jax
 
-    found = _population(setting, slots, convolution).measure()
+    found = _engine(setting, slots, convolution).measure()
     memory = jax.devices()[0].memory_stats() or {}
     return {
         "images_per_second": found.images,
@@ -119,30 +123,30 @@ def speed(setting: Setting, slots: int, convolution: str) -> Row:
 
 
 @on_jax
-def search(setting: Setting, slots: int, convolution: str, seed: int) -> Row:
+def search(setting: Setting, slots: int, convolution: Convolution, seed: int) -> Row:
     """A search on a database of its own: how long it took, the host's part, how its trials ended.
 
     It must not be the first search that this process makes with this engine, because that compiles.
     """
-    population = _warmed(setting, slots, convolution)
-    return _searched(setting, population, setting.trials, seed)
+    engine = _warmed(setting, slots, convolution)
+    return _searched(setting, engine, setting.trials, seed)
 
 
 @cache
-def _warmed(setting: Setting, slots: int, convolution: str) -> Any:
-    population = _population(setting, slots, convolution)
-    _searched(setting, population, WARMING, 0)
-    return population
+def _warmed(setting: Setting, slots: int, convolution: Convolution) -> VectorizedEngine:
+    engine = _engine(setting, slots, convolution)
+    _searched(setting, engine, WARMING, 0)
+    return engine
 
 
-def _searched(setting: Setting, population: Any, trials: int, seed: int) -> Row:
+def _searched(setting: Setting, engine: VectorizedEngine, trials: int, seed: int) -> Row:
     started, busy = 0.0, 0.0
 
     def load(_order: SearchJob, study: Any, _progress: Progress) -> Any:
         nonlocal started, busy
         study.set_user_attr("data_sha256", _images(setting)[0].sha256)
         started, busy = time.perf_counter(), time.thread_time()
-        return population
+        return engine
 
     with tempfile.TemporaryDirectory() as folder:
         url = f"sqlite:///{folder}/studies.db"
@@ -173,29 +177,28 @@ def fresh(setting: Setting) -> Row:
     for _ in range(FRESH):
         jax.clear_caches()
         started = time.perf_counter()
-        population = _made(setting, 1, "matrix")
-        population.run(model, once)
+        engine = _new_engine(setting, 1, "matrix")
+        engine.run(model, once)
         compiled = time.perf_counter()
-        population.run(model, once)
+        engine.run(model, once)
         seconds.append((compiled - started) - (time.perf_counter() - compiled))
     return {"compile_seconds": seconds}
 
 
 @cache
-def _population(setting: Setting, slots: int, convolution: str) -> Any:
+def _engine(setting: Setting, slots: int, convolution: Convolution) -> VectorizedEngine:
     """The engine of this process that has this many slots."""
-    return _made(setting, slots, convolution)
+    return _new_engine(setting, slots, convolution)
 
 
-def _made(setting: Setting, slots: int, convolution: str) -> Any:
+def _new_engine(setting: Setting, slots: int, convolution: Convolution) -> VectorizedEngine:
     """A new engine, which is compiled when it is first used."""
     from fmnist_model.jax_engine.engine import VectorizedEngine
 
     model, train = _configurations(setting)
     searched = preset(setting).space.dimensions().get("activation")
     activations = [model.activation] if searched is None else searched.values()
-    chosen: Any = convolution
-    return VectorizedEngine(model, train, *_images(setting), slots, list(activations), chosen)
+    return VectorizedEngine(model, train, *_images(setting), slots, list(activations), convolution)
 
 
 def _configurations(setting: Setting) -> tuple[ModelConfig, TrainConfig]:

@@ -1,4 +1,4 @@
-"""How many slots a population is to have, and how it convolves: measured, not guessed."""
+"""How many slots an engine is to have, and how it computes convolutions: measured, not guessed."""
 
 from __future__ import annotations
 
@@ -9,23 +9,24 @@ from typing import NamedTuple
 import jax
 
 from fmnist_model.jax_engine.engine import VectorizedEngine
-from fmnist_model.jax_engine.train_step import Convolution
+from fmnist_model.jax_engine.layers import Convolution
 from fmnist_model.utils.errors import UserError
 
 MAX_SLOTS = 256
-GAIN = 1.1
-"""Twice as many slots are taken where they train so many times as many images a second."""
+MIN_GAIN = 1.1
+"""The number of slots is doubled as long as that trains this many times as many images a second."""
 OUT_OF_MEMORY = "RESOURCE_EXHAUSTED"
-"""What JAX's error says then."""
+"""What the text of JAX's error contains where memory does not suffice."""
 
 Make = Callable[[int, Convolution], VectorizedEngine]
+"""Makes an engine with this many slots and such convolutions."""
 Say = Callable[[str], None]
 
 
 class Choice(NamedTuple):
-    """A population with its compiled program, and the images that it trains in a second."""
+    """An engine with its compiled program, and the images that it trains in a second."""
 
-    population: VectorizedEngine
+    engine: VectorizedEngine
     convolution: Convolution
     speed: float
 
@@ -35,54 +36,54 @@ class TooManySlotsError(UserError):
 
 
 def recreate(make: Make, slots: int, convolution: Convolution, say: Say) -> VectorizedEngine:
-    """A population as it was chosen before. Raises TooManySlotsError."""
-    choice = _measured(make, slots, convolution)
-    say(f"{_described(choice)}, as before")
-    return choice.population
+    """An engine as it was chosen before. Raises TooManySlotsError."""
+    choice = _measure(make, slots, convolution)
+    say(f"{_describe(choice)}, as before")
+    return choice.engine
 
 
 def choose(make: Make, slots: int | None, say: Say) -> VectorizedEngine:
-    """A population of `slots`, or of as many as pay; says what was chosen and why.
+    """An engine with `slots`, or with as many as pay; says what was chosen and why.
 
-    `make` builds one with so many slots and such convolutions. Raises TooManySlotsError.
+    Raises TooManySlotsError.
     """
     if slots is not None:
         best = _best_convolution(make, slots)
-        say(f"{_described(best)}, as was asked for")
-        return best.population
-    best = _best_convolution(make, 1 if _on_cpu() else 8)
-    while True:
-        count = best.population.slots
-        if count == MAX_SLOTS:
-            why = "more are not tried"
-            break
-        say(f"{_described(best)}; trying {2 * count}")
+        say(f"{_describe(best)}, as was asked for")
+        return best.engine
+    best, reason = _grow(make, _best_convolution(make, 1 if _on_cpu() else 8), say)
+    say(f"{_describe(best)}; {reason}")
+    return best.engine
+
+
+def _grow(make: Make, best: Choice, say: Say) -> tuple[Choice, str]:
+    """Double the number of slots as long as that pays; return why it was not doubled again."""
+    while best.engine.slots < MAX_SLOTS:
+        count = 2 * best.engine.slots
+        say(f"{_describe(best)}; trying {count}")
         try:
-            twice = _measured(make, 2 * count, best.convolution)
+            doubled = _measure(make, count, best.convolution)
         except TooManySlotsError:
-            why = f"{2 * count} do not fit into its memory"
-            break
-        if twice.speed < GAIN * best.speed:
-            why = f"{2 * count} trained {twice.speed / best.speed:.2f} times as many"
-            break
-        best = twice
-    say(f"{_described(best)}; {why}")
-    return best.population
+            return best, f"{count} do not fit into its memory"
+        if doubled.speed < MIN_GAIN * best.speed:
+            return best, f"{count} trained {doubled.speed / best.speed:.2f} times as many"
+        best = doubled
+    return best, "more are not tried"
 
 
 def _best_convolution(make: Make, slots: int) -> Choice:
     if _on_cpu():  # where grouped convolutions were found to be slower by far
-        return _measured(make, slots, "matrix")
+        return _measure(make, slots, "matrix")
     return max(
-        (_measured(make, slots, "matrix"), _measured(make, slots, "grouped")),
+        (_measure(make, slots, "matrix"), _measure(make, slots, "grouped")),
         key=lambda choice: choice.speed,
     )
 
 
-def _measured(make: Make, slots: int, convolution: Convolution) -> Choice:
+def _measure(make: Make, slots: int, convolution: Convolution) -> Choice:
     try:
-        population = make(slots, convolution)
-        return Choice(population, convolution, median(population.measure().images))
+        engine = make(slots, convolution)
+        return Choice(engine, convolution, median(engine.measure().images))
     except jax.errors.JaxRuntimeError as error:
         if OUT_OF_MEMORY not in str(error):
             raise
@@ -91,11 +92,11 @@ def _measured(make: Make, slots: int, convolution: Convolution) -> Choice:
         ) from error
 
 
-def _described(choice: Choice) -> str:
+def _describe(choice: Choice) -> str:
     how = {"matrix": "convolving by matrix products", "grouped": "by grouped convolutions"}
-    plural = "slots" if choice.population.slots > 1 else "slot"
+    plural = "slots" if choice.engine.slots > 1 else "slot"
     return (
-        f"{choice.population.slots} {plural} on {choice.population.device}, "
+        f"{choice.engine.slots} {plural} on {choice.engine.device}, "
         f"{how[choice.convolution]}: {choice.speed:,.0f} images/s"
     )
 

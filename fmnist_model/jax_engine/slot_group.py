@@ -1,8 +1,8 @@
-"""Slots that train together: what they hold, and what their runs have asked for. JAX only.
+"""Slots that train together: what they hold, and what their trials have requested. JAX only.
 
-    bank.ask(slot, request); bank.launch(); bank.collect(); answer = bank.answer(slot)
+    group.submit(slot, request); group.dispatch(); group.collect(); reply = group.take_reply(slot)
 
-Between `launch` and `collect` the device works by itself, and the host may do something else.
+Between `dispatch` and `collect` the device works by itself, and the host may do something else.
 """
 
 from __future__ import annotations
@@ -15,145 +15,159 @@ import jax
 import numpy as np
 
 from fmnist_model.config import ModelConfig, TrainConfig
-from fmnist_model.jax_engine.state import Controls, SlotWeights
-from fmnist_model.jax_engine.train_step import OUTPUTS, VmappedTrainer
+from fmnist_model.jax_engine.inference import Score
+from fmnist_model.jax_engine.losses import OUTPUTS
+from fmnist_model.jax_engine.state import (
+    AnyArray,
+    Controls,
+    DeviceControls,
+    DeviceWeights,
+    HostArray,
+    HostControls,
+)
+from fmnist_model.jax_engine.trainer import VmappedTrainer
 from fmnist_model.training.protocol import EvalRequest, Request, TrainReply, TrainRequest
+
+Reply = TrainReply | tuple[float, float]
+"""The answer to a TrainRequest, or mean loss and accuracy for an EvalRequest."""
 
 
 class SlotGroup:
-    """As many slots as the program has; they begin and end their strides together."""
+    """As many slots as the trainer has; their calls begin and end together."""
 
-    def __init__(self, lockstep: VmappedTrainer) -> None:
-        self.lockstep = lockstep
-        self._weights, self._orders = lockstep.blank()
-        self._controls = Controls.idle(lockstep.slots)
-        self._rates = np.zeros((lockstep.slots, lockstep.steps), np.float32)
-        self._asked: dict[int, Request] = {}
-        self._answers: dict[int, Any] = {}
-        self._under_way: Callable[[], None] | None = None
+    def __init__(self, trainer: VmappedTrainer) -> None:
+        self.trainer = trainer
+        self._weights = trainer.empty_weights()
+        self._permutations = trainer.empty_permutations()
+        self._controls = Controls.idle(trainer.slots)
+        self._rates = np.zeros((trainer.slots, trainer.steps_per_epoch), np.float32)
+        self._requests: dict[int, Request] = {}
+        self._replies: dict[int, Reply] = {}
+        self._pending: Callable[[], None] | None = None
 
     @property
-    def at_work(self) -> bool:
-        """Has something been launched that has not been collected?"""
-        return self._under_way is not None
+    def busy(self) -> bool:
+        """Has something been dispatched that has not been collected?"""
+        return self._pending is not None
 
-    def fill(
+    def start_trial(
         self,
         slot: int,
         model: ModelConfig,
         train: TrainConfig,
-        weights: Sequence[Any] | None = None,
+        weights: Sequence[AnyArray] | None = None,
     ) -> None:
-        """Begin a trial in a slot, with these weights, or with those that its seed draws."""
+        """Start a trial in a slot, with these weights, or with those that its seed draws."""
         self.collect()
-        self._weights = self.lockstep.filled(self._weights, slot, model, train, weights)
+        self._weights = self.trainer.start_trial(self._weights, slot, model, train, weights)
         self._controls.momentum[slot] = train.momentum
         self._controls.weight_decay[slot] = train.weight_decay
         self._controls.output[slot] = OUTPUTS.index(model.output_activation)
 
-    def order(self, slot: int, order: np.ndarray) -> None:
-        """Show a slot the images in this order in its next epoch."""
-        self._orders = self.lockstep.ordered(self._orders, slot, order)
+    def set_permutation(self, slot: int, permutation: HostArray) -> None:
+        """Set the order, an integer for each image, in which a slot's next epoch takes them."""
+        self._permutations = self.trainer.set_permutation(self._permutations, slot, permutation)
 
-    def of(self, slot: int) -> SlotWeights:
-        """One slot's weights and the rest, on the device."""
-        return self.lockstep.of(self._weights, slot)
+    def weights(self, slot: int) -> DeviceWeights:
+        """One slot's weights, on the device."""
+        return self.trainer.read(self._weights, slot)
 
-    def ask(self, slot: int, request: Request) -> None:
-        """Note what a slot's run asks for; it is begun at the next launch."""
-        self.collect()  # controls that a launched program reads, or will replace, are not to change
-        self._asked[slot] = request
-        if not isinstance(request, TrainRequest):
-            return
+    def submit(self, slot: int, request: Request) -> None:
+        """Note what a slot's trial requests; the next dispatch begins it."""
+        self.collect()  # a dispatched call reads the controls, and its end replaces them
+        self._requests[slot] = request
+        if isinstance(request, TrainRequest):
+            self._set_controls(slot, request)
+
+    def _set_controls(self, slot: int, request: TrainRequest) -> None:
         self._rates[slot] = request.rates
         controls = self._controls
-        controls.step[slot], controls.end[slot] = request.first, self.lockstep.steps
-        controls.zero_grad_steps[slot], controls.steps_above_ceiling[slot] = (
-            request.zero_grad_steps,
-            request.steps_above_ceiling,
-        )
+        controls.step[slot], controls.end[slot] = request.first, self.trainer.steps_per_epoch
+        controls.zero_grad_steps[slot] = request.zero_grad_steps
+        controls.steps_above_ceiling[slot] = request.steps_above_ceiling
         controls.patience[slot], controls.correct[slot] = request.patience, 0
         controls.loss_sum[slot] = controls.last_loss[slot] = 0
 
-    def answered(self, slot: int) -> bool:
-        """Is there an answer to what a slot's run asked for?"""
-        return slot in self._answers
+    def has_reply(self, slot: int) -> bool:
+        """Is there a reply to what a slot's trial requested?"""
+        return slot in self._replies
 
-    def answer(self, slot: int) -> Any:
-        """That answer, once."""
-        return self._answers.pop(slot)
+    def take_reply(self, slot: int) -> Reply:
+        """Return that reply, once."""
+        return self._replies.pop(slot)
 
     def release(self, slot: int) -> None:
-        """Let a slot rest: its run has ended, or been given up."""
+        """Leave a slot idle: its trial has ended, or been given up."""
         self.collect()
-        self._rest(slot)
-        self._asked.pop(slot, None)
-        self._answers.pop(slot, None)
+        self._make_idle(slot)
+        self._requests.pop(slot, None)
+        self._replies.pop(slot, None)
 
-    def launch(self) -> None:
-        """Begin what the runs have asked for: scores, if any did, else some steps of training."""
-        scored = [slot for slot, asked in self._asked.items() if isinstance(asked, EvalRequest)]
+    def dispatch(self) -> None:
+        """Begin what the trials have requested: scores, if any did, else some training steps."""
+        scored = [slot for slot, each in self._requests.items() if isinstance(each, EvalRequest)]
         if scored:
             outputs = self._controls.output
-            scores = [self.lockstep.score(self._weights, s, outputs[s]) for s in scored]
-            self._under_way = partial(self._tell_scores, scored, scores)
-        elif self._asked:
-            self._under_way = partial(self._tell_steps, self._stride(self._controls))
+            scores = [self.trainer.evaluate(self._weights, s, outputs[s]) for s in scored]
+            self._pending = partial(self._reply_scores, scored, scores)
+        elif self._requests:
+            self._pending = partial(self._reply_steps, self._train(self._controls))
 
     def collect(self) -> None:
-        """Wait for what was launched, if anything was, and answer the runs that are done."""
-        tell, self._under_way = self._under_way, None
-        if tell is not None:
-            tell()
+        """Wait for what was dispatched, if anything was, and reply to the trials that are done."""
+        pending, self._pending = self._pending, None
+        if pending is not None:
+            pending()
 
-    def exert(self) -> Any:
-        """Launch a stride of all slots from the beginning of their epochs; return what to wait for.
+    def dispatch_all(self) -> DeviceControls:
+        """Train all slots from the beginning of their epochs; return what to wait for.
 
-        For measuring, while no slot has a run.
+        For measuring the speed, while no slot has a trial.
         """
-        busy = Controls.idle(self.lockstep.slots)
-        busy.end[:], busy.patience[:] = self.lockstep.steps, 2**30
-        return self._stride(busy)
+        controls = Controls.idle(self.trainer.slots)
+        controls.end[:], controls.patience[:] = self.trainer.steps_per_epoch, 2**30
+        return self._train(controls)
 
-    def _stride(self, controls: Controls) -> Controls:
-        self._weights, after = self.lockstep.advance(
-            self._weights, controls, self._rates, self._orders
+    def _train(self, controls: HostControls) -> DeviceControls:
+        self._weights, after = self.trainer.train(
+            self._weights, controls, self._rates, self._permutations
         )
         return after
 
-    def _tell_scores(self, slots: Sequence[int], scores: Sequence[Any]) -> None:
-        count = len(self.lockstep.validation_images.labels)
+    def _reply_scores(self, slots: Sequence[int], scores: Sequence[Score]) -> None:
+        count = len(self.trainer.validation_images.labels)
         for slot, (loss, correct) in zip(slots, jax.device_get(scores), strict=True):
-            self._answer(slot, (float(loss) / count, int(correct) / count))
+            self._reply(slot, (float(loss) / count, int(correct) / count))
 
-    def _tell_steps(self, after: Controls) -> None:
-        # The host's own copy: what comes from the device cannot be written to.
-        self._controls = Controls(*(np.array(figures) for figures in jax.device_get(after)))
-        for slot in list(self._asked):
-            (
-                step,
-                end,
-                zero_grad_steps,
-                steps_above_ceiling,
-                patience,
-                _,
-                correct,
-                *_,
-                loss_sum,
-                last_loss,
-            ) = (figures[slot].item() for figures in self._controls)
-            if step == end or zero_grad_steps >= patience or not np.isfinite(last_loss):
-                self._answer(
-                    slot,
-                    TrainReply(
-                        step, zero_grad_steps, steps_above_ceiling, loss_sum, correct, last_loss
-                    ),
-                )
+    def _reply_steps(self, after: DeviceControls) -> None:
+        # The host's own copy: arrays that come from the device cannot be written to.
+        self._controls = Controls(*(np.array(numbers) for numbers in jax.device_get(after)))
+        for slot in list(self._requests):
+            own = Controls(*(numbers[slot].item() for numbers in self._controls))
+            if _has_stopped(own):
+                self._reply(slot, _train_reply(own))
 
-    def _answer(self, slot: int, answer: Any) -> None:
-        del self._asked[slot]
-        self._rest(slot)  # until it asks again
-        self._answers[slot] = answer
+    def _reply(self, slot: int, reply: Reply) -> None:
+        del self._requests[slot]
+        self._make_idle(slot)  # until the next request
+        self._replies[slot] = reply
 
-    def _rest(self, slot: int) -> None:
+    def _make_idle(self, slot: int) -> None:
         self._controls.end[slot] = self._controls.step[slot]
+
+
+def _has_stopped(slot: Controls[Any]) -> bool:
+    """Has a slot with these controls stopped? See `train_step`."""
+    out_of_patience = slot.zero_grad_steps >= slot.patience
+    return slot.step == slot.end or out_of_patience or not np.isfinite(slot.last_loss)
+
+
+def _train_reply(slot: Controls[Any]) -> TrainReply:
+    return TrainReply(
+        slot.step,
+        slot.zero_grad_steps,
+        slot.steps_above_ceiling,
+        slot.loss_sum,
+        slot.correct,
+        slot.last_loss,
+    )

@@ -1,58 +1,77 @@
-"""What the slots of a population hold, on the device and beside it. JAX only."""
+"""What the slots of an engine hold, on the device and beside it. JAX only.
+
+A slot is one index of the leading axis of these arrays; it holds one trial at a time.
+"""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple, TypeVar
 
+import jax
 import jax.numpy as jnp
 import numpy as np
+from numpy.typing import NDArray
 
 from fmnist_model.dataset.fashion_mnist import Images
 
+HostArray = NDArray[Any]
+AnyArray = jax.Array | HostArray
+A = TypeVar("A")
 
-class SlotWeights(NamedTuple):
-    """What training changes in each slot: lists of arrays of shape (slots, ...).
 
-    `state` holds Keras's non-trainable variables: random streams, dropout rates, activations.
+class SlotWeights(NamedTuple, Generic[A]):
+    """What training changes: a list of arrays for each field, in the order of Keras's variables.
+
+    For all slots together the arrays have a leading axis of slots, for a single slot they have
+    not. `velocity` is the momentum of each trainable array; `state` holds Keras's non-trainable
+    variables, which are random streams, dropout rates and the indices of activations.
     """
 
-    trainable: Any
-    velocity: Any
-    state: Any
+    trainable: list[A]
+    velocity: list[A]
+    state: list[A]
 
 
-class Controls(NamedTuple):
-    """One figure a slot, shape (slots,): where its stretch stands, and how it learns.
+class Controls(NamedTuple, Generic[A]):
+    """One number for each slot, shape (slots,): which steps it is to train, how, and what came out.
 
-    `step` is the next one, `end` the one to stop at; `zero_grad_steps`, `steps_above_ceiling`,
-    `patience` and the sums are those of `fmnist_model.training.protocol`. A slot with nothing to do
-    has `step` = `end`.
+    `step` is the next step of the epoch and `end` the one to stop before, so a slot with nothing
+    to do has `step` = `end`. `zero_grad_steps`, `steps_above_ceiling`, `patience`, `correct`,
+    `loss_sum` and `last_loss` are those of `fmnist_model.training.protocol`. `output` is the index
+    of the output activation in `fmnist_model.jax_engine.losses.OUTPUTS`. The first seven are int32,
+    the last four float32. On the device they are JAX's arrays, on the host NumPy's, which can be
+    written to.
     """
 
-    step: Any
-    end: Any
-    zero_grad_steps: Any
-    steps_above_ceiling: Any
-    patience: Any
-    output: Any
-    correct: Any
-    momentum: Any
-    weight_decay: Any
-    loss_sum: Any
-    last_loss: Any
+    step: A
+    end: A
+    zero_grad_steps: A
+    steps_above_ceiling: A
+    patience: A
+    output: A
+    correct: A
+    momentum: A
+    weight_decay: A
+    loss_sum: A
+    last_loss: A
 
     @classmethod
-    def idle(cls, slots: int) -> Controls:
-        """Of slots that rest, on the host."""
-        whole = [np.zeros(slots, np.int32) for _ in range(7)]
-        return cls(*whole, *(np.zeros(slots, np.float32) for _ in range(4)))
+    def idle(cls, slots: int) -> HostControls:
+        """Those of slots with nothing to do, on the host."""
+        integers = [np.zeros(slots, np.int32) for _ in range(7)]
+        return Controls(*integers, *(np.zeros(slots, np.float32) for _ in range(4)))
+
+
+DeviceWeights = SlotWeights[jax.Array]
+DeviceControls = Controls[jax.Array]
+HostControls = Controls[HostArray]
 
 
 class JaxImages(NamedTuple):
     """Images on the device: pixels uint8 (n, 28, 28), labels int32 (n,)."""
 
-    pixels: Any
-    labels: Any
+    pixels: jax.Array
+    labels: jax.Array
 
     @classmethod
     def place(cls, images: Images) -> JaxImages:

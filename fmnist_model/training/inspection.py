@@ -69,7 +69,7 @@ class InspectableNetwork(ABC):
         """Shuffle and augment the images for an epoch, from the trial's seed and its number."""
 
     @abstractmethod
-    def pre_activations(self, batch: slice) -> list[npt.ArrayLike]:
+    def pre_activations(self, batch: slice) -> Sequence[npt.ArrayLike]:
         """The pre-activations of each layer, float32, without dropout, on some of the images shown:
         the first axis is that of the images."""
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from fmnist_model.dataset.fashion_mnist import Images
     from fmnist_model.jax_engine.autotune import Make, Say
     from fmnist_model.jax_engine.engine import VectorizedEngine
-    from fmnist_model.jax_engine.train_step import Convolution
+    from fmnist_model.jax_engine.layers import Convolution
 
 Name = Literal["tensorflow", "population"]
 EngineLoader = Callable[[SearchJob, Study, Progress], Engine]

@@ -1,5 +1,4 @@
-"""The population engine: its tests, in a process where Keras runs on JAX, beside real TensorFlow
-runs; and that nothing else changes its backend."""
+"""Runs the tests in `on_jax` in a process where Keras runs on JAX, beside real TensorFlow runs."""
 
 from __future__ import annotations
 
@@ -7,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,9 +14,9 @@ import pytest
 from fmnist_model.config import ModelConfig, TrainConfig
 from fmnist_model.dataset.fashion_mnist import split
 from fmnist_model.jax_engine import backend
-from fmnist_model.utils.errors import UserError
 from tests.conftest import ROOT
 
+ON_JAX = Path(__file__).parent / "on_jax"
 LIMIT = 650
 SMALL = {"filters": (4, 8), "dense_units": (16,)}
 SETTINGS = TrainConfig(batch_size=100, epochs=2, precision="float32", momentum=0.5)
@@ -78,10 +78,10 @@ def tensorflow_runs(everything, tmp_path_factory):
 
 @needs_jax
 def test_what_runs_on_jax(tensorflow_runs):
-    """tests/on_jax, in a process of its own; its output is shown where it fails."""
+    """The folder `on_jax`, in a process of its own; its output is shown where it fails."""
     environment = os.environ | {"KERAS_BACKEND": "jax", "TENSORFLOW_RUNS": str(tensorflow_runs)}
     tests = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "tests/on_jax", "-p", "no:cacheprovider"],
+        [sys.executable, "-m", "pytest", "-q", str(ON_JAX), "-p", "no:cacheprovider"],
         cwd=ROOT,
         env=environment,
         capture_output=True,
@@ -95,43 +95,10 @@ def test_what_runs_on_jax(tensorflow_runs):
 
 
 @needs_jax
-def test_a_population_needs_no_tensorflow():
+def test_it_needs_no_tensorflow():
     code = (
         "import sys; from fmnist_model.jax_engine import backend; backend.use_jax(); "
         "import fmnist_model.jax_engine.engine, fmnist_model.jax_engine.autotune; "
         "sys.exit('tensorflow' in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, timeout=300)
-
-
-@needs_jax
-def test_what_is_compiled_for_a_gpu_is_kept(tmp_path):
-    """For a CPU it is not. That the backend is a GPU is all that is pretended here."""
-    code = (
-        "import sys, jax; from pathlib import Path; from fmnist_model.jax_engine import backend\n"
-        "jax.config.update('jax_persistent_cache_min_compile_time_secs', 0)\n"
-        "folder = Path(sys.argv[1])\n"
-        "backend.keep_programs(folder)\n"
-        "jax.jit(lambda x: x + 1)(1.0)\n"
-        "assert not folder.exists()\n"
-        "jax.default_backend = lambda: 'gpu'\n"
-        "backend.keep_programs(folder)\n"
-        "jax.jit(lambda x: x + 2)(1.0)\n"
-        "assert list(folder.iterdir())"
-    )
-    subprocess.run([sys.executable, "-c", code, tmp_path / "new"], cwd=ROOT, check=True)
-
-
-def test_without_jax_it_says_what_to_install(monkeypatch):
-    monkeypatch.setattr(backend, "find_spec", lambda _name: None)
-    with pytest.raises(UserError, match=r"-e '\.\[jax\]'"):
-        backend.use_jax()
-
-
-@needs_jax
-def test_the_backend_of_a_process_is_not_changed():
-    import keras
-
-    assert keras.config.backend() == "tensorflow"
-    with pytest.raises(RuntimeError, match="imported already"):
-        backend.use_jax()

@@ -1,4 +1,4 @@
-"""A population's own layers against those of XLA and Keras, values and gradients."""
+"""A convolution by a matrix product against XLA's own, values and gradients."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from jax import lax
 
-from fmnist_model.jax_engine.layers import matrix_convolution, max_pooling
+from fmnist_model.jax_engine.convolution import matrix_convolution
 
 
 def drawn(*shape: int, seed: int = 0) -> Any:
@@ -21,10 +21,6 @@ def xla_convolution(inputs: Any, kernel: Any) -> Any:
     return lax.conv_general_dilated(
         inputs, kernel, (1, 1), "VALID", dimension_numbers=("NHWC", "HWIO", "NHWC")
     )
-
-
-def xla_pooling(inputs: Any) -> Any:
-    return lax.reduce_window(inputs, -jnp.inf, lax.max, (1, 2, 2, 1), (1, 2, 2, 1), "VALID")
 
 
 @pytest.mark.parametrize("count", [1, 6, 41, 80])
@@ -52,22 +48,3 @@ def test_its_gradients_in_bfloat16_are_those_in_float32_rounded() -> None:
         assert mine.dtype == jnp.bfloat16
         scale = float(jnp.abs(theirs).max())
         np.testing.assert_allclose(mine.astype(jnp.float32), theirs, atol=0.01 * scale)
-
-
-@pytest.mark.parametrize("sides", [(6, 6), (7, 5), (2, 3)])
-def test_max_pooling_is_xlas_where_no_two_are_equal(sides: tuple[int, int]) -> None:
-    images = drawn(3, *sides, 4)
-    outputs, pull_back = jax.vjp(lambda x: max_pooling(sides, x), images)
-    expected, pull_back_expected = jax.vjp(xla_pooling, images)
-    np.testing.assert_array_equal(outputs, expected)
-    gradient = drawn(*outputs.shape, seed=2)
-    np.testing.assert_array_equal(pull_back(gradient)[0], pull_back_expected(gradient)[0])
-
-
-def test_the_first_of_equals_has_the_gradient_and_what_is_not_a_number_stays() -> None:
-    window = jnp.asarray([[1.0, 2.0], [2.0, 0.0]]).reshape(1, 2, 2, 1)
-    gradient = jax.grad(lambda x: max_pooling((2, 2), x).sum())(window)
-    np.testing.assert_array_equal(gradient.reshape(2, 2), [[0, 1], [0, 0]])
-    for place in range(4):
-        spoiled = window.reshape(4).at[place].set(jnp.nan).reshape(window.shape)
-        assert jnp.isnan(max_pooling((2, 2), spoiled)).all()

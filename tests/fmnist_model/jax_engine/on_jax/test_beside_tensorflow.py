@@ -1,4 +1,4 @@
-"""A population beside the TensorFlow engine, whose runs another process has made."""
+"""The vectorized engine beside the TensorFlow engine, whose runs another process has made."""
 
 from __future__ import annotations
 
@@ -11,32 +11,34 @@ import pytest
 
 from fmnist_model.config import ModelConfig, TrainConfig
 from fmnist_model.dataset.fashion_mnist import split
-from tests.on_jax.conftest import made
-from tests.on_jax.population_helpers import train
+from tests.fmnist_model.jax_engine.on_jax.helpers import new_engine, train
 
 
 def tensorflows() -> tuple[Path, dict]:
     folder = os.environ.get("TENSORFLOW_RUNS")
     if folder is None:
-        pytest.skip("TENSORFLOW_RUNS is not set, as fmnist_model/test_population.py does")
+        pytest.skip("TENSORFLOW_RUNS is not set, as jax_engine/test_engine.py does")
     return Path(folder), json.loads((Path(folder) / "runs.json").read_text())
 
 
 def test_it_trains_as_the_tensorflow_engine_does(everything):
-    """From the same weights on the same batches: the same weights and curves, but for rounding,
-    which the slopes of ReLUs and of a clipped output magnify; so by the way that was travelled."""
+    """From the same weights on the same batches: the same weights and curves, but for rounding.
+
+    The slopes of ReLUs and of a clipped output magnify rounding, so the difference is judged by
+    the distance that the weights have moved.
+    """
     folder, runs = tensorflows()
     images = split(everything, runs["limit"])
     for number, run in enumerate(runs["same_weights"]):
         model, settings = ModelConfig(**run["model"]), TrainConfig(**run["train"])
-        population = made(images, 2, model, settings, [model.activation])
+        engine = new_engine(images, 2, model, settings, [model.activation])
         with np.load(folder / f"{number}.npz") as kept:
             start = [kept[f"start{i}"] for i in range(len(kept.files) // 2)]
             end = [kept[f"end{i}"] for i in range(len(kept.files) // 2)]
-        (hand,) = train(population, [(model, settings)], start)
-        for ours, theirs, first in zip(hand.epochs[-1], end, start, strict=True):
+        (trained,) = train(engine, [(model, settings)], start)
+        for ours, theirs, first in zip(trained.epochs[-1], end, start, strict=True):
             assert np.linalg.norm(ours - theirs) < 0.02 * np.linalg.norm(theirs - first)
-        for name, curve in hand.result.curves().items():
+        for name, curve in trained.result.curves().items():
             np.testing.assert_allclose(curve, run["curves"][name], atol=2e-3)
 
 
@@ -48,9 +50,9 @@ def test_its_stuck_kinds_and_accuracies_are_the_tensorflow_engines(everything):
     images = split(everything, runs["limit"])
     for arm in runs["arms"]:
         model, settings = ModelConfig(**arm["model"]), TrainConfig(**arm["train"])
-        population = made(images, 4, model, settings, [model.activation])
+        engine = new_engine(images, 4, model, settings, [model.activation])
         seeds = [settings.model_copy(update={"seed": s}) for s in range(len(arm["values"]))]
-        ended = [hand.result for hand in train(population, [(model, each) for each in seeds])]
+        ended = [each.result for each in train(engine, [(model, seed) for seed in seeds])]
         kinds = [result.diagnosis.kind for result in ended]
         print(model, kinds, arm["kinds"], [r.value for r in ended], arm["values"])
         if "dead_output" in arm["kinds"]:
