@@ -37,7 +37,8 @@ from search.presets.files import parse_preset
 from search.presets.preset import Preset
 from search.presets.search_space import configurations, suggest
 from search.storage.optuna_internals import storage_of, study_id
-from search.study.trials import ORDINAL, best_trials
+from search.study.trial_record import TrialRecord
+from search.study.trials import best_trials
 
 app = new_app("Measure what a lag costs in the accuracy that is found.")
 
@@ -70,7 +71,9 @@ def _best(trials: Sequence[FrozenTrial]) -> float:
 
 
 def _try(study: Study, preset: Preset, seed: int, place: int, engine: SequentialEngine) -> None:
-    queued = create_trial(state=TrialState.RUNNING, user_attrs={ORDINAL: place})
+    queued = create_trial(
+        state=TrialState.RUNNING, user_attrs=dict(TrialRecord.of_claim(place).attributes)
+    )
     study.sampler = make_sampler(preset, seed, place)
     trial = Trial(study, storage_of(study).create_new_trial(study_id(study), queued))
     suggest(trial, preset)

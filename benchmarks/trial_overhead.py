@@ -30,6 +30,7 @@ from benchmarks.tools.record import RESULTS, load_rows, print_goal, save_rows, s
 from fmnist_model.utils.cli import new_app, run
 from search.presets.files import load_preset
 from search.presets.preset import Preset
+from search.study.trial_record import TrialRecord
 
 if TYPE_CHECKING:
     from benchmarks.tools.stopwatch import Stopwatch
@@ -89,7 +90,7 @@ def ours(count: int, file: str) -> list[Row]:
     trials = study.get_trials(deepcopy=False)
     for row in rows:
         row["network"] = _network(trials[row["trial"]].params)
-        row["epochs"] = trials[row["trial"]].user_attrs["epochs_run"]
+        row["epochs"] = TrialRecord.of(trials[row["trial"]]).epochs_run
     return rows
 
 

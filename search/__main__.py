@@ -208,18 +208,18 @@ def _status(study: Any, trials: list[Any]) -> dict[str, Any]:
     from dataclasses import asdict
 
     from search.algorithms.terminator import STOPPED
+    from search.study.trial_record import TrialRecord
     from search.study.trials import best_trials, count_trials
 
     counts = count_trials(trials)
+    records = [TrialRecord.of(trial) for trial in trials]
     best = best_trials(trials, 1)
     return {
         "study": study.study_name,
         "finished": counts.finished,
         **asdict(counts),
-        "epochs_run": sum(trial.user_attrs.get("epochs_run", 0) for trial in trials),
-        "train_seconds": round(
-            sum(trial.user_attrs.get("train_seconds", 0) for trial in trials), 1
-        ),
+        "epochs_run": sum(record.epochs_run or 0 for record in records),
+        "train_seconds": round(sum(record.train_seconds or 0 for record in records), 1),
         "best": {"trial": best[0].number, "value": best[0].value, "params": best[0].params}
         if best
         else None,

@@ -10,7 +10,7 @@ from typing import Any
 import optuna
 
 from fmnist_model.diagnosis import keras_callback
-from fmnist_model.training.results import stop_reason_of
+from search.study.trial_record import TrialRecord
 
 
 class StuckRunCallback(keras_callback.StuckRunCallback):
@@ -35,6 +35,5 @@ class StuckRunCallback(keras_callback.StuckRunCallback):
         if self._trial is None or self.diagnosis is None:
             super().stop()
             return
-        self._trial.set_user_attr("stop_reason", stop_reason_of(self.diagnosis.kind))
-        self._trial.set_user_attr("diagnosis", self.diagnosis.to_dict())
+        TrialRecord.of_stop(self.diagnosis).write_to(self._trial)
         raise optuna.TrialPruned(self.diagnosis.message)

@@ -108,9 +108,10 @@ def _work(question: Question, seed: int, url: str) -> list[tuple[float, float]]:
 
 
 def _stuck_seconds(trials: Sequence[FrozenTrial]) -> float:
+    from search.study.trial_record import TrialRecord
     from search.study.trials import ending
 
-    return float(sum(t.user_attrs["train_seconds"] for t in trials if ending(t) == "stuck"))
+    return sum(TrialRecord.of(t).train_seconds or 0.0 for t in trials if ending(t) == "stuck")
 
 
 def _best(trials: Sequence[FrozenTrial]) -> FrozenTrial:

@@ -37,7 +37,7 @@ from search.storage.optuna_tables import (
 from search.storage.rdb import backend
 from search.storage.transactions import transaction
 from search.study.study import open_study
-from search.study.trials import ORDINAL
+from search.study.trial_record import TrialRecord
 
 REPEATS = 7
 
@@ -69,7 +69,7 @@ def completed(number: int, preset: Preset) -> FrozenTrial:
         params=params,
         distributions=spaces,
         intermediate_values=curve,
-        user_attrs={ORDINAL: number},
+        user_attrs=dict(TrialRecord.of_claim(number).attributes),
     )
 
 
@@ -173,7 +173,9 @@ def asking(preset: Preset, count: int) -> dict[str, float]:
     study.add_trials([completed(number, preset) for number in range(count)])
     taken = []
     for place in range(count, count + REPEATS):
-        queued = create_trial(state=TrialState.RUNNING, user_attrs={ORDINAL: place})
+        queued = create_trial(
+            state=TrialState.RUNNING, user_attrs=dict(TrialRecord.of_claim(place).attributes)
+        )
         study.sampler = make_sampler(preset, 0, place)
         started = time.process_time()
         trial = optuna.Trial(study, storage_of(study).create_new_trial(study_id(study), queued))

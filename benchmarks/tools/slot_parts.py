@@ -21,6 +21,7 @@ from search.execution.runner import run_search
 from search.presets.files import load_preset
 from search.presets.preset import Preset
 from search.presets.sections import DataConfig
+from search.study.trial_record import TrialRecord
 from search.study.trials import count_trials
 
 if TYPE_CHECKING:
@@ -160,8 +161,8 @@ def _searched(setting: Setting, engine: VectorizedEngine, trials: int, seed: int
         "seconds": seconds,
         "trials_per_second": trials / seconds,
         "host_seconds": host,
-        "epochs": sum(trial.user_attrs.get("epochs_run", 0) for trial in ended),
-        "steps": sum(trial.user_attrs.get("steps_run", 0) for trial in ended),
+        "epochs": sum(TrialRecord.of(trial).epochs_run or 0 for trial in ended),
+        "steps": sum(TrialRecord.of(trial).steps_run or 0 for trial in ended),
         **{name: getattr(counts, name) for name in names},
     }
 

@@ -17,7 +17,8 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from search.storage.optuna_internals import RELATIVE_PARAMS, storage_of, study_id
-from search.study.trials import ORDINAL, ordinals
+from search.study.trial_record import TrialRecord
+from search.study.trials import ordinals
 
 
 def visible_study(study: Study, trial: FrozenTrial, lag: int | None) -> tuple[Study, int]:
@@ -62,7 +63,7 @@ class _VisibleTrials:
     @cached_property
     def ordinal(self) -> int:
         """The ordinal of the trial that is shown the study."""
-        known: int | None = self._trial.user_attrs.get(ORDINAL)
+        known = TrialRecord.of(self._trial).ordinal
         return ordinals(self._all_trials)[self._trial.number] if known is None else known
 
     @cached_property

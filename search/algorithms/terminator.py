@@ -14,10 +14,10 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial
 
 from fmnist_model.utils.errors import UserError
-from search.study.trials import is_finished, ordinals
+from search.study.trials import is_finished, objective_value, ordinals
 
 LOOK_AHEAD_TRIALS = 10
 """Look-ahead horizon, in trials."""
@@ -68,7 +68,7 @@ def expected_gain(trials: Sequence[FrozenTrial], last: int) -> ExpectedGain | No
     ended = [trials[number] for _, number in in_order if is_finished(trials[number])]
     if len(ended) < MIN_TRIALS:
         return None
-    values = [t.value or 0.0 if t.state == TrialState.COMPLETE else 0.0 for t in ended]
+    values = [objective_value(trial) or 0.0 for trial in ended]
     latest = max(values) - max(values[:-LOOK_AHEAD_TRIALS])
     shuffled = max(_shuffled(values), _shuffled(values[len(values) // 2 :]))
     return ExpectedGain(latest, shuffled, len(ended))

@@ -19,9 +19,16 @@ from fmnist_model.hyperparameters import shown
 from fmnist_model.training.results import EpochMetrics
 from search.algorithms.terminator import STOPPED, stop_sentence
 from search.console.next_commands import hidden_note, make_command
-from search.execution.objective import failure
-from search.study.process_identity import WORKER, process_is_gone
-from search.study.trials import TrialCounts, best_trials, count_trials, ending, is_finished
+from search.study.process_identity import process_is_gone
+from search.study.trial_record import TrialRecord
+from search.study.trials import (
+    TrialCounts,
+    best_trials,
+    count_trials,
+    ending,
+    failure,
+    is_finished,
+)
 
 STYLES = {
     "completed": "green",
@@ -55,7 +62,7 @@ def counts_line(counts: TrialCounts, target: int | None) -> str:
 
 
 class Progress:
-    """Tells of a search on `console`: the trial in hand, each trial's end, and the time left."""
+    """Shows a search on `console`: the trials that run, each trial's end, and the time left."""
 
     def __init__(self, console: Console | None = None) -> None:
         self.console = console or Console()
@@ -66,7 +73,7 @@ class Progress:
         )
         self._target, self._already, self._started = 0, 0, time.monotonic()
         self._counts, self._best = TrialCounts(), "none completed yet"
-        self._hand, self._speed, self._slots = "", 0.0, 1
+        self._in_flight, self._speed, self._slots = "", 0.0, 1
 
     @property
     def _terminal(self) -> bool:
@@ -77,7 +84,8 @@ class Progress:
         self.console.print(Text(message), soft_wrap=not self._terminal)
 
     def begin(self, study: Study, target: int, slots: int = 1) -> None:
-        """The data is there: trials follow until `target` have finished, in so many slots."""
+        """Begin to show the trials of a study, which run in so many slots until `target` have
+        finished."""
         self._slots = slots
         self._target, self._started = target, time.monotonic()
         self._count(study.get_trials(deepcopy=False))
@@ -88,14 +96,16 @@ class Progress:
             self._live.start()
 
     def start(self, trial: Trial) -> None:
-        """A trial has its parameters and begins to train."""
-        self._hand = f"trial {trial.number}: {describe(trial.params)}"
+        """Show that a trial has its parameters and begins to train."""
+        self._in_flight = f"trial {trial.number}: {describe(trial.params)}"
         if self._slots > 1:
-            self._hand = f"{self._slots} slots side by side, the latest trial is {trial.number}"
+            self._in_flight = (
+                f"{self._slots} slots side by side, the latest trial is {trial.number}"
+            )
         self._refresh()
 
     def epoch(self, metrics: EpochMetrics) -> None:
-        """An epoch has ended."""
+        """Show that an epoch has ended."""
         self._speed = metrics.images_per_second * self._slots
         if self._slots > 1:
             self._refresh()
@@ -104,32 +114,23 @@ class Progress:
         self._refresh(f"epoch {metrics.epoch}, loss {loss}, accuracy {metrics.val_accuracy:.4f}")
 
     def running(self, trials: Sequence[FrozenTrial]) -> None:
-        """These trials are in hand, each at a worker of its own."""
-        self._hand = "\n".join(map(_in_hand, trials))
+        """Show these trials, each of which runs in a worker of its own."""
+        self._in_flight = "\n".join(map(_running_line, trials))
         self._refresh()
 
     def end(self, trial: FrozenTrial, trials: Sequence[FrozenTrial]) -> None:
-        """One of the study's trials has ended, in whichever way."""
+        """Show how one of the study's trials has ended."""
         self._count(trials)
         how = ending(trial)
         line = Text(f"trial {trial.number:>3} ")
         line.append(f"{how:<9}", STYLES.get(how, ""))
         line.append(f" {_figures(trial, how)}  {describe(trial.params)}")
         self.console.print(line, soft_wrap=not self._terminal)
-        recorded = trial.user_attrs.get("recorded")
-        if how in ("stuck", "diverged") or recorded:
-            when = (
-                f"let go on from step {recorded['step']} of epoch {recorded['epoch']}: "
-                if recorded
-                else ""
-            )
-            self.console.print(
-                Text(f"          {when}{trial.user_attrs['diagnosis']['message']}", "dim"),
-                soft_wrap=not self._terminal,
-            )
+        if (why := _explanation(trial, how)) is not None:
+            self.console.print(Text(f"          {why}", "dim"), soft_wrap=not self._terminal)
         if how == "failed":
             self.say(f"          {failure(trial)}")
-        self._hand = ""
+        self._in_flight = ""
         self._refresh()
 
     def close(self) -> None:
@@ -148,8 +149,8 @@ class Progress:
         left = self._time_left()
         speed = f"{self._speed:,.0f} images/s" if self._speed else ""
         lines = [counts_line(self._counts, self._target), f"best {self._best}"]
-        hand = " · ".join(part for part in (self._hand, detail, speed, left) if part)
-        lines.extend(hand.split("\n"))
+        now = " · ".join(part for part in (self._in_flight, detail, speed, left) if part)
+        lines.extend(now.split("\n"))
         self._live.update(Group(*(Text(line, overflow="ellipsis") for line in lines)), refresh=True)
 
     def _time_left(self) -> str:
@@ -160,20 +161,35 @@ class Progress:
         return f"about {timedelta(seconds=round(seconds))} left"
 
 
-def _in_hand(trial: FrozenTrial) -> str:
+def _running_line(trial: FrozenTrial) -> str:
     step = trial.last_step
     so_far = f"epoch {step}, {trial.intermediate_values[step]:.4f}: " if step is not None else ""
     return f"trial {trial.number}: {so_far}{describe(trial.params)}"
 
 
 def _figures(trial: FrozenTrial, how: str) -> str:
-    attributes = trial.user_attrs
+    """Value, epochs and seconds, as wide for every trial; of a trial that did not train here, only
+    its value is known."""
+    record = TrialRecord.of(trial)
     if how in ("failed", "lost"):
         return " " * 32
-    value = f"{trial.value:.4f}" if trial.value is not None else "-"
-    epochs = attributes.get("epochs_run", 0)
-    plural = "epochs" if epochs != 1 else "epoch "
-    return f"{value:>6} after {epochs:>2} {plural} {attributes.get('train_seconds', 0):>6.1f} s"
+    value = f"{trial.value:>6.4f}" if trial.value is not None else f"{'-':>6}"
+    if record.epochs_run is None:
+        return f"{value:<32}"
+    plural = "epochs" if record.epochs_run != 1 else "epoch "
+    seconds = record.train_seconds or 0.0
+    return f"{value} after {record.epochs_run:>2} {plural} {seconds:>6.1f} s"
+
+
+def _explanation(trial: FrozenTrial, how: str) -> str | None:
+    """What a stuck or diverged trial suffered from, and one that was told to go on all the same."""
+    record = TrialRecord.of(trial)
+    message = record.diagnosis.message if record.diagnosis is not None else None
+    if message is None or not (how in ("stuck", "diverged") or record.recorded):
+        return None
+    if record.recorded is None:
+        return message
+    return f"let go on from step {record.recorded.step} of epoch {record.recorded.epoch}: {message}"
 
 
 def best_table(console: Console, trials: list[FrozenTrial]) -> Table:
@@ -209,12 +225,13 @@ def _titled(*columns: str) -> Table:
 def print_status(console: Console, study: Study) -> None:
     """Print how the study stands."""
     trials = study.get_trials(deepcopy=False)
-    console.print(
-        Text(f"{study.study_name}: {counts_line(count_trials(trials), None)}"), soft_wrap=True
-    )
+    counts = count_trials(trials)
+    console.print(Text(f"{study.study_name}: {counts_line(counts, None)}"), soft_wrap=True)
+    if counts.waiting:
+        console.print(Text(f"{counts.waiting} enqueued, to be run next"), soft_wrap=True)
     for trial in trials:
         if ending(trial) == "running":
-            gone = process_is_gone(trial.user_attrs.get(WORKER))
+            gone = process_is_gone(TrialRecord.of(trial).worker)
             how = "was killed; the next make search tries it again" if gone else "is running"
             console.print(Text(f"trial {trial.number} {how}"), soft_wrap=True)
     stopped = study.user_attrs.get(STOPPED)

@@ -18,7 +18,7 @@ from search.console.progress import Progress
 from search.execution.job import SearchJob, SearchStoppedError
 from search.execution.objective import Interrupted
 from search.study.lost_trials import fail_trials_of_process
-from search.study.process_identity import WORKER
+from search.study.trial_record import TrialRecord
 from search.study.trials import is_finished
 
 MAX_REPLACEMENTS = 3
@@ -118,6 +118,12 @@ def worker_command(job: SearchJob, study: str, engine: str, slots: int | None) -
     return command + (["--data", str(job.data)] if job.data is not None else [])
 
 
+def _runs_in(trial: FrozenTrial, pid: int) -> bool:
+    """Does a worker with this process id run the trial, or did it?"""
+    worker = TrialRecord.of(trial).worker
+    return worker is not None and worker.pid == pid
+
+
 class LocalPool:
     """`count` workers, each a process of its own, on one study."""
 
@@ -169,7 +175,7 @@ class LocalPool:
 
     def _replace(self, slot: _Slot, code: int, words: str) -> None:
         pid = slot.process.pid
-        its = [t for t in self._watch.trials() if t.user_attrs.get(WORKER, {}).get("pid") == pid]
+        its = [t for t in self._watch.trials() if _runs_in(t, pid)]
         how = f"was killed by signal {-code}" if code < 0 else f"ended with {words or code!r}"
         slot.deaths = 1 if any(map(is_finished, its)) else slot.deaths + 1
         fail_trials_of_process(self._study, pid, how)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import traceback
-from collections.abc import Callable, Generator, Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
 
 from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
-from optuna.trial import FrozenTrial, Trial, TrialState
+from optuna.trial import Trial, TrialState
 
 from fmnist_model.training.engine_protocol import ParallelEngine
 from fmnist_model.training.results import EpochMetrics, RunResult
@@ -16,7 +14,7 @@ from search.algorithms.samplers import trial_seeds
 from search.presets.preset import Preset
 from search.presets.search_space import configurations, suggest
 from search.storage.transactions import transaction
-from search.study.trials import ERROR, FAIL_REASON, ORDINAL, RAISED
+from search.study.trial_record import TrialRecord
 
 OnTrialStart = Callable[[Trial], None]
 OnTrialEpoch = Callable[[EpochMetrics], None]
@@ -28,11 +26,11 @@ class Interrupted(KeyboardInterrupt):
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a trial ended, and what else is kept of it."""
+    """How a trial ended, and what else is kept of it; None where another keeps it."""
 
     state: TrialState
     value: float | None = None
-    attributes: Mapping[str, Any] = field(default_factory=dict)
+    record: TrialRecord | None = None
 
 
 class Objective:
@@ -62,20 +60,21 @@ class Objective:
         except (UpdateFinishedTrialError, StorageInternalError):
             raise  # none of the trial's fault
         except Exception as error:
-            noted = {FAIL_REASON: RAISED, ERROR: f"{type(error).__name__}: {error}"[:500]}
-            noted["traceback"] = traceback.format_exc()
-            return Outcome(TrialState.FAIL, None, noted)
+            return Outcome(TrialState.FAIL, None, TrialRecord.of_exception(error))
+        record = TrialRecord.of_run(result)
         if result.stop_reason == "completed":
-            return Outcome(TrialState.COMPLETE, result.value, attributes(result))
-        return Outcome(TrialState.PRUNED, None, attributes(result))
+            return Outcome(TrialState.COMPLETE, result.value, record)
+        return Outcome(TrialState.PRUNED, None, record)
 
     def _run(self, trial: Trial) -> Generator[None, None, RunResult]:
-        training_seed = trial_seeds(self._seed, trial.user_attrs[ORDINAL])[1]
+        ordinal = TrialRecord.of(trial).ordinal
+        assert ordinal is not None  # it was claimed
+        training_seed = trial_seeds(self._seed, ordinal)[1]
         _ = trial.relative_params  # what takes long is sampled before the database is locked
         # A trial of which a power cut leaves less is tried again, as is one that leaves all.
         with transaction(trial.study, durable=False):
             suggest(trial, self._preset)
-            trial.set_user_attr("seed", training_seed)
+            TrialRecord.of_seed(training_seed).write_to(trial)
         self._on_start(trial)
 
         def report(metrics: EpochMetrics) -> bool:
@@ -90,27 +89,3 @@ class Objective:
 
         model, train = configurations(self._preset, trial.params, training_seed)
         return (yield from self._engine.running(model, train, report))
-
-
-def attributes(result: RunResult) -> dict[str, Any]:
-    """What a trial's user attributes keep of its run."""
-    return {
-        "stop_reason": result.stop_reason,
-        "diagnosis": result.diagnosis.to_dict(),
-        "recorded": asdict(result.recorded) if result.recorded is not None else None,
-        "dead_fraction": dict(result.dead_fraction),
-        "history": result.curves(),
-        "epochs_run": result.epochs_run,
-        "steps_run": result.steps_run,
-        "train_seconds": round(result.train_seconds, 3),
-        "images_per_second": round(result.images_per_second, 1),
-        "engine": result.engine,
-        "precision": result.precision,
-        "device": result.device,
-        "seed": result.seed,
-    }
-
-
-def failure(trial: FrozenTrial) -> str:
-    """One line on why a trial failed."""
-    return str(trial.user_attrs.get(ERROR, "no reason was recorded"))

@@ -29,11 +29,11 @@ from fmnist_model.training.results import RunResult
 from fmnist_model.utils.atomic_write import atomic_path, write_atomically
 from fmnist_model.utils.errors import UserError
 from fmnist_model.utils.versions import versions
-from search.execution.objective import attributes
 from search.storage.connection import open_read_only, open_storage
 from search.storage.errors import storage_errors_explained
 from search.study.best_config import RESULTS
 from search.study.study import check_data
+from search.study.trial_record import TrialRecord
 
 if TYPE_CHECKING:
     from fmnist_model.tensorflow_engine.engine import TensorFlowEngine
@@ -112,7 +112,7 @@ def train_runs(
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     with storage_errors_explained(url):
         study = _open(comparison, url)
-        done = {run_of(trial) for trial in study.get_trials(deepcopy=False)}
+        done = _runs(study)
 
         def lacks(run: PairedRun) -> bool:
             return run not in done or (keep_weights and not comparison.weights(run).exists())
@@ -176,7 +176,7 @@ def runs_done(comparison: PairedComparison, url: str) -> set[PairedRun]:
         storage = open_read_only(url)
         if comparison.name in optuna.get_all_study_names(storage):
             study = optuna.load_study(study_name=comparison.name, storage=storage)
-            return {run_of(trial) for trial in study.get_trials(deepcopy=False)}
+            return _runs(study)
     return set()
 
 
@@ -196,7 +196,7 @@ def train_leaky(
     leaky = leaky_of(comparison)
     with storage_errors_explained(url):
         study = _open(leaky, url)
-        done = {run_of(trial) for trial in study.get_trials(deepcopy=False)}
+        done = _runs(study)
         missing = [run for run in runs if run not in done]
         if not missing:
             return
@@ -217,9 +217,16 @@ def _network(comparison: PairedComparison, run: PairedRun) -> Network:
     return Network(comparison.arms[run.arm], comparison.settings(run), weights)
 
 
-def run_of(trial: FrozenTrial) -> PairedRun:
-    """Which run a trial of such a study is."""
+def run_of(trial: FrozenTrial) -> PairedRun | None:
+    """Which run a trial of such a study is; None if it is none, but was added by somebody."""
+    if set(trial.params) != {"arm", "learning_rate", "seed"} or not trial.state.is_finished():
+        return None
     return PairedRun(**trial.params)
+
+
+def _runs(study: Study) -> set[PairedRun]:
+    found = map(run_of, study.get_trials(deepcopy=False))
+    return {run for run in found if run is not None}
 
 
 def _open(comparison: PairedComparison, url: str) -> Study:
@@ -271,7 +278,7 @@ def _trial(comparison: PairedComparison, run: PairedRun, result: RunResult) -> F
         value=result.value if completed else None,
         params={"arm": run.arm, "learning_rate": run.learning_rate, "seed": run.seed},
         distributions=_distributions(comparison),
-        user_attrs=attributes(result),
+        user_attrs=dict(TrialRecord.of_run(result).attributes),
         intermediate_values={
             m.epoch: m.val_accuracy for m in result.history if m.val_accuracy is not None
         },

@@ -18,11 +18,12 @@ from search.storage.connection import open_storage
 from search.storage.errors import storage_errors_explained
 from search.storage.optuna_internals import trial_id
 from search.storage.transactions import study_lock
-from search.study.heartbeats import overdue
+from search.study.heartbeats import stale_by_database_clock
 from search.study.lost_trials import fail_lost_trials
-from search.study.process_identity import WORKER, process_is_elsewhere
+from search.study.process_identity import ProcessIdentity, process_is_elsewhere
 from search.study.study import open_study
-from search.study.trials import INTERRUPTED, count_trials, is_lost, lost_to_retry
+from search.study.trial_record import TrialRecord
+from search.study.trials import count_trials, is_lost, lost_to_retry
 
 
 def run_search(
@@ -84,15 +85,21 @@ def _tell_of_the_running(study: Study, progress: Progress) -> None:
     """
     running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
     with study_lock(study):
-        elsewhere = {trial_id(t) for t in running if process_is_elsewhere(t.user_attrs.get(WORKER))}
-        silent = elsewhere & overdue(study)
-        fail_lost_trials(study, study.get_trials(deepcopy=False), INTERRUPTED, silent)
+        elsewhere = {trial_id(t) for t in running if process_is_elsewhere(TrialRecord.of(t).worker)}
+        stale = elsewhere & stale_by_database_clock(study)
+        fail_lost_trials(study, study.get_trials(deepcopy=False), "interrupted", stale)
     for trial in running:
         if is_lost(study.trials[trial.number]):
             progress.say(f"trial {trial.number} was killed; it will be tried again")
         else:
-            worker = trial.user_attrs.get(WORKER, {})
+            where = _where(TrialRecord.of(trial).worker)
             progress.say(
-                f"trial {trial.number} is left alone: it runs in process {worker.get('pid')} on "
-                f"{worker.get('host')}, as far as can be told from here"
+                f"trial {trial.number} is left alone: it runs in {where}, as far as can be told "
+                f"from here"
             )
+
+
+def _where(worker: ProcessIdentity | None) -> str:
+    if worker is None:
+        return "a process that did not say which it is"
+    return f"process {worker.pid} on {worker.host}"

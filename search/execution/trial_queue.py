@@ -30,16 +30,14 @@ from search.storage.rdb import backend
 from search.storage.transactions import study_lock, transaction
 from search.study.heartbeats import HeartbeatListener
 from search.study.lost_trials import fail_lost_trials
-from search.study.process_identity import WORKER, this_process
+from search.study.process_identity import this_process
+from search.study.trial_record import TrialRecord
 from search.study.trials import (
-    ARM,
-    KILLED,
-    ORDINAL,
-    RETRY_OF,
     failed_to_retry,
     is_finished,
     is_lost,
     lost_to_retry,
+    next_ordinal,
     ordinals,
 )
 
@@ -58,8 +56,8 @@ class TrialQueue:
 
     With `stop_when` nothing new is begun any more once the next trials are expected to improve the
     best by less than that (`search.algorithms.terminator`); the study's attribute STOPPED then says
-    so to all that have the same `stop_when`. `pool` is the process that started this one beside
-    others, and tells how they end.
+    so to all workers that have the same `stop_when`. `pool` is the id of the process that started
+    this worker and others, if one did: it notices how they end.
     """
 
     def __init__(
@@ -77,21 +75,23 @@ class TrialQueue:
         self._listener = HeartbeatListener(study)
 
     def next(self) -> Trial | IdleReason:
-        """Claim a trial, with its sampler in place, or say why there is none.
+        """Claim a trial and give the study the trial's sampler, or return why there is none.
 
-        The trial runs then; it is this process's until it ends or loses it to another.
+        The trial runs from then on, and belongs to this process until it ends, or until another
+        takes it for lost.
         """
         with study_lock(self.study):
-            trials, silent = self._trials(), self._listener.silent()
-            if fail_lost_trials(self.study, trials, KILLED, silent, self._pool):
+            trials, stale = self._trials(), self._listener.stale()
+            if fail_lost_trials(self.study, trials, "killed", stale, self._pool):
                 trials = self._trials()
             chosen = self._choose(trials)
             if isinstance(chosen, IdleReason):
                 return chosen
-            place = chosen.user_attrs.get(ORDINAL, _next_place(trials))
-            key = self._begin(chosen, place)
-        self.study.sampler = make_sampler(self._preset, self._seed, place)
-        with transaction(self.study):  # the sampler looks at the study while others claim
+            named = TrialRecord.of(chosen).ordinal
+            ordinal = next_ordinal(trials) if named is None else named
+            key = self._begin(chosen, ordinal)
+        self.study.sampler = make_sampler(self._preset, self._seed, ordinal)
+        with transaction(self.study):  # the sampler reads the study while others claim
             return Trial(self.study, key)
 
     def _trials(self) -> list[FrozenTrial]:
@@ -105,7 +105,7 @@ class TrialQueue:
         if finished >= self._target:
             return IdleReason.DONE
         if lost is not None:
-            return self._again(lost, _next_place(trials))
+            return self._again(lost, next_ordinal(trials))
         if finished + running >= self._target:
             return IdleReason.WAIT
         return waiting if waiting is not None else self._choose_new(trials, running > 0)
@@ -113,88 +113,101 @@ class TrialQueue:
     def _choose_new(
         self, trials: Sequence[FrozenTrial], others_run: bool
     ) -> FrozenTrial | IdleReason:
-        place, lag = _next_place(trials), self._preset.workers.lag
-        settled = place - lag if lag is not None else place
-        if lag is not None and _runs_until(trials, settled):
+        ordinal, lag = next_ordinal(trials), self._preset.workers.lag
+        settled = ordinal - lag if lag is not None else ordinal
+        if lag is not None and _any_runs(trials, settled):
             return IdleReason.WAIT
         arm = self._untried_arm(trials)
         if arm is None and self._stops(trials, settled):
             return IdleReason.STOPPED
         failed = failed_to_retry(trials, settled)
         if failed is not None:
-            return self._again(failed, place)
+            return self._again(failed, ordinal)
         if arm is not None:
-            return _new({ARM: arm.name, ORDINAL: place}, {FIXED_PARAMS: stored_params(arm.params)})
+            return _new(ordinal, {FIXED_PARAMS: stored_params(arm.params)}, arm=arm.name)
         if self._preset.sampler.name != "grid":
-            return _new({ORDINAL: place}, {})
-        point = 1 + max((t.system_attrs.get(GRID_ID, -1) for t in trials), default=-1)
+            return _new(ordinal, {})
+        point = 1 + max(map(_grid_point, trials), default=-1)
         if point < grid_size(self._preset):
-            return _new({ORDINAL: place}, {GRID_ID: point})
+            return _new(ordinal, {GRID_ID: point})
         if others_run:
             return IdleReason.WAIT
-        failed = failed_to_retry(trials, place)
-        return self._again(failed, place) if failed is not None else IdleReason.EXHAUSTED
+        failed = failed_to_retry(trials, ordinal)
+        return self._again(failed, ordinal) if failed is not None else IdleReason.EXHAUSTED
 
     def _stops(self, trials: Sequence[FrozenTrial], last: int) -> bool:
-        """Is nothing new to be begun? Trials of ordinals up to `last` say so, or another worker
-        that was asked the same."""
+        """Is nothing new to be begun, because too little is expected of it?
+
+        Decided from the trials of ordinals up to `last`, or by another worker with the same
+        `stop_when` before.
+        """
         if self._stop_when is not None:
             before = self.study.user_attrs.get(STOPPED)
             if before is not None and before["below"] == self._stop_when:
                 return True
-            seen = expected_gain(trials, last)
-            if seen is not None and seen.expected < self._stop_when:
-                self.study.set_user_attr(STOPPED, seen._asdict() | {"below": self._stop_when})
+            gain = expected_gain(trials, last)
+            if gain is not None and gain.expected < self._stop_when:
+                self.study.set_user_attr(STOPPED, gain._asdict() | {"below": self._stop_when})
                 return True
         if self._was_stopped:
             self.study.set_user_attr(STOPPED, None)
             self._was_stopped = False
         return False
 
-    def _again(self, ended: FrozenTrial, place: int) -> FrozenTrial:
-        """The second try of a trial: with its ordinal if it was lost, as a new one if it failed.
+    def _again(self, ended: FrozenTrial, ordinal: int) -> FrozenTrial:
+        """The second try of a trial: with its own ordinal if it was lost, else with `ordinal`.
 
         It begins with all of its parameters and what the sampler noted; if it was lost while it
         was sampled, only with what was fixed before: the sampler proposes the same again.
         """
-        kept = {key: ended.user_attrs[key] for key in (ARM,) if key in ended.user_attrs}
-        if is_lost(ended):
-            place = ended.user_attrs.get(ORDINAL, place)
+        record = TrialRecord.of(ended)
+        if is_lost(ended) and record.ordinal is not None:
+            ordinal = record.ordinal
         noted = {k: v for k, v in ended.system_attrs.items() if not k.startswith(RUNG_PREFIX)}
         if set(ended.params) < set(self._preset.space.dimensions()):
             noted = {k: v for k, v in noted.items() if k in (FIXED_PARAMS, GRID_ID)}
         else:
             noted[FIXED_PARAMS] = ended.params
-        return _new(kept | {ORDINAL: place, RETRY_OF: ended.number}, noted)
+        return _new(ordinal, noted, arm=record.arm, retry_of=ended.number)
 
     def _untried_arm(self, trials: Sequence[FrozenTrial]) -> Arm | None:
-        tried = {trial.user_attrs.get(ARM) for trial in trials if not is_lost(trial)}
+        tried = {TrialRecord.of(trial).arm for trial in trials if not is_lost(trial)}
         return next((arm for arm in self._preset.arms if arm.name not in tried), None)
 
-    def _begin(self, chosen: FrozenTrial, place: int) -> int:
-        """Let a trial run in this process's name."""
+    def _begin(self, chosen: FrozenTrial, ordinal: int) -> int:
+        """Let a trial run as this process's own; return its id."""
         storage = storage_of(self.study)
         if chosen.number < 0:
             key = storage.create_new_trial(study_id(self.study), chosen)
-        else:  # somebody else's, put into the queue by hand
+        else:  # somebody has enqueued it
             key = trial_id(chosen)
-            storage.set_trial_user_attr(key, WORKER, this_process())
-            storage.set_trial_user_attr(key, ORDINAL, place)
+            for name, value in TrialRecord.of_claim(ordinal, this_process()).attributes.items():
+                storage.set_trial_user_attr(key, name, value)
             storage.set_trial_state_values(key, TrialState.RUNNING)
         backend(self.study).record_heartbeat(key)
         return key
 
 
-def _new(user_attrs: dict[str, Any], system_attrs: dict[str, Any]) -> FrozenTrial:
-    user_attrs |= {WORKER: this_process()}
-    return create_trial(state=TrialState.RUNNING, user_attrs=user_attrs, system_attrs=system_attrs)
+def _new(
+    ordinal: int,
+    system_attrs: dict[str, Any],
+    arm: str | None = None,
+    retry_of: int | None = None,
+) -> FrozenTrial:
+    """A trial that this process claims and that is not in the database yet."""
+    record = TrialRecord.of_claim(ordinal, this_process(), arm, retry_of)
+    return create_trial(
+        state=TrialState.RUNNING, user_attrs=dict(record.attributes), system_attrs=system_attrs
+    )
 
 
-def _next_place(trials: Sequence[FrozenTrial]) -> int:
-    return 1 + max(ordinals(trials).values(), default=-1)
+def _grid_point(trial: FrozenTrial) -> int:
+    """The number of the trial's point of the grid; -1 where it has none."""
+    point = trial.system_attrs.get(GRID_ID)
+    return point if isinstance(point, int) else -1
 
 
-def _runs_until(trials: Sequence[FrozenTrial], last: int) -> bool:
+def _any_runs(trials: Sequence[FrozenTrial], last: int) -> bool:
     """Does any trial of ordinal `last` or below still run?"""
-    places = ordinals(trials).items()
-    return any(place <= last and not trials[n].state.is_finished() for n, place in places)
+    known = ordinals(trials).items()
+    return any(ordinal <= last and not trials[n].state.is_finished() for n, ordinal in known)

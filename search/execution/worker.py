@@ -1,6 +1,6 @@
 """One worker: claims trials, trains them, tells how they went, until there is nothing left to do.
 
-It has as many in hand as its engine has slots, each a generator that is resumed in turn.
+It has as many in flight as its engine has slots, each a generator that is resumed in turn.
 """
 
 from __future__ import annotations
@@ -18,13 +18,14 @@ from search.algorithms.samplers import make_sampler
 from search.console.progress import Progress
 from search.execution.engines import EngineLoader
 from search.execution.job import SearchJob, SearchStoppedError
-from search.execution.objective import Interrupted, Objective, Outcome, failure
+from search.execution.objective import Interrupted, Objective, Outcome
 from search.execution.trial_queue import IdleReason, TrialQueue
 from search.storage.optuna_internals import trial_id
 from search.storage.rdb import backend
 from search.storage.transactions import lock_trial, transaction
-from search.study.heartbeats import beating
-from search.study.trials import FAIL_REASON, INTERRUPTED, ending, is_lost
+from search.study.heartbeats import sending_heartbeats
+from search.study.trial_record import TrialRecord
+from search.study.trials import ending, failure, is_lost
 
 MAX_FAILURES = 3
 """So many failed trials in a row end the search."""
@@ -32,7 +33,7 @@ POLL_SECONDS, LONGEST_POLL_SECONDS = 0.2, 2.0
 """How long a worker that waits for others rests before it looks again: at first, and at most. Each
 look takes the study's lock, and many may be waiting."""
 CLAIM_RETRY_SECONDS = 5.0
-"""How long it does so while it has trials in hand and none of them has ended."""
+"""How long it does so while it has trials in flight and none of them has ended."""
 
 
 InFlight = Generator[None, None, None]
@@ -62,58 +63,58 @@ class Worker:
         objective = Objective(
             job.preset, seed, engine, progress.start, progress.epoch, self._interrupted
         )
-        claims = TrialQueue(self._study, job.preset, job.trials, job.parent, job.stop_when)
+        queue = TrialQueue(self._study, job.preset, job.trials, job.parent, job.stop_when)
         progress.begin(self._study, job.trials, engine.slots)
-        hands: list[InFlight] = []
+        in_flight: list[InFlight] = []
         pause = POLL_SECONDS
         try:
             while True:
-                rest = self._fill(hands, engine.slots, claims, objective)
-                pause = min(1.25 * pause, LONGEST_POLL_SECONDS) if rest else POLL_SECONDS
-                if hands:
-                    self._resume_all(hands)
+                idle = self._fill(in_flight, engine.slots, queue, objective)
+                pause = min(1.25 * pause, LONGEST_POLL_SECONDS) if idle else POLL_SECONDS
+                if in_flight:
+                    self._resume_all(in_flight)
                     engine.advance()
-                elif rest is IdleReason.WAIT:
+                elif idle is IdleReason.WAIT:
                     time.sleep(pause)
-                elif rest is not None:
-                    if rest is IdleReason.EXHAUSTED:
+                elif idle is not None:
+                    if idle is IdleReason.EXHAUSTED:
                         progress.say("every point of the grid has been tried")
                     return
         finally:
-            for hand in hands:
-                hand.close()
+            for trial_run in in_flight:
+                trial_run.close()
 
     def _fill(
-        self, hands: list[InFlight], slots: int, claims: TrialQueue, objective: Objective
+        self, in_flight: list[InFlight], slots: int, queue: TrialQueue, objective: Objective
     ) -> IdleReason | None:
-        """Take trials in hand while there are free slots; say why there are no more."""
+        """Claim trials while there are free slots; return why there are no more."""
         self._check()
-        if hands and time.monotonic() < self._next_claim:
+        if in_flight and time.monotonic() < self._next_claim:
             return None
-        while len(hands) < slots:
+        while len(in_flight) < slots:
             self._check()
-            claimed = claims.next()
+            claimed = queue.next()
             if isinstance(claimed, IdleReason):
                 self._next_claim = time.monotonic() + CLAIM_RETRY_SECONDS
                 return claimed
-            hand = self._try(objective, claimed)
-            if self._goes_on(hand):
-                hands.append(hand)
+            trial_run = self._try(objective, claimed)
+            if self._goes_on(trial_run):
+                in_flight.append(trial_run)
         return None
 
     def _check(self) -> None:
         if self._interrupted():
             raise Interrupted
 
-    def _resume_all(self, hands: list[InFlight]) -> None:
-        for hand in list(hands):
-            if not self._goes_on(hand):
-                hands.remove(hand)
+    def _resume_all(self, in_flight: list[InFlight]) -> None:
+        for trial_run in list(in_flight):
+            if not self._goes_on(trial_run):
+                in_flight.remove(trial_run)
 
-    def _goes_on(self, hand: InFlight) -> bool:
-        """Resume a trial; is it still in hand then?"""
+    def _goes_on(self, trial_run: InFlight) -> bool:
+        """Resume a trial; is it still in flight then?"""
         try:
-            next(hand)
+            next(trial_run)
         except StopIteration:
             self._next_claim = 0.0
             return False
@@ -121,13 +122,14 @@ class Worker:
 
     def _try(self, objective: Objective, trial: Trial) -> InFlight:
         try:
-            with beating(trial, self._job.preset.workers.heartbeat):
+            with sending_heartbeats(trial, self._job.preset.workers.heartbeat):
                 outcome = yield from objective(trial)
         except UpdateFinishedTrialError:
             outcome = Outcome(TrialState.FAIL)  # another has written how it ended
         except (KeyboardInterrupt, GeneratorExit, StorageInternalError):
             with suppress(StorageInternalError):
-                self._end(trial, Outcome(TrialState.FAIL, None, {FAIL_REASON: INTERRUPTED}))
+                interrupted = TrialRecord.of_failure("interrupted")
+                self._end(trial, Outcome(TrialState.FAIL, None, interrupted))
             raise
         self._end(trial, outcome)
         trials = self._study.get_trials(deepcopy=False)
@@ -144,8 +146,9 @@ class Worker:
         """Write how a trial ended, unless it was taken for lost before."""
         with transaction(self._study):
             if lock_trial(self._study, trial_id(trial)) == TrialState.RUNNING:
-                if outcome.attributes:
-                    backend(self._study).set_trial_user_attrs(trial_id(trial), outcome.attributes)
+                if outcome.record is not None:
+                    kept = outcome.record.attributes
+                    backend(self._study).set_trial_user_attrs(trial_id(trial), kept)
                 self._study.tell(trial, outcome.value, outcome.state)
 
     def _judge(self, trial: FrozenTrial, trials: Sequence[FrozenTrial]) -> None:

@@ -93,12 +93,14 @@ def configurations(
 ) -> tuple[ModelConfig, TrainConfig]:
     """The configurations of a trial: the preset's fixed values and the trial's stored parameters.
 
-    Raises pydantic's ValidationError where they do not go together.
+    Parameters that the preset does not search are taken as they are. Raises pydantic's
+    ValidationError where the configurations do not accept them, or they do not go together.
     """
     model, train = dict(preset.model), {**preset.train, "seed": seed}
+    searched = preset.space.dimensions()
     for name, value in params.items():
-        section = model if HYPERPARAMETERS[name].section == "model" else train
-        section[name] = _as_written(value, preset.space.dimensions()[name])
+        section = model if name in ModelConfig.model_fields else train
+        section[name] = _as_written(value, searched[name]) if name in searched else value
     return ModelConfig(**model), TrainConfig(**train)
 
 

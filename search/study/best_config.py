@@ -9,20 +9,25 @@ from typing import Any
 import tomli_w
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
+from pydantic import ValidationError
 
+from fmnist_model.config import ModelConfig, TrainConfig
 from fmnist_model.utils.atomic_write import write_atomically
-from fmnist_model.utils.errors import UserError
+from fmnist_model.utils.errors import UserError, validation_sentence
 from fmnist_model.utils.versions import versions
 from search.presets.files import parse_preset
+from search.presets.preset import Preset
 from search.presets.search_space import configurations
 from search.storage.url import without_password
+from search.study.record_values import SEEDS
+from search.study.trial_record import TrialRecord
 from search.study.trials import best_trials, ending
 
 RESULTS = Path("studies/results")
 
 
 class ExportError(UserError):
-    """There is no such trial to export, or it did not complete."""
+    """There is no such trial to export, it did not complete, or its parameters do not suffice."""
 
 
 def export(study: Study, url: str, number: int | None = None) -> Path:
@@ -60,16 +65,17 @@ def _chosen(study: Study, number: int | None) -> FrozenTrial:
 
 def _contents(study: Study, url: str, trial: FrozenTrial) -> dict[str, Any]:
     preset = parse_preset(study.user_attrs["preset"], f"study {study.study_name}")
-    model, train = configurations(preset, trial.params, trial.user_attrs["seed"])
-    data = {"sha256": study.user_attrs["data_sha256"], "limit": preset.data.limit}
+    model, train = _configurations(study, preset, trial)
+    data = {"sha256": study.user_attrs.get("data_sha256"), "limit": preset.data.limit}
+    record = TrialRecord.of(trial)
     provenance = {
         "study": study.study_name,
         "trial": trial.number,
         "validation_accuracy": trial.value,
         "storage": without_password(url),
         "study_seed": study.user_attrs["seed"],
-        "device": trial.user_attrs["device"],
-        "precision": trial.user_attrs["precision"],
+        "device": record.device,
+        "precision": record.precision,
         "exported": datetime.now(UTC).isoformat(timespec="seconds"),
         "searched_with": study.user_attrs["versions"],
         "exported_with": versions(),
@@ -78,8 +84,34 @@ def _contents(study: Study, url: str, trial: FrozenTrial) -> dict[str, Any]:
         "model": _without_none(model.model_dump(mode="json")),
         "train": _without_none(train.model_dump(mode="json")),
         "data": _without_none(data),
-        "provenance": provenance,
+        "provenance": _without_none(provenance),
     }
+
+
+def _configurations(
+    study: Study, preset: Preset, trial: FrozenTrial
+) -> tuple[ModelConfig, TrainConfig]:
+    """The trial's configurations; ExportError where its parameters do not suffice for them.
+
+    A trial that was not made by this program has no seed: it gets the study's.
+    """
+    name = f"trial {trial.number} of study {study.study_name!r}"
+    missing = [one for one in preset.space.dimensions() if one not in trial.params]
+    fields = ModelConfig.model_fields | TrainConfig.model_fields
+    unknown = [one for one in trial.params if one not in fields]
+    if missing:
+        raise ExportError(f"{name} cannot be exported: it has no {', '.join(missing)}")
+    if unknown:
+        raise ExportError(
+            f"{name} cannot be exported: no configuration has its {', '.join(unknown)}"
+        )
+    seed = TrialRecord.of(trial).seed
+    if seed is None:
+        seed = study.user_attrs["seed"] % SEEDS
+    try:
+        return configurations(preset, trial.params, seed)
+    except ValidationError as error:
+        raise ExportError(validation_sentence(error, f"{name} cannot be exported")) from None
 
 
 def _without_none(section: dict[str, Any]) -> dict[str, Any]:

@@ -1,10 +1,13 @@
-"""Which running trials have lost their worker. They are tried again; but a trial whose second
-worker was killed, too, has failed: it may be what kills them, as one that takes all memory does.
+"""Fails the running trials that have lost their worker, so that they are tried again.
+
+A trial whose second worker was killed, too, is not tried a third time: it may be what kills them,
+as one that takes all memory does.
 """
 
 from __future__ import annotations
 
 import socket
+from collections import Counter
 from collections.abc import Container, Sequence
 
 from optuna.study import Study
@@ -12,36 +15,38 @@ from optuna.trial import FrozenTrial, TrialState
 
 from search.storage.optuna_internals import storage_of, trial_id
 from search.storage.transactions import lock_trial, study_lock
-from search.study.process_identity import WORKER, process_is_gone
-from search.study.trials import DEADLY, ERROR, FAIL_REASON, INTERRUPTED, KILLED, RETRY_OF
+from search.study.process_identity import process_is_gone
+from search.study.trial_record import FailReason, TrialRecord
+from search.study.trials import earlier_try
 
 
 def fail_lost_trials(
     study: Study,
     trials: Sequence[FrozenTrial],
-    reason: str,
-    silent: Container[int],
+    reason: FailReason,
+    stale: Container[int],
     pool: int | None = None,
 ) -> bool:
-    """While `study_lock`, fail those running trials whose process is gone, or whose id is among the
-    `silent`; were there any?
+    """Fail the running trials that have lost their worker; were there any?
 
-    `reason` is KILLED, or INTERRUPTED where it counts for nothing. Processes that process `pool`
-    of this machine has started are left to it, for it knows how they ended
-    (`fail_trials_of_process`).
+    These are the trials whose process is gone, and those whose id is in `stale`: they have sent no
+    heartbeat for too long. To be called within `study_lock`. `reason` is "killed", or "interrupted"
+    where the loss is not to count against a trial. Processes that process `pool` of this machine
+    has started are left to it, for it knows how they ended (`fail_trials_of_process`).
     """
-    lost = {}
+    lost: list[tuple[FrozenTrial, str]] = []
     for trial in trials:
-        worker = trial.user_attrs.get(WORKER)
         if trial.state != TrialState.RUNNING:
             continue
-        if process_is_gone(worker) and not (pool and worker and worker.get("parent") == pool):
-            lost[trial.number] = "was killed"
-        elif trial_id(trial) in silent:
-            lost[trial.number] = "was not heard of any more"
-    workers = [trials[number].user_attrs.get(WORKER) for number in lost]
-    for (number, how), worker in zip(lost.items(), workers, strict=True):
-        _mark(study, trials[number], _blame(reason, workers.count(worker)), how)
+        worker = TrialRecord.of(trial).worker
+        if process_is_gone(worker) and not (pool and worker and worker.parent == pool):
+            lost.append((trial, "was killed"))
+        elif trial_id(trial) in stale:
+            lost.append((trial, "was not heard of any more"))
+    trials_of = Counter(TrialRecord.of(trial).worker for trial, _ in lost)
+    for trial, how in lost:
+        in_flight = trials_of[TrialRecord.of(trial).worker]
+        _fail(study, trial, _blame(reason, in_flight), how)
     return bool(lost)
 
 
@@ -49,39 +54,45 @@ def fail_trials_of_process(study: Study, pid: int, how: str) -> None:
     """Fail what process `pid` of this machine was running when it died, and say how that was."""
     with study_lock(study):
         running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
-        workers = [(trial, trial.user_attrs.get(WORKER, {})) for trial in running]
-        here = (socket.gethostname(), pid)
-        its = [trial for trial, of in workers if (of.get("host"), of.get("pid")) == here]
+        its = [trial for trial in running if _runs_here(trial, pid)]
         for trial in its:
-            _mark(study, trial, _blame(KILLED, len(its)), how)
+            _fail(study, trial, _blame("killed", len(its)), how)
 
 
-def _blame(reason: str, in_hand: int) -> str:
-    """Of several trials that a worker had in hand none can be told to be what killed it."""
-    return reason if in_hand == 1 else INTERRUPTED
+def _runs_here(trial: FrozenTrial, pid: int) -> bool:
+    worker = TrialRecord.of(trial).worker
+    return worker is not None and (worker.host, worker.pid) == (socket.gethostname(), pid)
 
 
-def _mark(study: Study, trial: FrozenTrial, reason: str, how: str) -> None:
+def _blame(reason: FailReason, in_flight: int) -> FailReason:
+    """Of several trials that a worker was training, none can be told to be what killed it."""
+    return reason if in_flight == 1 else "interrupted"
+
+
+def _fail(study: Study, trial: FrozenTrial, reason: FailReason, how: str) -> None:
     """Fail a running trial for what became of its worker, unless it has ended meanwhile."""
     if lock_trial(study, trial_id(trial)) != TrialState.RUNNING:
         return
-    attributes = {FAIL_REASON: reason}
-    if reason == KILLED:
-        attributes[ERROR] = f"its worker {how}"
-        before = _killed_before(trial, study.get_trials(deepcopy=False))
-        if before is not None:
-            first = before.user_attrs.get(ERROR, "its worker was killed")
-            attributes = {FAIL_REASON: DEADLY, ERROR: f"twice: {first}, and then {how}"}
-    for name, value in attributes.items():
+    record = TrialRecord.of_failure(reason)
+    if reason == "killed":
+        record = _killed(trial, study.get_trials(deepcopy=False), how)
+    for name, value in record.attributes.items():
         storage_of(study).set_trial_user_attr(trial_id(trial), name, value)
     storage_of(study).set_trial_state_values(trial_id(trial), TrialState.FAIL)
 
 
+def _killed(trial: FrozenTrial, trials: Sequence[FrozenTrial], how: str) -> TrialRecord:
+    """What is kept of a trial whose worker was killed, the first time or the second."""
+    before = _killed_before(trial, trials)
+    if before is None:
+        return TrialRecord.of_failure("killed", f"its worker {how}")
+    first = TrialRecord.of(before).error or "its worker was killed"
+    return TrialRecord.of_failure("deadly", f"twice: {first}, and then {how}")
+
+
 def _killed_before(trial: FrozenTrial, trials: Sequence[FrozenTrial]) -> FrozenTrial | None:
     """The earlier try of the same trial whose worker was killed."""
-    earlier = trial.user_attrs.get(RETRY_OF)
-    if earlier is None:
-        return None
-    before = trials[earlier]
-    killed = before.user_attrs.get(FAIL_REASON) == KILLED
-    return before if killed else _killed_before(before, trials)
+    before = earlier_try(trial, trials)
+    if before is None or TrialRecord.of(before).fail_reason == "killed":
+        return before
+    return _killed_before(before, trials)

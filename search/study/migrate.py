@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import optuna
 from optuna.storages import RDBStorage
 from optuna.study import Study
+from optuna.trial import FrozenTrial
 
 from fmnist_model.utils.errors import UserError
 from search.storage.connection import open_read_only, open_storage
@@ -14,6 +15,8 @@ from search.storage.errors import storage_errors_explained
 from search.storage.optuna_internals import (
     fields_without_id,
     set_study_system_attr,
+    storage_of,
+    study_id,
     study_system_attrs,
 )
 from search.storage.url import without_password
@@ -29,7 +32,8 @@ class CopyError(UserError):
 
 @dataclass(frozen=True)
 class CopiedStudy:
-    """What was copied."""
+    """A study that was copied: its name, how many trials it has, and the URLs of both databases
+    without their passwords."""
 
     study: str
     trials: int
@@ -53,7 +57,8 @@ def copy_study(source: str, target: str, name: str) -> CopiedStudy:
             )
     with storage_errors_explained(target):
         copy = _empty_study(open_storage(target), target, study)
-        copy.add_trials(trials)
+        for trial in trials:  # not add_trials: it refuses what was enqueued outside of the space
+            storage_of(copy).create_new_trial(study_id(copy), template_trial=trial)
         attributes = study.user_attrs
         for key in sorted(attributes, key=lambda key: key == PRESET):
             copy.set_user_attr(key, attributes[key])
@@ -75,15 +80,19 @@ def _empty_study(storage: RDBStorage, url: str, like: Study) -> Study:
 
 
 def _verify(study: Study, copy: Study, url: str) -> None:
-    before, after = (
-        [fields_without_id(trial) for trial in each.get_trials(deepcopy=False)]
-        for each in (study, copy)
-    )
-    wrong = [
-        number for number, facts in enumerate(before) if facts not in after[number : number + 1]
-    ]
-    if wrong or len(before) != len(after) or study.user_attrs != copy.user_attrs:
+    before, after = ([_facts(t) for t in s.get_trials(deepcopy=False)] for s in (study, copy))
+    wrong = [number for number, facts in enumerate(before) if after[number : number + 1] != [facts]]
+    attributes, arrived = (repr(sorted(s.user_attrs.items())) for s in (study, copy))
+    if wrong or len(before) != len(after) or attributes != arrived:
         raise CopyError(
             f"{without_password(url)}: study {study.study_name!r} did not arrive as it was "
             f"(trials {wrong[:5]}); remove it there, and copy again"
         )
+
+
+def _facts(trial: FrozenTrial) -> str:
+    """All that a trial holds, but for its key in the database.
+
+    As a text, for figures that are not a number are not equal to themselves.
+    """
+    return repr(fields_without_id(trial))

@@ -8,25 +8,20 @@ brackets, grid points) goes by a trial's *ordinal*, which a second try of a lost
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from optuna.trial import FrozenTrial, TrialState
 
-FAIL_REASON = "fail_reason"
-RETRY_OF = "retry_of"
-ARM = "arm"
-ORDINAL = "ordinal"
-ERROR = "error"
-# Why a trial has failed, in Optuna's words. Of the first two it is lost, not at fault.
-KILLED, INTERRUPTED = "killed", "interrupted"
-RAISED, DEADLY = "exception", "deadly"
+from search.study.trial_record import TrialRecord
 
 
 def is_lost(trial: FrozenTrial) -> bool:
     """Was the trial ended by a kill or an interrupt, not by a fault of its own?"""
-    failed = trial.state == TrialState.FAIL
-    return failed and trial.user_attrs.get(FAIL_REASON) in (KILLED, INTERRUPTED)
+    if trial.state != TrialState.FAIL:
+        return False
+    return TrialRecord.of(trial).fail_reason in ("killed", "interrupted")
 
 
 def is_finished(trial: FrozenTrial) -> bool:
@@ -39,21 +34,37 @@ def ordinals(trials: Sequence[FrozenTrial]) -> dict[int, int]:
 
     Trials that do not name theirs count on from the highest so far; those that wait have none.
     """
-    places: dict[int, int] = {}
+    found: dict[int, int] = {}
+    highest = -1
     for trial in trials:
         if is_lost(trial):
             continue
-        if ORDINAL in trial.user_attrs:
-            places[trial.number] = trial.user_attrs[ORDINAL]
-        elif trial.state != TrialState.WAITING:
-            places[trial.number] = 1 + max(places.values(), default=-1)
-    return places
+        ordinal = TrialRecord.of(trial).ordinal
+        if ordinal is None:
+            if trial.state == TrialState.WAITING:
+                continue
+            ordinal = highest + 1
+        found[trial.number] = ordinal
+        highest = max(highest, ordinal)
+    return found
+
+
+def next_ordinal(trials: Sequence[FrozenTrial]) -> int:
+    """The ordinal of the next trial that is begun."""
+    return 1 + max(ordinals(trials).values(), default=-1)
+
+
+def earlier_try(trial: FrozenTrial, trials: Sequence[FrozenTrial]) -> FrozenTrial | None:
+    """The trial that this one tries again, if it does: one of the study's `trials`."""
+    number = TrialRecord.of(trial).retry_of
+    return trials[number] if number is not None and number < trial.number else None
 
 
 def lost_to_retry(trials: Sequence[FrozenTrial]) -> FrozenTrial | None:
     """The first lost trial that has not been tried again."""
-    retried = {trial.user_attrs.get(RETRY_OF) for trial in trials}
-    return next((t for t in trials if is_lost(t) and t.number not in retried), None)
+    lost = [trial for trial in trials if is_lost(trial)]
+    retried = _retried(trials) if lost else set()
+    return next((trial for trial in lost if trial.number not in retried), None)
 
 
 def failed_to_retry(trials: Sequence[FrozenTrial], last: int) -> FrozenTrial | None:
@@ -61,19 +72,27 @@ def failed_to_retry(trials: Sequence[FrozenTrial], last: int) -> FrozenTrial | N
 
     One that has failed because its workers died has had it.
     """
-    retried = {trial.user_attrs.get(RETRY_OF) for trial in trials}
-    ended = [trials[number] for number, place in ordinals(trials).items() if place <= last]
-    failed = [t for t in ended if t.state == TrialState.FAIL and t.number not in retried]
-    failed = [t for t in failed if t.user_attrs.get(FAIL_REASON) != DEADLY]
+    failed = [t for t in trials if t.state == TrialState.FAIL and not is_lost(t)]
+    failed = [t for t in failed if TrialRecord.of(t).fail_reason != "deadly"]
+    if not failed:  # as mostly: then the other trials need not be read
+        return None
+    known, retried = ordinals(trials), _retried(trials)
+    failed = [t for t in failed if known[t.number] <= last and t.number not in retried]
     return next((trial for trial in failed if not _failed_before(trial, trials)), None)
+
+
+def _retried(trials: Sequence[FrozenTrial]) -> set[int]:
+    """The numbers of the trials that a later one tries again."""
+    earlier = (earlier_try(trial, trials) for trial in trials)
+    return {trial.number for trial in earlier if trial is not None}
 
 
 def _failed_before(trial: FrozenTrial, trials: Sequence[FrozenTrial]) -> bool:
     """Is this the second chance of a trial that failed (and was not merely lost)?"""
-    earlier = trial.user_attrs.get(RETRY_OF)
+    earlier = earlier_try(trial, trials)
     if earlier is None:
         return False
-    return not is_lost(trials[earlier]) or _failed_before(trials[earlier], trials)
+    return not is_lost(earlier) or _failed_before(earlier, trials)
 
 
 @dataclass(frozen=True)
@@ -96,14 +115,27 @@ class TrialCounts:
 
 
 def ending(trial: FrozenTrial) -> str:
-    """One word for the state of a trial: a field name of `TrialCounts`."""
-    if trial.state == TrialState.PRUNED:
-        reason = trial.user_attrs.get("stop_reason")
-        return reason if reason in ("stuck", "diverged") else "pruned"
-    if trial.state == TrialState.FAIL:
-        return "lost" if is_lost(trial) else "failed"
-    states = {TrialState.COMPLETE: "completed", TrialState.RUNNING: "running"}
-    return states.get(trial.state, "waiting")
+    """One word for the state of a trial: a field name of `TrialCounts`.
+
+    Optuna calls stuck and diverged trials pruned, too: the record's `stop_reason` tells them apart.
+    """
+    match trial.state:
+        case TrialState.COMPLETE:
+            return "completed"
+        case TrialState.PRUNED:
+            reason = TrialRecord.of(trial).stop_reason
+            return reason if reason in ("stuck", "diverged") else "pruned"
+        case TrialState.FAIL:
+            return "lost" if is_lost(trial) else "failed"
+        case TrialState.RUNNING:
+            return "running"
+        case TrialState.WAITING:
+            return "waiting"
+
+
+def failure(trial: FrozenTrial) -> str:
+    """One line on why a trial failed."""
+    return TrialRecord.of(trial).error or "no reason was recorded"
 
 
 def count_trials(trials: Sequence[FrozenTrial]) -> TrialCounts:
@@ -112,7 +144,14 @@ def count_trials(trials: Sequence[FrozenTrial]) -> TrialCounts:
     return TrialCounts(**{name: endings.count(name) for name in set(endings)})
 
 
+def objective_value(trial: FrozenTrial) -> float | None:
+    """The value that a completed trial is ranked by; None where it is not finite."""
+    if trial.state != TrialState.COMPLETE or trial.value is None:
+        return None
+    return trial.value if math.isfinite(trial.value) else None
+
+
 def best_trials(trials: Sequence[FrozenTrial], count: int) -> list[FrozenTrial]:
     """The completed trials of highest value, best first; the earlier one first among equals."""
-    completed = [t for t in trials if t.state == TrialState.COMPLETE and t.value is not None]
-    return sorted(completed, key=lambda t: (-(t.value or 0.0), t.number))[:count]
+    ranked = [(-value, t) for t in trials if (value := objective_value(t)) is not None]
+    return [t for _, t in sorted(ranked, key=lambda pair: (pair[0], pair[1].number))[:count]]

@@ -6,6 +6,7 @@ What a person wrote is left alone. Artifacts lie in `ARTIFACTS`, beside the defa
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from textwrap import wrap
@@ -25,7 +26,8 @@ from search.algorithms.terminator import STOPPED
 from search.presets.files import parse_preset
 from search.storage.optuna_internals import study_system_attrs, trial_id
 from search.study.best_config import RESULTS
-from search.study.trials import ending
+from search.study.trial_record import TrialRecord
+from search.study.trials import ending, failure
 from studies.dashboard.dashboard_internals import (
     artifact_key,
     attach_artifact,
@@ -80,15 +82,16 @@ def _note(study: Study, known: dict[str, Any], trial: FrozenTrial | None, body: 
 
 
 def _trial_note(trial: FrozenTrial) -> str:
-    diagnosis = trial.user_attrs.get("diagnosis") or {}
-    if not diagnosis:
-        return f"**failed**: {_plain(trial.user_attrs.get('error', 'no reason was recorded'))}"
-    lines = "  \n".join(_plain(line) for line in wrap(diagnosis["message"], 90))
-    where = f" in `{_plain(diagnosis['layer'])}`" if diagnosis.get("layer") else ""
-    return (
-        f"**{ending(trial)}**: {diagnosis['kind']}{where} since epoch {diagnosis['epoch']}, "
-        f"step {diagnosis['step']}\n\n{lines}"
-    )
+    how, found = ending(trial), TrialRecord.of(trial).diagnosis
+    if how == "failed":
+        return f"**failed**: {_plain(failure(trial))}"
+    if found is None:
+        return f"**{how}**: no diagnosis was recorded"
+    where = f" in `{_plain(found.layer)}`" if found.layer else ""
+    known = found.epoch is not None and found.step is not None
+    since = f" since epoch {found.epoch}, step {found.step}" if known else ""
+    lines = "  \n".join(_plain(line) for line in wrap(found.message or "", 90))
+    return f"**{how}**: {_plain(found.kind)}{where}{since}\n\n{lines}".rstrip()
 
 
 def _plain(text: object) -> str:
@@ -138,12 +141,10 @@ def _attach_curve(study: Study, store: FileSystemArtifactStore, trial: FrozenTri
 
 def curve_svg(trial: FrozenTrial) -> str:
     """The trial's validation accuracy an epoch as a small picture of its own."""
-    epochs = sorted(trial.intermediate_values)
+    values = trial.intermediate_values
+    epochs = sorted(epoch for epoch in values if math.isfinite(values[epoch]))
     last = max([*epochs, 2])
-    points = [
-        (60 + 400 * (epoch - 1) / (last - 1), 220 - 200 * trial.intermediate_values[epoch])
-        for epoch in epochs
-    ]
+    points = [(60 + 400 * (epoch - 1) / (last - 1), 220 - 200 * values[epoch]) for epoch in epochs]
     environment = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True)
     return environment.get_template("curve.svg").render(
         title=f"trial {trial.number}: {ending(trial)}",

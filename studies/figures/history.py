@@ -10,6 +10,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from optuna.trial import FrozenTrial
 
+from search.study.trial_record import TrialRecord
 from search.study.trials import best_trials, ending
 from studies.figures.marks import ACCURACY, by_ending, hover
 from studies.figures.theme import GREEN, GREY, MARKS, epoch_axis, styled
@@ -100,10 +101,11 @@ def _curve(trial: FrozenTrial, steps: Mapping[Any, float]) -> list[Point]:
     text = f"trial {trial.number}: {ending(trial)}"
     values = trial.intermediate_values
     points = [Point(epoch, values[epoch], text, ending(trial)) for epoch in sorted(values)]
-    if ending(trial) in ("stuck", "diverged"):
-        ran = trial.user_attrs.get("steps_run", 0) / steps.get(_batch(trial), 1)
-        text += f" at step {trial.user_attrs.get('steps_run', 0):,}"
-        points[-1] = points[-1]._replace(epoch=min(max(values), ran), text=text)
+    ran = TrialRecord.of(trial).steps_run
+    if ending(trial) in ("stuck", "diverged") and ran is not None:
+        text += f" at step {ran:,}"
+        epoch = min(max(values), ran / steps.get(_batch(trial), 1))
+        points[-1] = points[-1]._replace(epoch=epoch, text=text)
     return points
 
 
@@ -111,8 +113,9 @@ def _steps_an_epoch(ended: Sequence[FrozenTrial]) -> dict[Any, float]:
     """By batch size: the most steps an epoch of any trial, for some have whole epochs only."""
     steps: dict[Any, float] = {}
     for trial in ended:
-        if epochs := trial.user_attrs.get("epochs_run"):
-            own = trial.user_attrs.get("steps_run", 0) / epochs
+        record = TrialRecord.of(trial)
+        if record.epochs_run:
+            own = (record.steps_run or 0) / record.epochs_run
             steps[_batch(trial)] = max(own, steps.get(_batch(trial), 1))
     return steps
 

@@ -31,7 +31,8 @@ def _hover_line(row: Mapping[Any, Any], names: Sequence[str]) -> str:
     value = "" if pd.isna(row["value"]) else f", {row['value']:.4f}"
     lines = [f"trial {row['trial']}: {row['ending']}{value}"]
     lines += [f"{name} {shown(row[name])}" for name in names if not pd.isna(row[name])]
-    if row["ending"] == "stuck":
+    diagnosed = not any(pd.isna(row[name]) for name in ("kind", "layer", "since_step"))
+    if row["ending"] == "stuck" and diagnosed:
         lines.append(f"{row['kind']} in {row['layer']} since step {row['since_step']:.0f}")
     return "<br>".join(lines)
 

@@ -9,15 +9,16 @@ from __future__ import annotations
 import html
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import optuna
 import plotly.graph_objects as go
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.study import Study
-from optuna.trial import FrozenTrial, TrialState, create_trial
+from optuna.trial import FrozenTrial, create_trial
 
-from search.study.trials import best_trials
+from search.study.trials import best_trials, objective_value
 from studies.figures.marks import ACCURACY
 from studies.figures.theme import BLUE, styled
 from studies.figures.trial_frame import ended_trials, parameters
@@ -32,10 +33,13 @@ def escaped_copy(trials: Sequence[FrozenTrial]) -> Study:
     """A copy in memory for Optuna's own figures: completed trials only, all strings escaped.
 
     Of a trial no more is kept than these figures show, for Optuna copies all of it again and again.
+    A trial that was enqueued with a parameter outside of its range is left out: Optuna refuses it.
     """
     study = optuna.create_study(direction="maximize")
-    completed = [t for t in ended_trials(trials) if t.state == TrialState.COMPLETE]
-    study.add_trials([_safe(trial) for trial in completed])
+    for trial in ended_trials(trials):
+        if objective_value(trial) is not None:
+            with suppress(ValueError):
+                study.add_trial(_safe(trial))
     return study
 
 

@@ -221,7 +221,8 @@ def surface_data(table: pd.DataFrame, log: bool) -> Surface | None:
     """
     if not {"learning_rate", "dropout"} <= set(table.columns):
         return None
-    points = table[table["ending"] == "completed"].dropna(subset=["learning_rate", "dropout"])
+    needed = ["learning_rate", "dropout", "value"]
+    points = table[table["ending"] == "completed"].dropna(subset=needed)
     if len(points) < MIN_SURFACE_TRIALS or points[["learning_rate", "dropout"]].nunique().min() < 2:
         return None
     rates = points["learning_rate"].to_numpy(float)

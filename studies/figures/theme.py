@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 import plotly.graph_objects as go
@@ -90,5 +91,6 @@ def styled(figure: go.Figure, height: int = 360, legend: bool = True) -> go.Figu
 
 def epoch_axis(figure: go.Figure, epochs: float) -> go.Figure:
     """Name the horizontal axes "epoch", with ticks at whole epochs only."""
-    step = next((step for step in (1, 2, 5, 10, 20, 50) if epochs / step <= 10), 100)
+    tens = 10 ** max(0, math.ceil(math.log10(max(epochs, 1))) - 2)
+    step = next(step for step in (1, 2, 5, 10, 20) if epochs / (tens * step) <= 10) * tens
     return figure.update_xaxes(title="epoch", tick0=0 if step > 1 else 1, dtick=step)

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 from optuna.trial import FrozenTrial
 
+from search.study.trial_record import TrialRecord
 from search.study.trials import ending
 
 MEASURES = ("loss", "accuracy", "val_loss", "val_accuracy")
@@ -17,6 +18,8 @@ KEYS = ["arm", "learning_rate", "seed"]
 def curve_table(trials: Sequence[FrozenTrial], epochs: int) -> pd.DataFrame:
     """A row an epoch of a run: arm, learning_rate, seed, epoch and the four measures.
 
+    A run without a history, which another program may have added, has no rows.
+
     A run that was stopped because it is proved to be stuck keeps its figures to the last epoch,
     as it would have; its training loss is then the closed form's.
     """
@@ -25,16 +28,24 @@ def curve_table(trials: Sequence[FrozenTrial], epochs: int) -> pd.DataFrame:
 
 
 def _epochs(trial: FrozenTrial, epochs: int) -> list[dict[str, Any]]:
-    history, diagnosis = trial.user_attrs["history"], trial.user_attrs["diagnosis"]
+    record = TrialRecord.of(trial)
+    if (history := record.history) is None:
+        return []
     ran = len(history["loss"])
     rows = [
         {**trial.params, "epoch": epoch + 1, **{name: history[name][epoch] for name in MEASURES}}
         for epoch in range(ran)
     ]
-    if ending(trial) == "stuck" and diagnosis["certain"]:
-        frozen = {**rows[-1], "loss": diagnosis["explained_loss"]}
+    found = record.diagnosis
+    if ending(trial) == "stuck" and found is not None and found.certain:
+        frozen = {**rows[-1], "loss": found.explained_loss}
         rows += [{**frozen, "epoch": epoch} for epoch in range(ran + 1, epochs + 1)]
     return rows
+
+
+def _last(trial: FrozenTrial, measure: str) -> float | None:
+    history = TrialRecord.of(trial).history
+    return history[measure][-1] if history is not None else None
 
 
 def run_table(trials: Sequence[FrozenTrial], judged: Sequence[dict[str, Any]]) -> pd.DataFrame:
@@ -46,9 +57,9 @@ def run_table(trials: Sequence[FrozenTrial], judged: Sequence[dict[str, Any]]) -
     rows = [
         {
             **trial.params,
-            "ending": "stuck, let go on" if trial.user_attrs.get("recorded") else ending(trial),
-            "val_accuracy": trial.user_attrs["history"]["val_accuracy"][-1],
-            "val_loss": trial.user_attrs["history"]["val_loss"][-1],
+            "ending": "stuck, let go on" if TrialRecord.of(trial).recorded else ending(trial),
+            "val_accuracy": _last(trial, "val_accuracy"),
+            "val_loss": _last(trial, "val_loss"),
         }
         for trial in trials
     ]

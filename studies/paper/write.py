@@ -11,10 +11,11 @@ from optuna.trial import FrozenTrial
 
 from fmnist_model.evaluation.final_evaluation import openings
 from fmnist_model.utils.errors import UserError
-from search.execution.paired_runs import COMPARISON_KEY, PairedComparison, read_judged
+from search.execution.paired_runs import COMPARISON_KEY, PairedComparison, read_judged, run_of
 from search.storage.connection import open_read_only
 from search.storage.errors import storage_errors_explained
 from search.study.best_config import RESULTS
+from search.study.trial_record import TrialRecord
 from studies.page.render import write_page
 from studies.page.static_images import write_static_images
 from studies.paper.arms import COMPARISON_NAME, comparison
@@ -55,14 +56,14 @@ def _trials(url: str, name: str) -> list[FrozenTrial]:
     if name not in optuna.get_all_study_names(storage):
         return []
     study = optuna.load_study(study_name=name, storage=storage)
-    return study.get_trials(deepcopy=False) if COMPARISON_KEY in study.user_attrs else []
+    trials = study.get_trials(deepcopy=False) if COMPARISON_KEY in study.user_attrs else []
+    return [trial for trial in trials if run_of(trial) is not None]
 
 
 def _subtitle(trials: list[FrozenTrial], question: PairedComparison) -> str:
-    devices = dict.fromkeys(
-        f"{trial.user_attrs['device']}, {trial.user_attrs['precision']}" for trial in trials
-    )
-    seconds = sum(trial.user_attrs["train_seconds"] for trial in trials)
+    records = [TrialRecord.of(trial) for trial in trials]
+    devices = dict.fromkeys(f"{r.device}, {r.precision}" for r in records if r.device)
+    seconds = sum(record.train_seconds or 0.0 for record in records)
     text = (
         f"{len(trials)} runs of {question.epochs} epochs in batches of {question.batch_size}, "
         f"{seconds / 3600:.1f} hours of training on {'; '.join(devices)}. "

@@ -240,11 +240,11 @@ def _stuck_section(
         [
             str(row["trial"]),
             ", ".join(f"{n} {shown(row[n])}" for n in names if not pd.isna(row[n])),
-            str(row["kind"]),
-            str(row["layer"]),
-            f"{row['since_epoch']:.0f} / {row['since_step']:.0f}",
+            _known(row["kind"]),
+            _known(row["layer"]),
+            f"{_known(row['since_epoch'], '.0f')} / {_known(row['since_step'], '.0f')}",
             f"{seconds:.1f}" if seconds < 10 else f"{seconds:.0f}",
-            str(row["message"]),
+            _known(row["message"]),
         ]
         for row, seconds in zip(
             stuck.to_dict("records"), found.time_saved["stuck"].each, strict=True
@@ -271,15 +271,25 @@ def _stuck_section(
     )
 
 
+def _known(value: Any, form: str = "") -> str:
+    return "-" if pd.isna(value) else f"{value:{form}}"
+
+
 def _proved(stuck: pd.DataFrame) -> str:
+    """Of how many trials it is proved that they are stuck."""
     proved = int(stuck["certain"].eq(True).sum())
-    rest = len(stuck) - proved
-    if not rest:
-        return "That is proved of each of them."
+    rest = int(stuck["certain"].eq(False).sum())
+    unknown = len(stuck) - proved - rest
     might = "dropout or momentum might in principle have revived"
-    if not proved:
+    if not rest and not unknown:
+        return "That is proved of each of them."
+    if not proved and not unknown:
         return f"It is not proved of them: {might} them."
-    return f"Of {proved} that is proved; {might} the other {rest}."
+    said = f"Of {proved} that is proved"
+    said += f"; {might} the other {rest}" if rest and not unknown else ""
+    said += f"; {might} another {rest}" if rest and unknown else ""
+    said += f"; of {unknown} no diagnosis was recorded" if unknown else ""
+    return f"{said}."
 
 
 def _best_section(trials: Sequence[FrozenTrial]) -> Section:

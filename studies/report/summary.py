@@ -16,6 +16,7 @@ from fmnist_model.hyperparameters import HYPERPARAMETERS, shown
 from search.algorithms.terminator import stop_sentence
 from search.console.next_commands import make_command
 from search.presets.preset import Preset
+from search.study.trial_record import TrialRecord
 from search.study.trials import best_trials, ending, is_finished
 from studies.figures.trial_frame import ended_trials, last_value, trial_span
 
@@ -77,7 +78,7 @@ def summarize(
     """Work the answer out from a study's trials; for `given` and `stopped` see `advice`."""
     ended = ended_trials(trials)
     best = best_trials(ended, 1)
-    seconds = sum(trial.user_attrs.get("train_seconds", 0.0) for trial in ended)
+    seconds = sum(TrialRecord.of(trial).train_seconds or 0.0 for trial in ended)
     return StudySummary(
         best=best[0] if best else None,
         train_seconds=seconds,
@@ -120,9 +121,10 @@ class _Costs:
         self.images = preset.data.limit or TRAIN_IMAGES
         self.known: dict[Any, list[float]] = {}
         for trial in ended:
-            attributes = trial.user_attrs
-            if ending(trial) in ("completed", "pruned") and attributes.get("epochs_run"):
-                cost = attributes["train_seconds"] / (attributes["epochs_run"] * self.images)
+            record = TrialRecord.of(trial)
+            epochs, seconds = record.epochs_run, record.train_seconds
+            if ending(trial) in ("completed", "pruned") and epochs and seconds is not None:
+                cost = seconds / (epochs * self.images)
                 for key in (self._key(trial), None):
                     self.known.setdefault(key, []).append(cost)
 
@@ -130,13 +132,14 @@ class _Costs:
         return frozenset(item for item in trial.params.items() if _changes_step_cost(item[0]))
 
     def left(self, trial: FrozenTrial) -> float:
-        """Seconds that the trial would have gone on for."""
+        """Seconds that the trial would have gone on for; 0 where that is not known."""
         costs = self.known.get(self._key(trial)) or self.known.get(None)
-        if not costs:
+        steps = TrialRecord.of(trial).steps_run
+        if not costs or steps is None:
             return 0.0
         batch = trial.params.get("batch_size", TrainConfig(**self.preset.train).batch_size)
         total = self.preset.epochs * self.images
-        images = max(0, total - int(trial.user_attrs.get("steps_run", 0)) * batch)
+        images = max(0, total - steps * batch)
         return float(images * median(costs))
 
 
@@ -160,7 +163,8 @@ def selection_bias(preset: Preset, ended: Sequence[FrozenTrial]) -> SelectionBia
     images = VALIDATION_IMAGES
     if preset.data.limit is not None:
         images = max(1, round(preset.data.limit * VALIDATION_IMAGES / TRAIN_IMAGES))
-    spread = np.sqrt(values * (1 - values) / images)
+    shares = values.clip(0, 1)  # somebody may have added a trial whose value is no accuracy
+    spread = np.sqrt(shares * (1 - shares) / images)
     near = values >= values[0] - 8 * spread.max()  # the others can never win
     noise = np.random.default_rng(0).normal(size=(BOOTSTRAP_DRAWS, near.sum())) * spread[near]
     gain = noise[np.arange(BOOTSTRAP_DRAWS), np.argmax(values[near] + noise, axis=1)]

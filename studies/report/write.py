@@ -77,8 +77,15 @@ def write_tables(table: pd.DataFrame, directory: Path) -> tuple[Path, Path]:
     with atomic_path(csv) as scratch:
         table.to_csv(scratch, index=False)
     with atomic_path(parquet) as scratch:
-        table.to_parquet(scratch, index=False)
+        table.apply(_of_one_type).to_parquet(scratch, index=False)
     return csv, parquet
+
+
+def _of_one_type(column: pd.Series) -> pd.Series:
+    """The column as texts where it has values of several types, which Parquet does not take: such
+    as choices of 16 or (32, 64) dense units."""
+    types = set(column.dropna().map(type))
+    return column.map(str, na_action="ignore") if len(types) > 1 else column
 
 
 def _subtitle(study: Study, counts: TrialCounts, table: pd.DataFrame) -> str:

@@ -20,7 +20,8 @@ import pytest
 from benchmarks.tools.postgres import CAREFREE, database, programs, server
 from search.presets.files import load_preset
 from search.storage.connection import sqlite_file
-from search.study.trials import RETRY_OF, count_trials, ending, is_lost
+from search.study.trial_record import TrialRecord
+from search.study.trials import count_trials, ending, is_lost
 from studies.figures.history import timeline_data
 from studies.figures.trial_frame import ended_trials, trial_table
 from studies.report.summary import summarize
@@ -84,7 +85,7 @@ def set_within_a_trial(clock: Clock, seconds: int, pids: list[int], name: str, u
     on."""
 
     def at_work() -> bool:
-        return pids[-1] in [trial.user_attrs["worker"]["pid"] for trial in running(name, url)]
+        return pids[-1] in [TrialRecord.of(trial).worker.pid for trial in running(name, url)]
 
     found = False
     while not found:
@@ -158,7 +159,7 @@ def test_a_worker_whose_clock_is_wrong_keeps_its_trial(replayed, clock, url, sec
         assert (worker.communicate(timeout=300)[1], worker.returncode) == ("", 0)
     trials = load("wrong", url).trials
     assert len(trials) == count_trials(trials).finished == 2
-    assert len({trial.user_attrs["worker"]["pid"] for trial in trials}) == 2
+    assert len({TrialRecord.of(trial).worker.pid for trial in trials}) == 2
 
 
 @pytest.mark.parametrize("seconds", [-DAY, DAY])
@@ -179,7 +180,7 @@ def test_a_worker_whose_clock_is_wrong_and_that_is_suspended_loses_its_trial(
     trials = load("wrong", url).trials
     assert [ending(trial) for trial in trials].count("lost") == 1
     assert is_lost(trials[0])
-    assert [t.params for t in trials if t.user_attrs.get(RETRY_OF) == 0] == [trials[0].params]
+    assert [t.params for t in trials if TrialRecord.of(t).retry_of == 0] == [trials[0].params]
     assert (count_trials(trials).finished, count_trials(trials).running) == (2, 0)
 
 

@@ -7,19 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-from optuna.trial import TrialState, create_trial
-
 from search.execution.local_pool import WorkerSpec
 from search.execution.runner import run_search
-from search.presets.files import load_preset
-from search.storage.connection import open_storage
-from search.storage.optuna_internals import storage_of, study_id
-from search.storage.transactions import study_lock
-from search.study.lost_trials import fail_lost_trials
-from search.study.process_identity import WORKER, this_process
-from search.study.study import open_study
-from search.study.trials import FAIL_REASON, INTERRUPTED, KILLED, RETRY_OF, count_trials, ending
+from search.study.trial_record import TrialRecord
+from search.study.trials import count_trials, ending
 from tests.conftest import ROOT
 from tests.faults.conftest import write_replay
 from tests.faults.replay import quiet, replay, replay_order
@@ -63,7 +54,7 @@ def test_a_trial_that_kills_its_worker_twice_has_failed_and_the_search_goes_on(r
     found = run_search(replay_order("deadly", 6, url), progress, deadly_crew("deadly", 6, url))
     first, again = (trial for trial in found.trials if trial.params.get("dropout") == 0.25)
     assert [ending(first), ending(again)] == ["lost", "failed"]
-    assert again.user_attrs[RETRY_OF] == first.number
+    assert TrialRecord.of(again).retry_of == first.number
     assert again.params == first.params
     why = "twice: its worker was killed by signal 9, and then was killed by signal 9"
     assert again.user_attrs["error"] == why
@@ -81,7 +72,7 @@ def kill_at_work(worker: subprocess.Popen[str], name: str) -> int:
         return [
             trial.number
             for trial in running(name, URL)
-            if trial.intermediate_values and trial.user_attrs[WORKER]["pid"] == worker.pid
+            if trial.intermediate_values and TrialRecord.of(trial).worker.pid == worker.pid
         ]
 
     while True:
@@ -112,17 +103,3 @@ def test_deaths_count_without_a_pool_too(replayed):
     assert trials[killed[1]].user_attrs["error"] == (
         "twice: its worker was killed, and then was killed"
     )
-
-
-@pytest.mark.parametrize(("in_hand", "reason"), [(1, KILLED), (3, INTERRUPTED)])
-def test_of_several_trials_in_hand_none_is_blamed(replayed, url, in_hand, reason):
-    """A population's worker has many; the one that killed it cannot be told from the others."""
-    write_replay()
-    study = open_study(open_storage(url, 60), "several", load_preset("replay"), 0)
-    gone = this_process() | {"pid": 2**22 + 1}
-    running = create_trial(state=TrialState.RUNNING, user_attrs={WORKER: gone})
-    for _ in range(in_hand):
-        storage_of(study).create_new_trial(study_id(study), running)
-    with study_lock(study):
-        assert fail_lost_trials(study, study.get_trials(), KILLED, silent=())
-    assert {trial.user_attrs[FAIL_REASON] for trial in study.trials} == {reason}

@@ -17,8 +17,8 @@ from optuna.trial import FrozenTrial
 
 from search.execution import local_pool
 from search.storage.connection import sqlite_file
-from search.study.process_identity import WORKER
-from search.study.trials import RETRY_OF, count_trials, ending, is_lost
+from search.study.trial_record import TrialRecord
+from search.study.trials import count_trials, ending, is_lost
 from tests.faults.conftest import write_replay
 from tests.faults.replay import STAND_IN, replay, replay_crew
 from tests.faults.test_workers import running, stopped, wait_until
@@ -53,10 +53,10 @@ class Killer(threading.Thread):
                 self.look(study.get_trials(deepcopy=False), workers)
 
     def look(self, trials: list[FrozenTrial], workers: list[int]) -> None:
-        at_work = {t.user_attrs[WORKER]["pid"]: t for t in trials if ending(t) == "running"}
+        at_work = {TrialRecord.of(t).worker.pid: t for t in trials if ending(t) == "running"}
         if self.random.random() < 0.8:  # of five, four at work, one wherever it is
             workers = [pid for pid in workers if pid in at_work]
-        spared = [pid for pid, trial in at_work.items() if RETRY_OF in trial.user_attrs]
+        spared = [p for p, t in at_work.items() if TrialRecord.of(t).retry_of is not None]
         workers = [pid for pid in workers if pid not in spared]
         if workers and count_trials(trials).finished > self.finished:
             os.kill(self.random.choice(workers), signal.SIGKILL)
@@ -78,7 +78,8 @@ def test_thirty_kills_over_sixty_trials(replayed, url, monkeypatch):
     assert counts.lost >= 10  # others died while they started or between two trials
     assert table(killed) == straight
     lost = sorted(trial.number for trial in killed.trials if is_lost(trial))
-    retried = sorted(t.user_attrs[RETRY_OF] for t in killed.trials if RETRY_OF in t.user_attrs)
+    of = [TrialRecord.of(trial).retry_of for trial in killed.trials]
+    retried = sorted(number for number in of if number is not None)
     assert retried == lost
     if (file := sqlite_file(url)) is not None:
         with contextlib.closing(sqlite3.connect(file)) as connection:

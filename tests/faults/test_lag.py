@@ -14,7 +14,8 @@ import psutil
 import pytest
 
 from search.storage.errors import StorageError
-from search.study.trials import RETRY_OF, count_trials
+from search.study.trial_record import TrialRecord
+from search.study.trials import count_trials
 from tests.conftest import DATA
 from tests.faults.test_workers import stopped
 from tests.search.conftest import load, table, write_preset
@@ -40,11 +41,11 @@ def kill_two(name: str, url: str, killed: list[int]) -> None:
                 for t in trials
                 if t.state.name == "RUNNING"
                 and t.intermediate_values
-                and RETRY_OF not in t.user_attrs  # killed twice it would have failed
+                and TrialRecord.of(t).retry_of is None  # killed twice it would have failed
             ]
             if count_trials(trials).finished < wanted or not at_work:
                 continue
-            pid, number = at_work[0].user_attrs["worker"]["pid"], at_work[0].number
+            pid, number = TrialRecord.of(at_work[0]).worker.pid, at_work[0].number
             with contextlib.suppress(psutil.NoSuchProcess), stopped([pid]):
                 if study.get_trials(deepcopy=False)[number].state.name == "RUNNING":
                     os.kill(pid, 9)

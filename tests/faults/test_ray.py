@@ -16,7 +16,7 @@ import pytest
 from search.execution.local_pool import WorkerSpec
 from search.execution.ray_pool import ClusterError
 from search.execution.runner import run_search
-from search.study.process_identity import WORKER
+from search.study.trial_record import TrialRecord
 from search.study.trials import count_trials, ending
 from tests.conftest import DATA, ROOT
 from tests.faults.conftest import write_replay
@@ -57,7 +57,7 @@ def lose(cluster, node, url: str) -> None:
     while True:
         pids = [process.pid for process in raylet.children(recursive=True)]
         with stopped(pids):
-            if {trial.user_attrs[WORKER]["pid"] for trial in running("lost", url)} & set(pids):
+            if {TrialRecord.of(trial).worker.pid for trial in running("lost", url)} & set(pids):
                 cluster.remove_node(node, allow_graceful=False)
                 for pid in pids:
                     with contextlib.suppress(ProcessLookupError):

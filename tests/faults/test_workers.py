@@ -20,8 +20,8 @@ from search.execution.local_pool import WorkerSpec
 from search.execution.objective import Interrupted
 from search.execution.runner import run_search
 from search.storage.connection import open_storage
-from search.study.process_identity import WORKER
-from search.study.trials import RETRY_OF, count_trials, ending, is_lost, ordinals
+from search.study.trial_record import TrialRecord
+from search.study.trials import count_trials, ending, is_lost, ordinals
 from tests.conftest import ROOT
 from tests.faults.conftest import write_replay
 from tests.faults.replay import quiet, replay, replay_command, replay_crew, replay_order
@@ -101,10 +101,10 @@ def test_a_late_result_does_not_overwrite_the_second_try(replayed, url, monkeypa
     assert (other.communicate(timeout=300)[1], other.returncode) == ("", 0)
     trials = load("late", url).trials
     assert [ending(t) for t in trials].count("lost") == 1
-    lost, again = trials[0], next(t for t in trials if t.user_attrs.get(RETRY_OF) == 0)
+    lost, again = trials[0], next(t for t in trials if TrialRecord.of(t).retry_of == 0)
     assert is_lost(lost)
     assert lost.value is None
-    assert again.user_attrs[WORKER]["pid"] == other.pid
+    assert TrialRecord.of(again).worker.pid == other.pid
     assert again.params == lost.params
     assert count_trials(trials).finished == 3
     assert sorted(ordinals(trials).values()) == [0, 1, 2]

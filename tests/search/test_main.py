@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import optuna
@@ -163,7 +164,7 @@ def test_mistakes_are_one_sentence(command, arguments, said):
 
 def test_a_killed_trial_is_not_called_running(tiny, command):
     study = search(1)
-    dead = this_process() | {"pid": 2**22 + 1}
+    dead = replace(this_process(), pid=2**22 + 1).to_dict()
     storage = open_storage("sqlite:///studies/results/studies.db")
     mine = optuna.load_study(study_name="tiny", storage=storage)
     mine.ask().set_user_attr("worker", dead)

@@ -9,7 +9,7 @@ from optuna.trial import TrialState, create_trial
 
 from search.algorithms.pruners import make_pruner
 from search.presets.files import parse_preset
-from search.study.trials import FAIL_REASON, KILLED, ORDINAL
+from search.study.trial_record import TrialRecord
 
 KINDS = {
     "successive_halving": pruners.SuccessiveHalvingPruner,
@@ -35,7 +35,11 @@ def test_a_lost_trial_is_no_peer(killed):
     study = optuna.create_study(direction="maximize", pruner=make_pruner(preset("median")))
     for number in range(5):
         ended = {"state": TrialState.FAIL} if killed else {"value": 0.9}
-        attributes = {FAIL_REASON: KILLED} if killed else {ORDINAL: number}
+        attributes = (
+            dict(TrialRecord.of_failure("killed").attributes)
+            if killed
+            else dict(TrialRecord.of_claim(number).attributes)
+        )
         study.add_trial(create_trial(**ended, intermediate_values={1: 0.9}, user_attrs=attributes))
     trial = study.ask()
     trial.report(0.1, 1)

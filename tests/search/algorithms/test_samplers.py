@@ -9,7 +9,7 @@ from optuna import samplers
 from search.algorithms.optuna_samplers import OrdinalQMCSampler, StatelessCmaEsSampler
 from search.algorithms.samplers import make_sampler, trial_seeds
 from search.presets.files import parse_preset
-from search.study.trials import ORDINAL
+from search.study.trial_record import TrialRecord
 
 KINDS = {
     "tpe": samplers.TPESampler,
@@ -29,7 +29,8 @@ def proposed(sampler: str, seed: int, ordinal: int) -> float:
     """What is drawn for one trial of a study that has no other."""
     study = optuna.create_study(sampler=make_sampler(preset(sampler), seed, ordinal))
     queued = optuna.create_trial(
-        state=optuna.trial.TrialState.WAITING, user_attrs={ORDINAL: ordinal}
+        state=optuna.trial.TrialState.WAITING,
+        user_attrs=dict(TrialRecord.of_claim(ordinal).attributes),
     )
     study.add_trial(queued)
     return study.ask().suggest_float("dropout", 0.1, 0.9)

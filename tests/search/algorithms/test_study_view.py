@@ -8,24 +8,34 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from search.algorithms.study_view import renumbered, visible_study
 from search.storage.optuna_internals import RELATIVE_PARAMS, storage_of, trial_id
-from search.study.trials import FAIL_REASON, KILLED, ORDINAL
+from search.study.trial_record import TrialRecord
 
 
 @pytest.fixture
 def study() -> optuna.Study:
     """Trial 1 was lost, so that the trials 0, 2, 3 and 4 have the ordinals 0 to 3; 4 runs."""
     study = optuna.create_study(direction="maximize")
-    study.add_trial(create_trial(value=0.0, user_attrs={ORDINAL: 0}))
-    study.add_trial(create_trial(state=TrialState.FAIL, user_attrs={FAIL_REASON: KILLED}))
+    study.add_trial(create_trial(value=0.0, user_attrs=dict(TrialRecord.of_claim(0).attributes)))
+    study.add_trial(
+        create_trial(
+            state=TrialState.FAIL, user_attrs=dict(TrialRecord.of_failure("killed").attributes)
+        )
+    )
     for ordinal in (1, 2):
-        study.add_trial(create_trial(value=ordinal / 10, user_attrs={ORDINAL: ordinal}))
-    study.add_trial(create_trial(state=TrialState.RUNNING, user_attrs={ORDINAL: 3}))
+        study.add_trial(
+            create_trial(
+                value=ordinal / 10, user_attrs=dict(TrialRecord.of_claim(ordinal).attributes)
+            )
+        )
+    study.add_trial(
+        create_trial(state=TrialState.RUNNING, user_attrs=dict(TrialRecord.of_claim(3).attributes))
+    )
     return study
 
 
 def seen(study: optuna.Study, trial: FrozenTrial, lag: int | None) -> list[tuple]:
     visible, ordinal = visible_study(study, trial, lag)
-    assert ordinal == trial.user_attrs[ORDINAL]
+    assert ordinal == TrialRecord.of(trial).ordinal
     return [(shown.number, shown.value) for shown in visible.trials if shown.number != ordinal]
 
 

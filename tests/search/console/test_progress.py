@@ -10,36 +10,9 @@ from optuna.distributions import IntDistribution
 from optuna.trial import TrialState, create_trial
 from rich.console import Console
 
-from search.console.progress import Progress, best_table, counts_line
-from search.study.trials import TrialCounts, best_trials, count_trials, ending
+from search.console.progress import Progress, best_table, counts_line, print_status
+from search.study.trials import TrialCounts
 from tests.search.conftest import search, trial
-
-
-@pytest.mark.parametrize(
-    ("made", "word"),
-    [
-        (trial(TrialState.COMPLETE, 0.8), "completed"),
-        (trial(stop_reason="pruned"), "pruned"),
-        (trial(stop_reason="stuck"), "stuck"),
-        (trial(stop_reason="diverged"), "diverged"),
-        (trial(TrialState.FAIL, fail_reason="exception"), "failed"),
-        (trial(TrialState.FAIL, fail_reason="killed"), "lost"),
-        (trial(TrialState.FAIL, fail_reason="interrupted"), "lost"),
-        (trial(TrialState.WAITING), "waiting"),
-    ],
-)
-def test_every_ending_has_its_word(made, word):
-    assert ending(made) == word
-    assert getattr(count_trials([made]), word) == 1
-
-
-def test_only_what_ended_by_itself_counts():
-    assert TrialCounts(completed=1, pruned=2, stuck=3, diverged=4, failed=5, lost=6).finished == 10
-
-
-def test_the_earlier_of_equals_is_best():
-    trials = [trial(TrialState.COMPLETE, v, number=n) for n, v in enumerate((0.5, 0.9, 0.9))]
-    assert [t.number for t in best_trials(trials, 2)] == [1, 2]
 
 
 def test_the_line_says_all_four():
@@ -85,3 +58,61 @@ def test_the_best_trials_are_readable_at_any_width(width):
     assert "0.9432" in console.file.getvalue()
     assert all(any(name in line for line in lines) for name in params)
     assert max(map(len, lines)) <= width
+
+
+def shown(made) -> str:
+    """What is printed of a trial that has ended, without the spaces at the ends of lines."""
+    progress = Progress(Console(file=io.StringIO(), width=200))
+    progress.end(made, [made])
+    text = progress.console.file.getvalue()
+    return "\n".join(line.rstrip() for line in text.splitlines())
+
+
+WHY = {"kind": "dead_layer", "message": "why"}
+
+
+@pytest.mark.parametrize(
+    ("made", "text"),
+    [
+        (trial(TrialState.COMPLETE, 0.5), "trial   0 completed 0.5000"),
+        (
+            trial(TrialState.COMPLETE, 0.5, epochs_run=3, train_seconds=1.25),
+            "trial   0 completed 0.5000 after  3 epochs    1.2 s",
+        ),
+        (
+            trial(stop_reason="stuck", diagnosis=WHY, epochs_run=1, train_seconds=2.0),
+            "trial   0 stuck          - after  1 epoch     2.0 s\n          why",
+        ),
+        (
+            trial(epochs_run=2, diagnosis=WHY, recorded={"epoch": 1, "step": 3}),
+            "trial   0 pruned         - after  2 epochs    0.0 s\n"
+            "          let go on from step 3 of epoch 1: why",
+        ),
+        (trial(stop_reason="stuck"), "trial   0 stuck          -"),
+        (trial(stop_reason="stuck", diagnosis="dead"), "trial   0 stuck          -"),
+        (trial(stop_reason="diverged", diagnosis={"kind": "new"}), "trial   0 diverged       -"),
+        (trial(recorded={"epoch": 1}, diagnosis=WHY), "trial   0 pruned         -"),
+        (trial(epochs_run="many", train_seconds="long"), "trial   0 pruned         -"),
+        (
+            trial(TrialState.FAIL, error=["no"]),
+            "trial   0 failed\n          no reason was recorded",
+        ),
+        (trial(TrialState.FAIL, fail_reason="killed"), "trial   0 lost"),
+    ],
+)
+def test_a_trial_that_has_ended_is_shown_by_what_is_known_of_it(made, text):
+    assert shown(made) == text
+
+
+def test_status_tells_of_trials_that_others_began_or_enqueued():
+    study = optuna.create_study(direction="maximize", study_name="theirs")
+    study.ask()
+    study.add_trial(trial(TrialState.RUNNING, worker="me"))
+    study.enqueue_trial({"x": 1})
+    study.add_trial(trial(TrialState.COMPLETE, 0.5))
+    console = Console(file=io.StringIO(), width=200)
+    print_status(console, study)
+    lines = console.file.getvalue().splitlines()
+    assert lines[0].startswith("theirs: 1 finished: 1 completed, 0 pruned")
+    assert lines[1:4] == ["1 enqueued, to be run next", "trial 0 is running", "trial 1 is running"]
+    assert "0.5000" in console.file.getvalue()

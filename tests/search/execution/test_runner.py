@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import os
 import signal
 import sqlite3
@@ -15,13 +14,10 @@ import optuna
 import pytest
 
 from search.console.progress import Progress
-from search.execution.runner import run_search
-from search.storage.connection import open_storage
 from search.storage.errors import StorageError
-from search.study.study import StudyMismatchError
 from search.study.trials import count_trials
 from tests.conftest import DATA
-from tests.search.conftest import URL, job, load, quiet_progress, search, table, write_preset
+from tests.search.conftest import load, quiet_progress, search, table, write_preset
 
 
 class InterruptingProgress(Progress):
@@ -159,35 +155,6 @@ def test_enough_is_enough(tiny):
     before = [trial.datetime_complete for trial in study.trials]
     assert [t.datetime_complete for t in search(3).trials] == before
     assert count_trials(search(4).trials).finished == 4
-
-
-def test_another_question_is_refused(tiny):
-    search(1)
-    write_preset(epochs=4)
-    with pytest.raises(StudyMismatchError, match=r"train.epochs is 4, was 3; go back to them, or"):
-        search(2)
-    write_preset(more="momentum = [0.0, 0.9]")
-    with pytest.raises(StudyMismatchError, match=r"space.momentum.choices is .*, was 'absent'"):
-        search(2)
-    write_preset()
-    with pytest.raises(StudyMismatchError, match="seed is 5, was 648"):
-        search(2, seed=5)
-    assert count_trials(search(2).trials).finished == 2
-
-
-def test_other_data_are_refused(tiny, custom_data):
-    search(1)
-    other = dataclasses.replace(job(2), data=custom_data)
-    with pytest.raises(StudyMismatchError, match=r"data has SHA-256 .*, was .*; go back to them"):
-        run_search(other, quiet_progress())
-
-
-def test_a_study_of_somebody_else_is_refused(tiny):
-    search(1)
-    foreign = optuna.create_study(storage=open_storage(URL), study_name="foreign")
-    foreign.add_trial(optuna.create_trial(value=1.0))
-    with pytest.raises(StudyMismatchError, match="was not made by this program"):
-        search(2, name="foreign")
 
 
 class DestroyingProgress(Progress):

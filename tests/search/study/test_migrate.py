@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import copy
+
 import optuna
 import pytest
 
 from search.storage.connection import open_storage
+from search.storage.optuna_internals import storage_of, study_id
+from search.storage.rdb import FastRDBStorage
 from search.study.migrate import CopyError, copy_study
 from search.study.trials import count_trials
 from tests.faults.conftest import write_replay
@@ -60,13 +64,31 @@ def test_a_study_that_runs_is_not_copied(studied):
 
 
 def test_a_trial_that_arrives_otherwise_is_noticed(studied, monkeypatch):
-    def all_but_one(self, trials):
-        for trial in trials[:-1]:
-            self.add_trial(trial)
+    create = FastRDBStorage._create_new_trial
 
-    monkeypatch.setattr(optuna.Study, "add_trials", all_but_one)
+    def one_altered(self, study_id, template_trial=None):
+        if template_trial is not None and template_trial.number == 11:
+            template_trial = copy.deepcopy(template_trial)
+            template_trial.user_attrs["more"] = 1
+        return create(self, study_id, template_trial)
+
+    monkeypatch.setattr(FastRDBStorage, "_create_new_trial", one_altered)
     with pytest.raises(CopyError, match=r"did not arrive as it was \(trials \[11\]\)"):
         copy_study(URL, OTHER, "moved")
+
+
+def test_what_other_programs_added_arrives_too(studied):
+    """Figures that are not a number, and parameters outside of their range."""
+    mine = optuna.load_study(study_name="moved", storage=open_storage(URL))
+    outside = studied.trials[0]
+    outside.params["dropout"] = 0.9
+    outside.user_attrs["figure"] = float("nan")
+    outside.intermediate_values[9] = float("nan")
+    storage_of(mine).create_new_trial(study_id(mine), template_trial=outside)
+    copy_study(URL, OTHER, "moved")
+    after = load("moved", OTHER).trials[-1]
+    assert after.params["dropout"] == 0.9
+    assert after.user_attrs["figure"] != after.user_attrs["figure"]
 
 
 def test_the_command(studied, command, postgres_url):

@@ -1,113 +1,149 @@
-"""How trials of a real search end, and what is kept of each."""
+"""What is kept of a trial: written as ever, and read whoever wrote it."""
 
 from __future__ import annotations
 
-import contextlib
+import json
+from dataclasses import asdict
 
-import optuna
 import pytest
 
-from search.execution.job import SearchStoppedError
-from search.study.trials import count_trials, ending
-from tests.search.conftest import load, quiet_progress, search, write_preset
+from fmnist_model.diagnosis.diagnose import Diagnosis
+from fmnist_model.training.results import EpochMetrics, Recorded, RunResult
+from search.study.process_identity import this_process
+from search.study.record_values import KeptDiagnosis, KeptRecorded
+from search.study.trial_record import RECORD_VERSION, Attribute, TrialRecord
+
+FIELDS = [name for name, field in vars(TrialRecord).items() if isinstance(field, Attribute)]
+RESULT = RunResult(
+    stop_reason="stuck",
+    value=0.1,
+    diagnosis=Diagnosis("dead_layer", "why", True, "conv1", 1, 3, {"ways_out": []}, None, 2.3),
+    history=(EpochMetrics(1, None, 0.1, 2.3, 0.1, 500.0), EpochMetrics(2, 2.3, 0.1, 2.3, 0.2, 1.0)),
+    epochs_run=2,
+    steps_run=13,
+    train_seconds=1.23456,
+    images_per_second=654.321,
+    engine="tensorflow",
+    precision="bfloat16",
+    device="CPU",
+    seed=7,
+    dead_fraction={"conv1": 1.0},
+    checks=(),
+    recorded=Recorded(1, 3, revived=False, moved=True),
+)
 
 
-def test_a_trial_has_all_its_attributes(tiny):
-    trial = search(1).trials[0]
-    attributes = trial.user_attrs
-    assert attributes["stop_reason"] == "completed"
-    assert len(attributes["history"]["val_accuracy"]) == attributes["epochs_run"] == 3
-    assert attributes["history"]["val_accuracy"][-1] == trial.value
-    assert list(trial.intermediate_values) == [1, 2, 3]
-    assert attributes["steps_run"] == 30
-    assert attributes["diagnosis"]["kind"] in ("healthy", "slow")
-    assert attributes["engine"] == "tensorflow"
-    assert attributes["precision"] in ("float32", "bfloat16")
-    for name in ("train_seconds", "images_per_second", "device", "seed"):
-        assert attributes[name]
+def kept(record: TrialRecord) -> TrialRecord:
+    """The record as the database gives it back."""
+    return TrialRecord(json.loads(json.dumps(record.attributes)))
 
 
-def test_a_stuck_trial_can_be_let_go_on_and_is_recorded(project):
-    write_preset(
-        more='activation = ["relu"]\noutput_activation = ["relu"]\n'
-        '[[arms]]\nname = "stuck"\n'
-        'params = { activation = "relu", learning_rate = 0.4, dropout = 0 }'
-    )
-    path = project / "studies/tiny.toml"
-    path.write_text(path.read_text().replace("[train]", '[train]\non_stuck = "record"'))
-    progress = quiet_progress()
-    trial = search(1, progress=progress).trials[0]
-    assert (ending(trial), trial.user_attrs["epochs_run"]) == ("completed", 3)
-    assert trial.user_attrs["recorded"]["epoch"] == 1
-    assert trial.user_attrs["recorded"]["revived"] is False
-    assert trial.user_attrs["diagnosis"]["kind"] == "dead_output"
-    assert set(trial.user_attrs["dead_fraction"]) == {"conv1", "conv2", "dense1"}
-    assert "let go on from step" in progress.console.file.getvalue()
+def test_what_is_stored_of_a_run_has_the_names_that_it_always_had():
+    stored = TrialRecord.of_run(RESULT).attributes
+    assert list(stored) == [
+        *("stop_reason", "diagnosis", "recorded", "dead_fraction", "history"),
+        *("epochs_run", "steps_run", "train_seconds", "images_per_second"),
+        *("engine", "precision", "device", "seed", "record_version"),
+    ]
+    assert stored["history"]["val_accuracy"] == [0.1, 0.2]
+    assert stored["diagnosis"]["kind"] == "dead_layer"
+    assert (stored["train_seconds"], stored["images_per_second"]) == (1.235, 654.3)
 
 
-def test_stuck_and_diverged_end_as_pruned_with_their_reason(project):
-    write_preset(
-        more='activation = ["relu", "elu"]\noutput_activation = ["relu"]\n'
-        '[[arms]]\nname = "stuck"\n'
-        'params = { activation = "relu", learning_rate = 0.4, dropout = 0 }'
-    )
-    trial = search(1).trials[0]
-    assert trial.state == optuna.trial.TrialState.PRUNED
-    assert (ending(trial), trial.user_attrs["arm"]) == ("stuck", "stuck")
-    assert trial.user_attrs["diagnosis"]["kind"] == "dead_output"
-    assert trial.user_attrs["epochs_run"] == 1
-    (project / "studies/tiny.toml").write_text(
-        (project / "studies/tiny.toml")
-        .read_text()
-        .replace("high = 0.45", "high = 1e30")
-        .replace("learning_rate = 0.4", "learning_rate = 1e30")
-        .replace('"relu", "elu"', '"elu"')
-        .replace('activation = "relu"', 'activation = "elu"')
-        .replace('output_activation = ["relu"]', 'output_activation = ["softmax"]')
-    )
-    trial = search(1, name="diverged").trials[0]
-    assert trial.state == optuna.trial.TrialState.PRUNED
-    assert (ending(trial), trial.user_attrs["stop_reason"]) == ("diverged", "diverged")
+def test_a_run_is_read_as_it_was_written():
+    record = kept(TrialRecord.of_run(RESULT))
+    assert (record.stop_reason, record.seed, record.version) == ("stuck", 7, RECORD_VERSION)
+    assert record.diagnosis == KeptDiagnosis(**asdict(RESULT.diagnosis))
+    assert record.recorded == KeptRecorded(1, 3, revived=False, moved=True)
+    assert record.history == RESULT.curves()
+    assert (record.epochs_run, record.steps_run, record.train_seconds) == (2, 13, 1.235)
+    assert record.dead_fraction == {"conv1": 1.0}
+    assert (record.engine, record.precision, record.device) == ("tensorflow", "bfloat16", "CPU")
+    assert (record.fail_reason, record.ordinal, record.worker) == (None, None, None)
 
 
-def test_the_arms_come_first_in_order(project):
-    arms = "".join(
-        f'\n[[arms]]\nname = "rate {rate}"\nparams = {{ learning_rate = {rate} }}'
-        for rate in (0.2, 0.3)
-    )
-    write_preset(more=arms)
-    trials = search(3).trials
-    assert [t.user_attrs.get("arm") for t in trials] == ["rate 0.2", "rate 0.3", None]
-    assert [t.params["learning_rate"] for t in trials[:2]] == [0.2, 0.3]
+def test_a_claim_names_the_process_and_no_more_than_there_is():
+    mine = this_process()
+    record = kept(TrialRecord.of_claim(5, mine, arm="a", retry_of=3))
+    assert (record.ordinal, record.arm, record.retry_of, record.worker) == (5, "a", 3, mine)
+    assert set(TrialRecord.of_claim(5, mine).attributes) == {"ordinal", "worker", "record_version"}
 
 
-FAILING = 'architecture = ["cnn", "mlp"]\n[[arms]]\nname = "bad"\nparams = { architecture = "mlp" }'
+def test_an_exception_is_kept_with_its_traceback():
+    try:
+        raise ValueError("x" * 1000)
+    except ValueError as error:
+        record = kept(TrialRecord.of_exception(error))
+    assert record.fail_reason == "exception"
+    assert record.error == ("ValueError: " + "x" * 1000)[:500]
+    assert record.traceback.startswith("Traceback")
 
 
-def test_a_failed_trial_is_tried_once_more_and_the_search_goes_on(project):
-    """The multi-layer perceptron takes no filters, which only shows when it is built."""
-    write_preset(more=FAILING)
-    text = (project / "studies/tiny.toml").read_text().replace("filters = [4, 8]\n", "")
-    text = text.replace("[space]", "[space]\nfilters = [[4, 8], [4, 4]]")
-    (project / "studies/tiny.toml").write_text(text)
-    with contextlib.suppress(SearchStoppedError):  # the sampler may choose the same again
-        search(2)
-    study = load("tiny")
-    first, second = study.trials[:2]
-    assert [ending(first), ending(second)] == ["failed", "failed"]
-    assert second.params == first.params
-    assert second.user_attrs["retry_of"] == 0
-    assert "mean nothing to the architecture mlp" in first.user_attrs["error"]
-    assert "Traceback" in first.user_attrs["traceback"]
-    assert "retry_of" not in study.trials[2].user_attrs
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    [("dead_output", "stuck"), ("dead_layer", "stuck"), ("non_finite", "diverged")],
+)
+def test_of_a_trial_that_the_callback_stops_reason_and_diagnosis_are_kept(kind, reason):
+    record = kept(TrialRecord.of_stop(Diagnosis(kind, "why")))
+    assert (record.stop_reason, record.diagnosis.kind) == (reason, kind)
+    assert set(record.attributes) == {"stop_reason", "diagnosis", "record_version"}
 
 
-def test_three_failures_in_a_row_end_the_search(project):
-    write_preset(more='architecture = ["mlp"]')
-    text = (project / "studies/tiny.toml").read_text().replace("filters = [4, 8]\n", "")
-    text = text.replace("[space]", "[space]\nfilters = [[4, 8], [4, 4]]")
-    (project / "studies/tiny.toml").write_text(text)
-    with pytest.raises(SearchStoppedError, match="3 trials in a row have failed, the last one, 2"):
-        search(5)
-    counts = count_trials(load("tiny").trials)
-    assert (counts.failed, counts.finished, counts.running) == (3, 0, 0)
+def test_every_field_has_a_writer():
+    written = {*TrialRecord.of_run(RESULT).attributes, "traceback"}
+    written |= set(TrialRecord.of_claim(0, this_process(), "a", 0).attributes)
+    written |= set(TrialRecord.of_failure("killed", "why").attributes)
+    assert written == set(FIELDS)
+
+
+def test_a_trial_of_another_origin_has_an_empty_record():
+    record = TrialRecord({"note": "added by hand"})
+    assert record.version == 0
+    assert {getattr(record, name) for name in FIELDS} == {None}
+
+
+NONSENSE = ["word", -1, True, [1], {"a": "b"}, float("nan"), float("inf"), 10**400, {}, []]
+
+
+@pytest.mark.parametrize("name", FIELDS)
+@pytest.mark.parametrize("value", NONSENSE, ids=lambda value: str(value)[:6])
+def test_what_this_program_does_not_write_is_absent_and_raises_nothing(name, value):
+    texts = ("arm", "engine", "precision", "device", "error", "traceback")
+    expected = value if (name in texts and value == "word") else None
+    if name == "dead_fraction" and value == {}:
+        expected = {}  # of a network without hidden layers
+    assert getattr(TrialRecord({name: value}), name) == expected
+
+
+@pytest.mark.parametrize(
+    "history",
+    [
+        {"loss": [1.0]},
+        {"loss": [1.0], "accuracy": [1.0], "val_loss": [1.0], "val_accuracy": [1.0, 2.0]},
+        {"loss": [], "accuracy": [], "val_loss": [], "val_accuracy": []},
+        {"loss": 1, "accuracy": 1, "val_loss": 1, "val_accuracy": 1},
+    ],
+)
+def test_a_history_is_four_lists_of_one_length(history):
+    assert TrialRecord({"history": history}).history is None
+
+
+def test_figures_that_are_not_finite_are_none():
+    lists = {name: [float("nan"), 0.5] for name in ("loss", "accuracy", "val_loss", "val_accuracy")}
+    assert TrialRecord({"history": lists}).history["loss"] == [None, 0.5]
+
+
+def test_a_diagnosis_needs_a_kind_alone():
+    found = TrialRecord({"diagnosis": {"kind": "new", "epoch": "x", "certain": "yes"}}).diagnosis
+    assert found == KeptDiagnosis("new", *[None] * 8)
+    assert TrialRecord({"diagnosis": {"message": "why"}}).diagnosis is None
+
+
+def test_a_later_version_is_read_field_by_field():
+    record = TrialRecord({"record_version": 9, "seed": 3, "stop_reason": "bored", "new": 1})
+    assert (record.version, record.seed, record.stop_reason) == (9, 3, None)
+
+
+def test_a_seed_is_one_that_training_takes():
+    assert TrialRecord({"seed": 2**31 - 1}).seed == 2**31 - 1
+    assert TrialRecord({"seed": 2**31}).seed is None

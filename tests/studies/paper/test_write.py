@@ -17,7 +17,7 @@ from scipy import stats
 
 from fmnist_model.utils.errors import UserError
 from search.execution.paired_runs import _with_new_defaults, run_of
-from search.storage.connection import open_read_only
+from search.storage.connection import open_read_only, open_storage
 from studies.paper.arm_figures import arm_data
 from studies.paper.arms import ARMS, RELU, arm_runs, comparison, sweep_runs
 from studies.paper.published import PUBLISHED
@@ -204,3 +204,22 @@ def test_a_comparison_begun_before_a_field_was_added_goes_on():
         del model["kernel_size"], model["activation"]
     before["sigmoid"]["activation"] = before["two dense layers"]["activation"] = "sigmoid"
     assert _with_new_defaults(identity | {"arms": before}) == identity
+
+
+def test_what_others_added_to_the_comparison_is_no_run_or_one_without_a_history(project):
+    store_all(sweep_runs(range(2)))
+    before = runs_told_of(write_paper(URL, None, print, copies=False))
+    mine = optuna.load_study(study_name="paper-comparison", storage=open_storage(URL))
+    first = mine.get_trials()[0]
+    mine.add_trial(optuna.create_trial(value=0.99))
+    mine.enqueue_trial({"arm": RELU})
+    first.params["seed"], first.user_attrs = 900, {"history": [1], "diagnosis": "dead"}
+    mine.add_trial(first)
+    assert runs_told_of(write_paper(URL, None, print, copies=False)) == before + 1
+    assert run_of(mine.trials[-1]).seed == 900
+    assert [run_of(trial) for trial in mine.trials[-3:-1]] == [None, None]
+    assert curve_table([mine.trials[-1]], 10).empty
+
+
+def runs_told_of(page: Path) -> int:
+    return int(re.search(r"(\d+) runs of 10 epochs", page.read_text())[1])

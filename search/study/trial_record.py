@@ -1,0 +1,204 @@
+"""What is kept of a trial in its user attributes. It is written and read here, and nowhere else.
+
+A trial is claimed by a worker, gets its seed, trains, and ends; at each of these points one of the
+class methods below makes the record of what is to be kept, and `attributes` is what is stored.
+Reading is the reverse:
+
+    record = TrialRecord.of(trial)
+    record.stop_reason, record.diagnosis, record.ordinal
+
+Names and values of what is stored do not change, so that studies made by any version can be read.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, get_args
+
+from optuna.trial import FrozenTrial, Trial
+
+from fmnist_model.training.results import RunResult, StopReason, stop_reason_of
+from search.study import record_values as values
+from search.study.process_identity import ProcessIdentity, read_process
+from search.study.record_values import Curves, KeptDiagnosis, KeptRecorded
+
+if TYPE_CHECKING:
+    from fmnist_model.diagnosis.diagnose import Diagnosis
+
+RECORD_VERSION = 1
+"""What `record_version` says of the trials that this program makes; one without it is version 0."""
+
+FailReason = Literal["killed", "interrupted", "exception", "deadly"]
+"""Why a trial has failed, in Optuna's sense of the word.
+
+Of the first two it is lost, not at fault: its worker was killed, or was told to stop. "exception":
+its training raised one. "deadly": it was tried again after its worker had been killed, and its
+second worker was killed, too.
+"""
+LONGEST_ERROR = 500
+"""Characters."""
+
+T = TypeVar("T")
+
+
+class Attribute(Generic[T]):
+    """A user attribute, under the name of the field; None where it is absent or not one of ours.
+
+    It is read and checked each time that the field is asked for, and nothing else is.
+    """
+
+    def __init__(self, read: Callable[[Any], T | None]) -> None:
+        self._read = read
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, record: TrialRecord, owner: type) -> T | None:
+        value = record.attributes.get(self._name)
+        return None if value is None else self._read(value)
+
+
+class TrialRecord:
+    """What is kept of a trial.
+
+    Every field can be None: the trial has not got that far, was added by hand, by optuna-dashboard
+    or by another program, or somebody has changed the attribute to what this program never writes.
+    In the record of a later version a field of the same name means the same.
+    """
+
+    __slots__ = ("attributes",)
+
+    def __init__(self, attributes: Mapping[str, Any]) -> None:
+        self.attributes = attributes
+
+    record_version = Attribute(values.whole)
+    """Which version of this program's records it is; None of those before version 1."""
+
+    # Written when a worker claims the trial.
+    ordinal = Attribute(values.whole)
+    """The trial's position in the search, from 0: see `search.study.trials`."""
+    arm = Attribute(values.text)
+    """The name of the preset's arm that the trial tries."""
+    retry_of = Attribute(values.whole)
+    """The number of the lost or failed trial that this one tries again."""
+    worker = Attribute(read_process)
+    """The process that runs the trial."""
+
+    # Written once the trial has its parameters.
+    seed = Attribute(values.training_seed)
+    """The seed of the training: of the weights, the order of images, and dropout."""
+
+    # Written when the run has ended: the fields of `fmnist_model.training.results.RunResult`.
+    stop_reason = Attribute[StopReason](values.one_of(get_args(StopReason)))
+    """Why the run ended."""
+    diagnosis = Attribute[KeptDiagnosis](values.diagnosis)
+    """What the run suffered from."""
+    recorded = Attribute[KeptRecorded](values.recorded)
+    """When a run that was told to go on would have been stopped."""
+    dead_fraction = Attribute(values.shares)
+    """The share of inactive units of each hidden layer at the end."""
+    history = Attribute[Curves](values.curves)
+    """The figures of each epoch."""
+    epochs_run = Attribute(values.whole)
+    """Epochs that were begun."""
+    steps_run = Attribute(values.whole)
+    """Training steps."""
+    train_seconds = Attribute(values.amount)
+    """Wall time from the first step to the last validation."""
+    images_per_second = Attribute(values.amount)
+    """In training, without validation."""
+    engine = Attribute(values.text)
+    """Which engine trained: "tensorflow" or "population"."""
+    precision = Attribute(values.text)
+    """In which precision: "float32" or "bfloat16"."""
+    device = Attribute(values.text)
+    """On which device."""
+
+    # Written when the trial fails.
+    fail_reason = Attribute[FailReason](values.one_of(get_args(FailReason)))
+    """Why it has failed."""
+    error = Attribute(values.text)
+    """What was raised, or what became of its worker."""
+    traceback = Attribute(values.text)
+    """Where it was raised."""
+
+    @property
+    def version(self) -> int:
+        """Which version of this program's records it is; 0 of those before version 1."""
+        return self.record_version or 0
+
+    @classmethod
+    def of(cls, trial: FrozenTrial | Trial) -> TrialRecord:
+        """The record of a trial, whoever made it."""
+        return cls(trial.user_attrs)
+
+    @classmethod
+    def of_claim(
+        cls,
+        ordinal: int,
+        worker: ProcessIdentity | None = None,
+        arm: str | None = None,
+        retry_of: int | None = None,
+    ) -> TrialRecord:
+        """What is kept of a trial that a worker claims."""
+        process = worker.to_dict() if worker is not None else None
+        kept = {"arm": arm, "ordinal": ordinal, "retry_of": retry_of, "worker": process}
+        return cls._made({key: value for key, value in kept.items() if value is not None})
+
+    @classmethod
+    def of_seed(cls, seed: int) -> TrialRecord:
+        """What is kept of a trial that begins to train."""
+        return cls({"seed": seed})
+
+    @classmethod
+    def of_run(cls, result: RunResult) -> TrialRecord:
+        """What is kept of a run that has ended, in whichever way."""
+        return cls._made(
+            {
+                "stop_reason": result.stop_reason,
+                "diagnosis": result.diagnosis.to_dict(),
+                "recorded": asdict(result.recorded) if result.recorded is not None else None,
+                "dead_fraction": dict(result.dead_fraction),
+                "history": result.curves(),
+                "epochs_run": result.epochs_run,
+                "steps_run": result.steps_run,
+                "train_seconds": round(result.train_seconds, 3),
+                "images_per_second": round(result.images_per_second, 1),
+                "engine": result.engine,
+                "precision": result.precision,
+                "device": result.device,
+                "seed": result.seed,
+            }
+        )
+
+    @classmethod
+    def of_stop(cls, diagnosis: Diagnosis) -> TrialRecord:
+        """What is kept of a trial of somebody's own objective that `search.callback` stops."""
+        stop_reason = stop_reason_of(diagnosis.kind)
+        return cls._made({"stop_reason": stop_reason, "diagnosis": diagnosis.to_dict()})
+
+    @classmethod
+    def of_exception(cls, error: Exception) -> TrialRecord:
+        """What is kept of a trial whose training raised this; called while it is handled."""
+        said = f"{type(error).__name__}: {error}"[:LONGEST_ERROR]
+        return cls.of_failure("exception", said)._with(traceback=traceback.format_exc())
+
+    @classmethod
+    def of_failure(cls, reason: FailReason, error: str | None = None) -> TrialRecord:
+        """What is kept of a trial that has failed; `error` says what became of its worker."""
+        kept = cls({"fail_reason": reason})
+        return kept if error is None else kept._with(error=error)
+
+    def write_to(self, trial: Trial) -> None:
+        """Keep it in a trial that runs."""
+        for name, value in self.attributes.items():
+            trial.set_user_attr(name, value)
+
+    @classmethod
+    def _made(cls, attributes: Mapping[str, Any]) -> TrialRecord:
+        return cls({**attributes, "record_version": RECORD_VERSION})
+
+    def _with(self, **more: Any) -> TrialRecord:
+        return TrialRecord({**self.attributes, **more})

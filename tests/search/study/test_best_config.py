@@ -1,0 +1,106 @@
+"""The best configuration as a file: of a search's trial, and of one that somebody has added."""
+
+from __future__ import annotations
+
+import tomllib
+
+import optuna
+import pytest
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.trial import TrialState
+
+from fmnist_model.evaluation.exported_config import ExportedConfig, read_exported_config
+from search.storage.connection import open_storage
+from search.study.best_config import ExportError, export
+from tests.search.conftest import URL
+from tests.search.study.conftest import add
+
+
+def exported(study: optuna.Study, number: int | None = None) -> ExportedConfig:
+    return read_exported_config(export(study, URL, number))
+
+
+def test_a_trial_that_was_added_by_hand_is_exported_with_the_seed_of_the_study(kept):
+    added = add(kept, 0.9)
+    path = export(kept, URL)
+    written = tomllib.loads(path.read_text())
+    assert (written["provenance"]["trial"], written["train"]["seed"]) == (added.number, 7)
+    assert written["model"]["filters"] == [4, 8]
+    assert not {"device", "precision"} & set(written["provenance"])
+    assert exported(kept).train.seed == 7
+
+
+def test_a_seed_of_the_study_that_training_does_not_take_is_made_one(kept):
+    kept.set_user_attr("seed", 2**32 - 1)
+    add(kept, 0.9)
+    assert exported(kept).train.seed == 2**31 - 1
+
+
+@pytest.mark.parametrize("seed", ["seven", -1, 2**31, None, 3.5, [3]])
+def test_a_seed_that_is_none_is_not_taken(kept, seed):
+    add(kept, 0.9, seed=seed)
+    assert exported(kept).train.seed == 7
+
+
+def test_its_own_seed_is_taken(kept):
+    add(kept, 0.9, seed=3, device=["not", "a", "device"])
+    assert exported(kept).train.seed == 3
+
+
+def test_what_it_lacks_is_one_sentence(kept):
+    number = add(kept, 0.9, without=("dropout", "filters")).number
+    said = f"trial {number} of study 'kept' cannot be exported: it has no dropout, filters"
+    with pytest.raises(ExportError) as error:
+        exported(kept)
+    assert str(error.value) == said
+    assert exported(kept, 0).train.learning_rate == 0.2
+
+
+def test_what_no_configuration_has_is_one_sentence(kept):
+    number = add(kept, 0.9, more={"optimizer": ("adam", CategoricalDistribution(["adam"]))}).number
+    said = f"trial {number} of study 'kept' cannot be exported: no configuration has its optimizer"
+    with pytest.raises(ExportError, match=said):
+        exported(kept)
+
+
+def test_what_the_preset_fixes_may_be_another_there(kept):
+    add(kept, 0.9, more={"batch_size": (50, IntDistribution(1, 99))})
+    assert exported(kept).train.batch_size == 50
+
+
+def test_a_value_outside_of_the_space_is_exported_if_it_is_one(kept):
+    wide = FloatDistribution(1e-9, 1e9, log=True)
+    add(kept, 0.9, more={"learning_rate": (1e-6, wide)})
+    assert exported(kept).train.learning_rate == 1e-6
+    add(kept, 0.95, more={"dropout": (1.5, FloatDistribution(0, 2))})
+    with pytest.raises(ExportError, match=r"exported: dropout: input should be less than 1, got 1"):
+        exported(kept)
+
+
+def test_a_study_that_has_not_seen_its_data_yet_exports_without_their_name(tiny):
+    from search.presets.files import load_preset
+    from search.study.study import open_study
+
+    study = open_study(open_storage(URL), "tiny", load_preset("tiny"), None)
+    params = {"dropout": 0.1, "learning_rate": 0.2}
+    distributions = {name: FloatDistribution(0.0, 1.0) for name in params}
+    study.add_trial(optuna.create_trial(value=0.5, params=params, distributions=distributions))
+    assert exported(study).data.sha256 is None
+    assert exported(study).train.seed == 648
+
+
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [(TrialState.PRUNED, "is pruned, not completed"), (TrialState.FAIL, "is failed, not")],
+)
+def test_only_completed_trials_are_exported(kept, state, said):
+    number = add(kept, state=state).number
+    with pytest.raises(ExportError, match=f"trial {number} of study 'kept' {said}"):
+        exported(kept, number)
+
+
+def test_the_command_says_it_in_one_sentence(kept, command):
+    add(kept, 0.9, without=("dropout",))
+    done = command("search", "export", "--study", "kept")
+    assert done.returncode == 2
+    assert done.stderr == "error: trial 16 of study 'kept' cannot be exported: it has no dropout\n"

@@ -1,0 +1,64 @@
+"""A study keeps the question that it was begun with, and refuses another."""
+
+from __future__ import annotations
+
+import optuna
+import pytest
+
+from search.presets.files import load_preset
+from search.storage.connection import open_storage
+from search.storage.errors import StorageError
+from search.study.study import StudyMismatchError, check_data, load_study, open_study
+from tests.search.conftest import URL, write_preset
+
+
+def begun(seed: int | None = None) -> optuna.Study:
+    return open_study(open_storage(URL), "tiny", load_preset("tiny"), seed)
+
+
+def test_a_new_study_knows_its_preset_seed_and_versions(tiny):
+    attributes = begun().user_attrs
+    assert attributes["preset"] == load_preset("tiny").identity()
+    assert attributes["seed"] == 648
+    assert "optuna" in attributes["versions"]
+
+
+def test_the_same_question_opens_it_again_with_its_own_seed(tiny):
+    begun(seed=5)
+    assert begun().user_attrs["seed"] == begun(seed=5).user_attrs["seed"] == 5
+
+
+def test_another_question_is_refused(tiny):
+    begun()
+    write_preset(epochs=4)
+    with pytest.raises(StudyMismatchError, match=r"train.epochs is 4, was 3; go back to them, or"):
+        begun()
+    write_preset(more="momentum = [0.0, 0.9]")
+    with pytest.raises(StudyMismatchError, match=r"space.momentum.choices is .*, was 'absent'"):
+        begun()
+    write_preset()
+    with pytest.raises(StudyMismatchError, match="seed is 5, was 648"):
+        begun(seed=5)
+
+
+def test_other_data_are_refused(tiny):
+    study = begun()
+    check_data(study, "a" * 64)
+    check_data(study, "a" * 64)
+    with pytest.raises(StudyMismatchError, match=r"SHA-256 b{12}..., was a{12}...; go back to"):
+        check_data(study, "b" * 64)
+
+
+def test_a_study_of_somebody_else_is_refused(tiny):
+    foreign = optuna.create_study(storage=open_storage(URL), study_name="tiny")
+    foreign.add_trial(optuna.create_trial(value=1.0))
+    with pytest.raises(StudyMismatchError, match="was not made by this program"):
+        begun()
+    with pytest.raises(StudyMismatchError, match="was not made by this program"):
+        load_study(open_storage(URL), URL, "tiny")
+
+
+def test_a_study_that_is_not_there_is_told_with_those_that_are(tiny):
+    begun()
+    with pytest.raises(StorageError, match="there is no study 'paper'; it has tiny"):
+        load_study(open_storage(URL), URL, "paper")

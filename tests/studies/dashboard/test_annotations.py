@@ -1,0 +1,84 @@
+"""The dashboard's notes and curves, of trials of any origin."""
+
+from __future__ import annotations
+
+import optuna
+import pytest
+from optuna.trial import TrialState, create_trial
+
+from search.storage.optuna_internals import study_system_attrs
+from studies.dashboard.annotations import annotate, curve_svg
+from studies.dashboard.dashboard_internals import read_note
+from tests.studies.conftest import many, one_of_each, store
+
+
+def notes(study) -> dict[int | None, str]:
+    """The notes without the signature, by the trial's number; None is the study's."""
+    kept = study_system_attrs(study)
+    trials = {None: None} | {trial.number: trial for trial in study.trials}
+    found = {number: read_note(kept, trial) for number, trial in trials.items()}
+    return {number: body.split("\n\n*Written by")[0] for number, body in found.items() if body}
+
+
+DEAD = {"kind": "dead_layer", "message": "why", "layer": "conv1", "epoch": 1, "step": 3}
+
+
+@pytest.mark.parametrize(
+    ("attributes", "note"),
+    [
+        (
+            {"stop_reason": "stuck", "diagnosis": DEAD},
+            "**stuck**: dead\\_layer in `conv1` since epoch 1, step 3\n\nwhy",
+        ),
+        ({"stop_reason": "stuck"}, "**stuck**: no diagnosis was recorded"),
+        ({"stop_reason": "diverged", "diagnosis": 3}, "**diverged**: no diagnosis was recorded"),
+        ({"stop_reason": "stuck", "diagnosis": {"kind": "<b>"}}, "**stuck**: \\<b\\>"),
+        ({"stop_reason": "bored"}, None),
+    ],
+)
+def test_a_note_says_what_is_known(project, attributes, note):
+    made = create_trial(state=TrialState.PRUNED, user_attrs=attributes)
+    study = store([made], memory=True)
+    annotate(study, print)
+    assert notes(study).get(0) == note
+
+
+@pytest.mark.parametrize(
+    ("attributes", "note"),
+    [
+        ({"error": "E: no"}, "**failed**: E: no"),
+        ({"error": {"a": 1}}, "**failed**: no reason was recorded"),
+        ({"diagnosis": DEAD}, "**failed**: no reason was recorded"),
+    ],
+)
+def test_a_failed_trial_says_why(project, attributes, note):
+    study = store([create_trial(state=TrialState.FAIL, user_attrs=attributes)], memory=True)
+    annotate(study, print)
+    assert notes(study)[0] == note
+
+
+def test_the_study_s_note_ranks_a_trial_that_was_added_by_hand(project):
+    study = store([*one_of_each(), create_trial(value=0.99)], memory=True)
+    annotate(study, print)
+    assert "Best: **0.9900**, trial 5" in notes(study)[None]
+
+
+def test_many_trials_are_announced(project):
+    said = []
+    annotate(store(many(101), memory=True), said.append)
+    assert said == ["writing the notes and curves of 101 trials of paper"]
+
+
+def test_a_study_that_is_not_ours_is_left_as_it_is(project):
+    theirs = optuna.create_study(direction="maximize")
+    theirs.add_trial(create_trial(value=0.5))
+    annotate(theirs, print)
+    assert notes(theirs) == {}
+
+
+def test_a_curve_leaves_out_what_is_not_finite():
+    steps = {1: 0.1, 2: float("nan"), 3: float("inf"), 40000: 0.3}
+    drawn = curve_svg(create_trial(state=TrialState.PRUNED, intermediate_values=steps))
+    assert "nan" not in drawn
+    assert "inf" not in drawn
+    assert "trial -1: pruned" in drawn
