@@ -19,7 +19,7 @@ import typer
 
 from benchmarks.lag import found, plain
 from benchmarks.standins.replay import quiet
-from fmnist_model.utils.cli import new_app, run
+from fmnist_model.utils.cli import PATHS, new_app, run
 from search.execution.job import SearchJob
 from search.execution.runner import run_search
 from search.presets.files import load_preset
@@ -39,8 +39,8 @@ def main(
     from fmnist_model.tensorflow_engine.engine import TensorFlowEngine
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    preset = load_preset(study)
-    engine = TensorFlowEngine(*split(load_train(data, print), preset.data.limit))
+    preset = load_preset(study, PATHS.presets)
+    engine = TensorFlowEngine(*split(load_train(data, print, PATHS.data), preset.data.limit))
     plain(preset, 0, trials, engine)  # compiles the programs
     ratios = []
     for seed in range(rounds):

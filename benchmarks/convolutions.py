@@ -27,7 +27,7 @@ from benchmarks.tools.record import RESULTS, save_rows, spread, table
 from fmnist_model.config import ModelConfig, TrainConfig
 from fmnist_model.dataset.fashion_mnist import load_train, split
 from fmnist_model.jax_engine import backend
-from fmnist_model.utils.cli import new_app, run
+from fmnist_model.utils.cli import PATHS, new_app, run
 
 if TYPE_CHECKING:
     import jax
@@ -124,7 +124,7 @@ def steps(slots: int, batch: int, precision: str) -> dict[tuple[str, str], Call]
     from fmnist_model.jax_engine.train_step import train_step
     from fmnist_model.jax_engine.trainer import VmappedTrainer
 
-    train, validation = split(load_train(), STEPS * batch)
+    train, validation = split(load_train(data_home=PATHS.data), STEPS * batch)
     model = ModelConfig(activation="relu", dropout=0.25)
     network = StatelessNetwork(model, precision, ["relu"], "matrix")
     trainer = VmappedTrainer(network, slots, batch, train, validation)

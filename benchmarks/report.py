@@ -27,9 +27,8 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from rich.console import Console
 
 from benchmarks.tools.record import print_goal, spread, table
-from fmnist_model.utils.cli import new_app, run
+from fmnist_model.utils.cli import PATHS, make_default_folder, new_app, run
 from fmnist_model.utils.errors import UserError
-from search.presets.defaults import DEFAULT_URL
 from search.presets.files import load_preset
 from search.presets.preset import Preset
 from search.presets.search_space import distributions
@@ -53,9 +52,10 @@ app = new_app("Measure how long the report of a large study takes to appear.")
 
 def store(preset: Preset, name: str, trials: int) -> None:
     """Store this many made-up trials as a study, the same at every call."""
+    make_default_folder(PATHS.default_url)
     draw, axes = random.Random(0), distributions(preset)
     study = optuna.create_study(
-        storage=open_storage(DEFAULT_URL), study_name=name, direction="maximize"
+        storage=open_storage(PATHS.default_url), study_name=name, direction="maximize"
     )
     study.set_user_attr("preset", preset.identity())
     study.add_trials([made_up(draw, axes, preset.epochs, number) for number in range(trials)])
@@ -144,7 +144,7 @@ def main(
         Path("studies").mkdir()
         for preset in (ROOT / "studies").glob("*.toml"):
             (Path("studies") / preset.name).write_bytes(preset.read_bytes())
-        store(load_preset(study), study, trials)
+        store(load_preset(study, PATHS.presets), study, trials)
         page = Path("studies/results") / study / "report.html"
         found = [(drawn(study), *looked_at(page)) for _ in range(rounds)]
         size = page.stat().st_size / 1e6

@@ -42,7 +42,7 @@ from benchmarks.standins.grown import asking, costs, grown
 from benchmarks.standins.stored import PRESET
 from benchmarks.tools import postgres
 from benchmarks.tools.record import RESULTS, append_line, machine, whole_lines
-from fmnist_model.utils.cli import new_app, run
+from fmnist_model.utils.cli import PATHS, new_app, run
 from fmnist_model.utils.errors import UserError
 from search.presets.files import load_preset
 from search.presets.preset import Preset
@@ -89,7 +89,7 @@ ASKED: Columns = {
 def throughput(url: str, workers: int, budget: float) -> Row:
     """What workers that begin at once get done in the last two thirds of the budget."""
     name = f"scale-{uuid.uuid4().hex[:8]}"
-    open_study(open_storage(url), name, load_preset("replay"), seed=0)
+    open_study(open_storage(url), name, load_preset("replay", PATHS.presets), seed=0)
     processes = [_started(url, name, share) for share in shares(workers)]
     for process in processes:
         assert process.stdout is not None
@@ -287,7 +287,7 @@ def _write(sampler: str, pruner: str, lag: int) -> Preset:
     """Write the preset `replay`, and read it."""
     text = f'{PRESET}\n[sampler]\nname = "{sampler}"\n[pruner]\nname = "{pruner}"\n'
     Path("studies/replay.toml").write_text(text + (f"[workers]\nlag = {lag}\n" if lag else ""))
-    return load_preset("replay")
+    return load_preset("replay", PATHS.presets)
 
 
 def _print(*cells: str) -> None:

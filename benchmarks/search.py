@@ -26,7 +26,7 @@ from benchmarks.peers.question import Question
 from benchmarks.tools.isolated import Isolated
 from benchmarks.tools.record import RESULTS, load_rows, print_goal, save_rows, spread, table
 from fmnist_model.config import TrainConfig
-from fmnist_model.utils.cli import new_app, run
+from fmnist_model.utils.cli import PATHS, new_app, run
 
 OURS, PLAIN, *PEERS, TOP_FEW, OURS_BY_TWO = ARMS
 LEVELS = (0.7, 0.75, 0.8, 0.82, 0.84, 0.86)
@@ -185,7 +185,7 @@ def main(
     from search.presets.files import load_preset
 
     console = Console(width=130)
-    usual = TrainConfig(**load_preset(preset).train).batch_size
+    usual = TrainConfig(**load_preset(preset, PATHS.presets).train).batch_size
     question = Question(preset, images, max(1, round(usual * images / FULL)), epochs, trials)
     question.data()  # fetched and decoded once, here
     chosen = [arm for arm in available() if arm[1] in arms]

@@ -26,7 +26,7 @@ from benchmarks.tools.isolated import Isolated
 from benchmarks.tools.record import RESULTS, load_rows, print_goal, save_rows, spread, table
 from fmnist_model.config import Architecture, ModelConfig, TrainConfig
 from fmnist_model.dataset.fashion_mnist import Images, load_train, split
-from fmnist_model.utils.cli import new_app, run
+from fmnist_model.utils.cli import PATHS, new_app, run
 
 CELLS: tuple[tuple[Architecture, int], ...] = (
     ("cnn", 1000),
@@ -54,7 +54,7 @@ def network(architecture: Architecture) -> ModelConfig:
 @cache
 def images(limit: int) -> Images:
     """This many training images; the same for all contestants."""
-    return split(load_train(), limit)[0]
+    return split(load_train(data_home=PATHS.data), limit)[0]
 
 
 def ours(precision: str, limit: int, architecture: Architecture, batch: int) -> float:

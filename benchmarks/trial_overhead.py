@@ -27,7 +27,7 @@ from rich.progress import Progress
 
 from benchmarks.tools.isolated import Isolated
 from benchmarks.tools.record import RESULTS, load_rows, print_goal, save_rows, spread, table
-from fmnist_model.utils.cli import new_app, run
+from fmnist_model.utils.cli import PATHS, new_app, run
 from search.presets.files import load_preset
 from search.presets.preset import Preset
 from search.study.trial_record import TrialRecord
@@ -50,7 +50,7 @@ Row = dict[str, Any]
 
 def preset() -> Preset:
     """The paper preset on very few images, without a pruner and without arms."""
-    tree = load_preset("paper").model_dump(exclude_unset=True)
+    tree = load_preset("paper", PATHS.presets).model_dump(exclude_unset=True)
     tree |= {"data": {"limit": IMAGES}, "pruner": {"name": "none"}, "arms": []}
     return Preset.model_validate(tree)
 
@@ -113,7 +113,7 @@ def _engine() -> Any:
     from fmnist_model.dataset.fashion_mnist import load_train, split
     from fmnist_model.tensorflow_engine.engine import TensorFlowEngine
 
-    return TensorFlowEngine(*split(load_train(), IMAGES))
+    return TensorFlowEngine(*split(load_train(data_home=PATHS.data), IMAGES))
 
 
 @cache
@@ -166,7 +166,7 @@ def usual(count: int, file: str) -> list[Row]:
         load_if_exists=True,
         pruner=optuna.pruners.NopPruner(),
     )
-    data = arrays(*split(load_train(), IMAGES))
+    data = arrays(*split(load_train(data_home=PATHS.data), IMAGES))
     rows: list[Row] = []
     for _ in range(count):
         steps, started = StepTimes(), time.perf_counter()
@@ -260,7 +260,7 @@ def main(trials: Annotated[int, typer.Option(min=8, help="Trials of each arm.")]
     from fmnist_model.dataset.fashion_mnist import load_train
 
     console = Console(width=110)
-    load_train()  # fetched and decoded once, here
+    load_train(data_home=PATHS.data)  # fetched and decoded once, here
     path, settings = RESULTS / "trial-overhead.json", {"images": IMAGES, "epochs": preset().epochs}
     rows = load_rows(path, settings)
     if not rows:

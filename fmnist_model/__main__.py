@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from shlex import quote
 from typing import Annotated, Any
 
 import typer
 
-from fmnist_model.utils.cli import new_app, run
+from fmnist_model.utils.cli import PATHS, new_app, run
 from fmnist_model.utils.errors import UserError, validation_sentence
 
-app = new_app("Get the data, train a configuration, judge one on the test set, explain a loss.")
+app = new_app("Get the data, train a configuration, evaluate one on the test set, explain a loss.")
 
 DataOption = Annotated[
     Path | None, typer.Option(help="Directory of the IDX or CSV files.  [default: fetched]")
@@ -27,7 +29,7 @@ def data(data: DataOption = None) -> None:
     """Fetch Fashion-MNIST if it is not there, check it, and say what it is."""
     from fmnist_model.dataset.fashion_mnist import load_train, split
 
-    images = load_train(data, _say)
+    images = load_train(data, _say, PATHS.data)
     train, validation = split(images)
     print(
         f"{len(images):,} training images, split into {len(train):,} to train on and "
@@ -55,7 +57,7 @@ def train(
     from fmnist_model.dataset.fashion_mnist import load_train, split
     from fmnist_model.utils.native_log import native_log_hidden
 
-    images = split(load_train(data, _say), limit)
+    images = split(load_train(data, _say, PATHS.data), limit)
     with native_log_hidden():
         from fmnist_model.tensorflow_engine.engine import TensorFlowEngine
 
@@ -99,12 +101,12 @@ def evaluate(
     seeds: Annotated[int, typer.Option(min=1, help="How many seeds to retrain with.")] = 5,
     data: DataOption = None,
 ) -> None:
-    """Retrain a configuration with several seeds and judge it once on the test set."""
+    """Retrain a configuration with several seeds and evaluate it once on the test set."""
     from rich.console import Console
     from rich.progress import Progress
 
     from fmnist_model.evaluation.exported_config import read_exported_config
-    from fmnist_model.evaluation.final_evaluation import evaluate as judge
+    from fmnist_model.evaluation.final_evaluation import evaluate as retrain_and_test
     from fmnist_model.evaluation.summary import print_evaluation
 
     console = Console()
@@ -121,11 +123,26 @@ def evaluate(
                 if not console.is_terminal and metrics.epoch == epochs:
                     _say(line)
 
-            found = judge(configuration, seeds, data, progress.console.print, on_epoch)
+            tell = progress.console.print
+            found = retrain_and_test(configuration, seeds, data, tell, on_epoch, PATHS.data)
     except KeyboardInterrupt:
         print("interrupted; no evaluation was written", file=sys.stderr)
         sys.exit(130)
-    print_evaluation(console, found, configuration.parent)
+    directory = configuration.parent
+    report = _report_command(found["configuration"]["provenance"], directory)
+    print_evaluation(console, found, directory, f"{report} draws it")
+
+
+def _report_command(provenance: Mapping[str, Any], directory: Path) -> str:
+    """The command that draws the study, with the variables by which make finds it."""
+    study, storage = provenance.get("study"), provenance.get("storage")
+    command = "make report"
+    if study not in (None, "paper"):
+        command += f" NAME={quote(str(study))}"
+    beside = f"sqlite:///{directory.parent}/studies.db"
+    if storage in (None, beside) or "***" in str(storage):  # a password is not printed
+        return command
+    return f"{command} STORAGE={quote(str(storage))}"
 
 
 @app.command()
@@ -141,8 +158,8 @@ def explain(
 @app.command()
 def predict(
     images: Annotated[list[Path], typer.Argument(help="PNG or JPEG files.")],
-    model: Annotated[Path, typer.Option(help="The saved model.")] = Path(
-        "studies/results/paper/model.keras"
+    model: Annotated[Path, typer.Option(help="The saved model.")] = (
+        PATHS.results / "paper" / "model.keras"
     ),
 ) -> None:
     """Say what is on your own images, with the probability of each class."""

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from fmnist_model.utils.cli import new_app, run
-from search.presets.defaults import DEFAULT_URL
+from fmnist_model.utils.cli import PATHS, make_default_folder, new_app, run
+from search.console.remedies import SEARCH_REMEDIES
 
 if TYPE_CHECKING:
     from optuna.study import Study
@@ -74,7 +74,7 @@ SlotsOption = Annotated[
 def run_command(
     study: StudyOption = "paper",
     trials: TrialsOption = 50,
-    storage: StorageOption = DEFAULT_URL,
+    storage: StorageOption = PATHS.default_url,
     seed: SeedOption = None,
     name: NameOption = None,
     data: DataOption = None,
@@ -106,13 +106,14 @@ def run_command(
     from search.presets.files import load_preset, study_name
 
     job = SearchJob(
-        load_preset(study),
+        load_preset(study, PATHS.presets),
         study_name(study, name),
         storage,
         trials,
         seed,
         data,
         stop_when=check_stop_when(stop_when),
+        data_home=PATHS.data,
     )
     chosen = chosen_engine(engine, job.preset, alone=workers == 1 and launcher == "local")
     load = loader(chosen, slots)
@@ -121,7 +122,7 @@ def run_command(
         each = max(1, int(cpus)) if launcher == "ray" else threads_each(workers)
         settings = thread_settings(threads or each) | {"STORAGE": storage}
         command = worker_command(job, study, chosen, slots)
-        spec = WorkerSpec(command, workers, settings, launcher, cpus, gpus)
+        spec = WorkerSpec(command, workers, settings, launcher, cpus, gpus, Path.cwd())
     elif threads is not None:
         os.environ.update(thread_settings(threads))
     progress = Progress()
@@ -141,7 +142,7 @@ def run_command(
 def worker(
     study: StudyOption = "paper",
     trials: TrialsOption = 50,
-    storage: StorageOption = DEFAULT_URL,
+    storage: StorageOption = PATHS.default_url,
     seed: SeedOption = None,
     name: NameOption = None,
     data: DataOption = None,
@@ -157,10 +158,9 @@ def worker(
     from search.execution.job import SearchJob
     from search.presets.files import load_preset, study_name
 
-    preset, gain = load_preset(study), check_stop_when(stop_when)
-    job = SearchJob(
-        preset, study_name(study, name), storage, trials, seed, data, True, parent, gain
-    )
+    preset, gain = load_preset(study, PATHS.presets), check_stop_when(stop_when)
+    known_as = study_name(study, name)
+    job = SearchJob(preset, known_as, storage, trials, seed, data, True, parent, gain, PATHS.data)
     chosen = chosen_engine(engine, preset, alone=True)
     _searched(job, Progress(), None, loader(chosen, slots))
 
@@ -168,9 +168,10 @@ def worker(
 def _searched(
     job: SearchJob, progress: Progress, spec: WorkerSpec | None, load: EngineLoader
 ) -> Study:
-    """Search; an interrupt is told of in a line and is the exit code 130."""
+    """Search; after an interrupt say so in a line, and exit with code 130."""
     from search.execution.runner import run_search
 
+    make_default_folder(job.url)
     try:
         return run_search(job, progress, spec, load)
     except KeyboardInterrupt:
@@ -184,7 +185,7 @@ def _searched(
 @app.command()
 def status(
     study: StudyOption = "paper",
-    storage: StorageOption = DEFAULT_URL,
+    storage: StorageOption = PATHS.default_url,
     name: NameOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
 ) -> None:
@@ -231,7 +232,7 @@ def _status(study: Any, trials: list[Any]) -> dict[str, Any]:
 @app.command()
 def export(
     study: StudyOption = "paper",
-    storage: StorageOption = DEFAULT_URL,
+    storage: StorageOption = PATHS.default_url,
     name: NameOption = None,
     trial: Annotated[
         int | None, typer.Option(min=0, help="A trial's number.  [default: the best]")
@@ -243,7 +244,7 @@ def export(
     from search.study.best_config import export as write
 
     with _opened(study_name(study, name), storage) as found:
-        path = write(found, storage, trial)
+        path = write(found, storage, PATHS.results, trial)
     print(f"{path} written; next: {make_command('evaluate', {'STUDY': study, 'NAME': name})}")
 
 
@@ -259,6 +260,7 @@ def copy(
     from search.presets.files import study_name
     from search.study.migrate import copy_study
 
+    make_default_folder(target)
     done = copy_study(source, target, study_name(study, name))
     print(f"{done.study}: {done.trials} trials copied to {done.target} and verified")
     given = {"STUDY": study, "NAME": name, "STORAGE": target}
@@ -277,4 +279,4 @@ def _opened(name: str, storage: str) -> Iterator[Study]:
 
 
 if __name__ == "__main__":
-    run(app)
+    run(app, SEARCH_REMEDIES)

@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fmnist_model.utils.cli import new_app, run
-from search.presets.defaults import DEFAULT_URL
+from fmnist_model.utils.cli import PATHS, make_default_folder, new_app, run
+from fmnist_model.utils.remedies import Remedy
+from search.console.remedies import SEARCH_REMEDIES
+
+if TYPE_CHECKING:
+    from studies.report.commands import Wording
 
 app = new_app("Look at what the searches found.")
+
+STUDIES_REMEDIES: Mapping[Remedy, str] = {
+    Remedy.TAKE_OTHER_PORT: "{problem}; take another with PORT=",
+    Remedy.TRAIN_ARMS: "{problem}; make paper trains them",
+}
 
 StorageOption = Annotated[
     str, typer.Option("--storage", envvar="STORAGE", help="The database, as a URL.")
@@ -22,6 +33,13 @@ def _say(line: str) -> None:
     print(line, flush=True)
 
 
+def _as_make(given: Mapping[str, object]) -> Wording:
+    """Commands as lines for a shell, with those variables of the Makefile that are given."""
+    from search.console.next_commands import make_command
+
+    return lambda command: make_command(command.name, {**given, "TRIALS": command.trials})
+
+
 @app.command()
 def report(
     study: Annotated[
@@ -30,7 +48,7 @@ def report(
     name: Annotated[
         str | None, typer.Option(help="The study's name.  [default: the preset's]")
     ] = None,
-    storage: StorageOption = DEFAULT_URL,
+    storage: StorageOption = PATHS.default_url,
     copies: Annotated[bool, typer.Option(help="Also write the figures one by one.")] = True,
 ) -> None:
     """Write a study's report.html, its figures, and its trials as CSV and Parquet."""
@@ -38,7 +56,8 @@ def report(
     from studies.report.write import write_report
 
     given = {"STUDY": study, "NAME": name, "STORAGE": storage}
-    written = write_report(study_name(study, name), storage, _say, copies, given)
+    wording = _as_make(given)
+    written = write_report(study_name(study, name), storage, PATHS.results, _say, copies, wording)
     kept = [written.csv.name, written.parquet.name]
     if written.figures is not None:
         kept.append(f"{written.figures.name}/")
@@ -47,7 +66,7 @@ def report(
 
 @app.command()
 def paper(
-    storage: StorageOption = DEFAULT_URL,
+    storage: StorageOption = PATHS.default_url,
     seeds: Annotated[
         int, typer.Option(min=2, help="How many seeds each arm is trained with.")
     ] = 10,
@@ -61,13 +80,17 @@ def paper(
         bool, typer.Option("--draw-only", help="Train nothing; draw what there is.")
     ] = False,
 ) -> None:
-    """Train the paper's arms, judge them, and write paper.html; run again to go on."""
+    """Train the paper's arms, evaluate them, and write paper.html; run again to go on."""
+    from studies.paper.arms import comparison
     from studies.paper.run import compare
     from studies.paper.write import write_paper
 
+    question = comparison(PATHS, limit)
+    draw = partial(write_paper, question, storage, _say, wording=_as_make({}))
     try:
         if not draw_only:
-            compare(storage, seeds, limit, data, _say)
+            make_default_folder(storage)
+            compare(question, storage, seeds, data, _say, draw)
     except KeyboardInterrupt:
         print(
             "interrupted; run the same command again to go on (python -m studies paper --draw-only "
@@ -75,12 +98,12 @@ def paper(
             file=sys.stderr,
         )
         sys.exit(130)
-    _say(f"{write_paper(storage, limit, _say)} written; open it in a browser")
+    _say(f"{draw()} written; open it in a browser")
 
 
 @app.command()
 def dashboard(
-    storage: StorageOption = DEFAULT_URL,
+    storage: StorageOption = PATHS.default_url,
     port: Annotated[int, typer.Option(min=1, max=65535, help="The port.")] = 8080,
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
 ) -> None:
@@ -88,11 +111,11 @@ def dashboard(
     from studies.dashboard.server import serve
 
     try:
-        serve(storage, port, _say, host)
+        serve(storage, port, PATHS.artifacts, _say, host, lambda name: _as_make({"STUDY": name}))
     except KeyboardInterrupt:
         print("\ndashboard stopped")
         sys.exit(0)
 
 
 if __name__ == "__main__":
-    run(app)
+    run(app, {**SEARCH_REMEDIES, **STUDIES_REMEDIES})

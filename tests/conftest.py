@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import os
 import shutil
 import struct
@@ -13,11 +14,14 @@ from pathlib import Path
 import pytest
 
 from benchmarks.tools.postgres import CAREFREE, database, programs, server
+from fmnist_model.utils.paths import ProjectPaths
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 ROOT = Path(__file__).parent.parent
 DATA = ROOT / "data" / "fashion-mnist"
+PATHS = ProjectPaths(Path())
+"""The project in the current directory, as command lines see it."""
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -27,7 +31,7 @@ def everything():
     """The 60,000 real training images, fetched if they are not there."""
     from fmnist_model.dataset.fashion_mnist import load_train
 
-    return load_train(None, print)
+    return load_train(None, print, ROOT / "data")
 
 
 @pytest.fixture(scope="session")
@@ -73,7 +77,7 @@ def url(request, project) -> str:
 @pytest.fixture
 def project(tmp_path, monkeypatch, everything):
     """An empty project directory with the presets, as the working directory; data by DATA=."""
-    (tmp_path / "studies").mkdir()
+    (tmp_path / "studies" / "results").mkdir(parents=True)
     for preset in (ROOT / "studies").glob("*.toml"):
         shutil.copy(preset, tmp_path / "studies")
     monkeypatch.chdir(tmp_path)
@@ -99,6 +103,18 @@ def custom_data(project, few) -> Path:
     write_idx(project / "custom", "train", few[0])
     write_idx(project / "custom", "t10k", few[1])
     return project / "custom"
+
+
+def run_examples(function: Callable[..., object]) -> int:
+    """Run the examples in a function's docstring in a namespace of their own; how many there are.
+
+    They read and write files in the current directory.
+    """
+    finder = doctest.DocTestFinder(recurse=False)
+    (examples,) = finder.find(function, function.__name__, globs={})
+    outcome = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE).run(examples)
+    assert outcome.failed == 0, f"the examples of {function.__name__} fail; see the output"
+    return outcome.attempted
 
 
 @pytest.fixture

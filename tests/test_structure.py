@@ -28,6 +28,18 @@ def imports(path: Path) -> set[str]:
     return found
 
 
+def targets() -> list[str]:
+    """The Makefile's targets that its help lists."""
+    text = (ROOT / "Makefile").read_text()
+    return re.findall(r"^([a-z-]+):.*  ## ", text, re.MULTILINE)
+
+
+def variables() -> list[str]:
+    """The Makefile's variables."""
+    text = (ROOT / "Makefile").read_text()
+    return re.findall(r"^(?:export )?([A-Z_]+) \?=", text, re.MULTILINE)
+
+
 def roots(path: Path) -> set[str]:
     return {name.split(".")[0] for name in imports(path)}
 
@@ -68,6 +80,58 @@ def test_only_command_lines_print_or_exit():
             assert not calls & {"print", "sys.exit", "exit"}, path
 
 
+MAKE_WORDS = re.compile(
+    rf"\bmake ({'|'.join(targets())})\b|\bof make\b|\b[A-Z]{{4,}}=|\.venv/"
+    rf"|\b({'|'.join(variables())})\b"
+)
+"""What only a command line may say: targets and variables of the Makefile."""
+
+
+def speaks_make(path: Path) -> bool:
+    """May this module speak of make?"""
+    place = path.relative_to(ROOT)
+    return path.name in ("__main__.py", "cli.py") or place.is_relative_to("search/console")
+
+
+def strings(path: Path) -> set[str]:
+    """All strings of a module, the docstrings among them."""
+    found = (n.value for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.Constant))
+    return {value for value in found if isinstance(value, str)}
+
+
+def test_only_command_lines_speak_of_make():
+    said = {
+        f"{path.relative_to(ROOT)}: {found[0]!r}"
+        for path in SOURCES
+        if not speaks_make(path)
+        for text in strings(path)
+        if (found := MAKE_WORDS.search(text))
+    }
+    assert said == set()
+
+
+def begins_here(call: ast.Call) -> bool:
+    """Does the call look where the process happens to be?"""
+    name = ast.unparse(call.func)
+    if name in ("Path.cwd", "os.getcwd", "os.path.abspath"):
+        return True
+    if name != "Path":
+        return False
+    first = call.args[0] if call.args else ast.Constant("")
+    return isinstance(first, ast.Constant) and not str(first.value).startswith("/")
+
+
+def test_only_command_lines_begin_at_the_current_directory():
+    found = {
+        f"{path.relative_to(ROOT)}:{node.lineno}: {ast.unparse(node)}"
+        for path in SOURCES
+        if not speaks_make(path)
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and begins_here(node)
+    }
+    assert found == set()
+
+
 def test_nothing_is_pickled():
     for path in SOURCES:
         assert not imports(path) & {"pickle", "joblib", "cloudpickle", "marshal"}, path
@@ -82,11 +146,6 @@ def test_public_functions_have_docstrings():
         if not node.name.startswith("_") and ast.get_docstring(node) is None
     ]
     assert missing == []
-
-
-def targets() -> list[str]:
-    text = (ROOT / "Makefile").read_text()
-    return re.findall(r"^([a-z-]+):.*  ## ", text, re.MULTILINE)
 
 
 def test_make_alone_lists_every_target():

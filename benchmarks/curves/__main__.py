@@ -20,7 +20,7 @@ from rich.progress import Progress
 from benchmarks.curves.table import SCALES, STORED, pack, read, runs
 from benchmarks.tools.record import RESULTS, whole_lines
 from fmnist_model.utils.atomic_write import write_atomically
-from fmnist_model.utils.cli import new_app, run
+from fmnist_model.utils.cli import PATHS, new_app, run
 from fmnist_model.utils.native_log import native_log_hidden
 
 app = new_app("Train the table of learning curves.")
@@ -42,7 +42,7 @@ def main(
     if not packed:
         from fmnist_model.dataset.fashion_mnist import load_train
 
-        images = load_train(None, print)
+        images = load_train(None, print, PATHS.data)
         with native_log_hidden():
             from benchmarks.curves.training import train_all
         wanted = runs(preset, count)

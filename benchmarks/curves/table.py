@@ -23,6 +23,7 @@ from optuna.distributions import (
 
 from fmnist_model.config import ModelConfig, TrainConfig
 from fmnist_model.dataset.fashion_mnist import SPLIT
+from fmnist_model.utils.cli import PATHS
 from search.presets.files import load_preset
 from search.presets.preset import Preset
 from search.presets.search_space import configurations, distributions, stored_params
@@ -58,7 +59,7 @@ class Run(NamedTuple):
 
 def runs(name: str, count: int) -> list[Run]:
     """The arms of the preset, then random points of its space, each seeded by its own number."""
-    preset = load_preset(name)
+    preset = load_preset(name, PATHS.presets)
     arms = [
         _run(preset, f"{name}-arm-{number}", stored_params(arm.params), number, SCALES[name])
         for number, arm in enumerate(preset.arms)
@@ -84,7 +85,10 @@ def _run(preset: Preset, key: str, params: dict[str, Any], seed: int, scale: Sca
 
 def pack(lines: Sequence[str], name: str) -> bytes:
     """Write a table in the form that git keeps: the sampled space, then one line for each run."""
-    space = {n: distribution_to_json(d) for n, d in distributions(load_preset(name)).items()}
+    space = {
+        n: distribution_to_json(d)
+        for n, d in distributions(load_preset(name, PATHS.presets)).items()
+    }
     header = json.dumps({"space": space, "scale": SCALES[name]._asdict()})
     return gzip.compress("\n".join([header, *lines]).encode(), mtime=0)
 

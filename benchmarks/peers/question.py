@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from fmnist_model.config import ModelConfig, TrainConfig
 from fmnist_model.dataset.fashion_mnist import Images, load_train, split
+from fmnist_model.utils.cli import PATHS
 from search.presets.files import load_preset
 from search.presets.preset import Preset
 from search.presets.search_space import configurations
@@ -25,14 +26,14 @@ class Question(NamedTuple):
 
     def load(self) -> Preset:
         """The preset as it is asked here: without the arms that our search would try first."""
-        tree = load_preset(self.preset).model_dump(exclude_unset=True)
+        tree = load_preset(self.preset, PATHS.presets).model_dump(exclude_unset=True)
         train = {**tree.get("train", {}), "epochs": self.epochs, "batch_size": self.batch_size}
         data = {"limit": self.images}
         return Preset.model_validate({**tree, "train": train, "data": data, "arms": []})
 
     def data(self) -> tuple[Images, Images]:
         """Training and validation images, the same for all arms."""
-        return split(load_train(), self.images)
+        return split(load_train(data_home=PATHS.data), self.images)
 
     def configurations(self, params: dict[str, Any], seed: int) -> tuple[ModelConfig, TrainConfig]:
         """The two configurations of parameters as Optuna stores them."""

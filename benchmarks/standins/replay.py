@@ -24,6 +24,7 @@ from rich.console import Console
 from fmnist_model.config import ModelConfig, TrainConfig
 from fmnist_model.diagnosis.diagnose import Diagnosis
 from fmnist_model.training.results import EpochMetrics, Report, RunResult, StopReason
+from fmnist_model.utils.cli import PATHS
 from fmnist_model.utils.errors import UserError
 from search.console.progress import Progress
 from search.execution.job import SearchJob
@@ -88,7 +89,7 @@ def replay(
     **more: Any,
 ) -> Study:
     """Search with the stand-in, in this process."""
-    job = SearchJob(load_preset("replay"), name, url, trials, **more)
+    job = SearchJob(load_preset("replay", PATHS.presets), name, url, trials, **more)
     return run_search(job, progress or quiet(), load=lambda *_: Replay(seconds))
 
 

@@ -25,6 +25,7 @@ from benchmarks.standins.replay import quiet
 from benchmarks.standins.stored import Stored
 from fmnist_model.config import ModelConfig, TrainConfig
 from fmnist_model.training.results import EpochMetrics, Report, RunResult
+from fmnist_model.utils.cli import PATHS
 from fmnist_model.utils.errors import UserError
 from search.algorithms.pruners import make_pruner
 from search.execution.job import SearchJob
@@ -113,7 +114,9 @@ def simulate(url: str, name: str, workers: int, seconds: float) -> None:
 
 
 def _worker(url: str, name: str) -> Worker:
-    job = SearchJob(load_preset("replay"), name, url, ENDLESS, is_secondary_worker=True)
+    job = SearchJob(
+        load_preset("replay", PATHS.presets), name, url, ENDLESS, is_secondary_worker=True
+    )
     study = open_study(open_storage(url, job.preset.workers.heartbeat), name, job.preset, None)
     study.pruner = make_pruner(job.preset)
     return Worker(job, study, quiet(), lambda: False)

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from benchmarks.stuck.sampling import paper, sampled
-from fmnist_model.utils.cli import new_app, run
+from fmnist_model.utils.cli import PATHS, new_app, run
 from fmnist_model.utils.native_log import native_log_hidden
 
 STORED = Path("benchmarks/stuck/runs.jsonl.gz")
@@ -47,7 +47,7 @@ def train(
     """Train the runs that are not there yet; can be stopped and started again at any time."""
     from fmnist_model.dataset.fashion_mnist import load_train
 
-    images = load_train(None, print)
+    images = load_train(None, print, PATHS.data)
     with native_log_hidden():
         from benchmarks.stuck.training import train_all
     wanted = [*sampled(runs), *paper(seeds)]
@@ -61,7 +61,7 @@ def overhead(rounds: Annotated[int, typer.Option(min=2)] = 100) -> None:
     """Measure what watching costs a healthy run, in one process."""
     from fmnist_model.dataset.fashion_mnist import load_train, split
 
-    images, _ = split(load_train(None, print))
+    images, _ = split(load_train(None, print, PATHS.data))
     with native_log_hidden():
         from benchmarks.stuck.overhead import overhead as measured
     with Progress(console=Console()) as progress:

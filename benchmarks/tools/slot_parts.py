@@ -15,6 +15,7 @@ from rich.console import Console
 from fmnist_model.config import ModelConfig, TrainConfig
 from fmnist_model.dataset.fashion_mnist import Images, load_train, split
 from fmnist_model.jax_engine import backend
+from fmnist_model.utils.cli import PATHS
 from search.console.progress import Progress
 from search.execution.job import SearchJob
 from search.execution.runner import run_search
@@ -45,7 +46,9 @@ class Setting(NamedTuple):
 
 def preset(setting: Setting) -> Preset:
     """The paper preset on this many images."""
-    return load_preset("paper").model_copy(update={"data": DataConfig(limit=setting.images)})
+    return load_preset("paper", PATHS.presets).model_copy(
+        update={"data": DataConfig(limit=setting.images)}
+    )
 
 
 def on_jax(function: Callable[..., Row]) -> Callable[..., Row]:
@@ -209,4 +212,4 @@ def _configurations(setting: Setting) -> tuple[ModelConfig, TrainConfig]:
 
 @cache
 def _images(setting: Setting) -> tuple[Images, Images]:
-    return split(load_train(setting.data), setting.images)
+    return split(load_train(setting.data, data_home=PATHS.data), setting.images)

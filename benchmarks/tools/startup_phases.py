@@ -24,6 +24,7 @@ def main(preset: str, out: str) -> None:
 
     from benchmarks.standins.replay import quiet
     from fmnist_model.utils.native_log import native_log_hidden
+    from fmnist_model.utils.paths import ProjectPaths
     from search.execution.engines import load_data
     from search.execution.job import SearchJob
     from search.execution.runner import run_search
@@ -41,9 +42,11 @@ def main(preset: str, out: str) -> None:
         mark("TensorFlow")
         return engine
 
-    Path("studies/results").mkdir(parents=True, exist_ok=True)
-    url = "sqlite:///studies/results/phases.db"
-    run_search(SearchJob(load_preset(preset), "phases", url, 1), quiet(), load=load)
+    paths = ProjectPaths(Path())
+    paths.results.mkdir(parents=True, exist_ok=True)
+    url = f"sqlite:///{paths.results}/phases.db"
+    asked = load_preset(preset, paths.presets)
+    run_search(SearchJob(asked, "phases", url, 1, data_home=paths.data), quiet(), load=load)
     mark("first trial")
     ends = list(marks.values())
     taken = {

@@ -16,8 +16,10 @@ import psutil
 
 from fmnist_model.dataset.formats import DataError
 from fmnist_model.utils.native_log import native_log_hidden
+from fmnist_model.utils.remedies import Remedy
 
 Say = Callable[[str], None]
+"""Is called with a line for people about what happens."""
 
 KERAS_COPY = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/"
 DEBIAN_PACKAGE = "dataset-fashion-mnist"
@@ -31,6 +33,10 @@ NAMES = (
 )
 TIMEOUT_SECONDS = 20.0
 SCRATCH = ".fetching-"
+
+
+def silent(_message: str) -> None:
+    """A `Say` that tells nobody."""
 
 
 def obtain(directory: Path, check: Callable[[Path], None], say: Say) -> None:
@@ -63,10 +69,8 @@ def _obtain(directory: Path, home: Path, check: Callable[[Path], None], say: Say
                 files.rename(directory)
             say(f"Fashion-MNIST is in {directory}")
             return
-    raise DataError(
-        f"Fashion-MNIST could not be fetched ({'; '.join(reasons)}); put its four IDX files or "
-        f"two CSV files into {directory}, or name their directory with DATA="
-    )
+    problem = f"Fashion-MNIST could not be fetched ({'; '.join(reasons)})"
+    raise DataError(problem, Remedy.GIVE_DATA, directory=directory)
 
 
 def _remove_leftovers(home: Path) -> None:

@@ -13,13 +13,12 @@ from typing import Literal
 import numpy as np
 
 from fmnist_model.dataset import download
-from fmnist_model.dataset.download import Say
+from fmnist_model.dataset.download import Say, silent
 from fmnist_model.dataset.formats import Bytes, DataError, read_csv, read_idx
+from fmnist_model.utils.remedies import Remedy
 
 Part = Literal["train", "test"]
 
-HOME = Path("data")
-"""Where a project keeps its data, below the directory that commands run in."""
 SPLIT = {"test_size": 0.2, "random_state": 648}
 """The paper's split: 48,000 training and 12,000 validation images, shuffled, not stratified."""
 CLASS_NAMES = (
@@ -47,10 +46,6 @@ _ORIGINAL = {
 """SHA-256 of the decoded pixels followed by the labels."""
 
 
-def _silent(message: str) -> None:
-    pass
-
-
 @dataclass(frozen=True)
 class Images:
     """Pixels uint8 (n, 28, 28), 0-255, and labels uint8 (n,), 0-9, with the digest of both."""
@@ -63,31 +58,69 @@ class Images:
         return len(self.labels)
 
 
-def load_train(directory: Path | None = None, say: Say = _silent) -> Images:
-    """Load the 60,000 training images, from `directory`, from data/, or from the network.
+def load_train(
+    directory: Path | None = None, say: Say = silent, data_home: Path | None = None
+) -> Images:
+    """Load the 60,000 training images of Fashion-MNIST, or images of the same form.
 
-    `say` is told, in a line each, what takes time and what is odd. Raises DataError with one
-    sentence for whatever is wrong with the files.
+    Args:
+        directory: The folder of their IDX or CSV files. Without it they are in `data_home`, and
+            fetched from the network into it if they are not.
+        say: Is called with a line about each thing that takes time or is odd.
+        data_home: Where what was fetched and what was decoded are kept. Without it nothing is
+            kept, so that `directory` has to be given and is decoded at every call.
+
+    Returns:
+        The images, their labels, and the SHA-256 digest of both.
+
+    Raises:
+        DataError: Something is wrong with the files; the message says what, in one sentence.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from fmnist_model.dataset.fashion_mnist import load_train
+        >>> images = load_train(Path("custom"))
+        >>> len(images), images.pixels.shape, images.pixels.dtype, images.labels.dtype
+        (2000, (2000, 28, 28), dtype('uint8'), dtype('uint8'))
     """
-    return _load("train", directory, say)
+    return _load("train", directory, say, data_home)
 
 
-def load_test(directory: Path | None = None, say: Say = _silent) -> Images:
+def load_test(
+    directory: Path | None = None, say: Say = silent, data_home: Path | None = None
+) -> Images:
     """Load the 10,000 test images. For `fmnist_model.evaluation.final_evaluation` alone, at its
     very end."""
-    return _load("test", directory, say)
+    return _load("test", directory, say, data_home)
 
 
-def find_test(directory: Path | None = None) -> None:
+def find_test(directory: Path | None = None, data_home: Path | None = None) -> None:
     """Raise DataError where the test set's files are missing; they are not read."""
-    _find(directory or HOME / "fashion-mnist", "test")
+    _find(directory or _fetched(data_home), "test")
 
 
 def split(images: Images, limit: int | None = None) -> tuple[Images, Images]:
     """Split into training and validation images as the paper did; the same at every call.
 
-    With `limit`, only the first `limit` training images are kept, and validation images in the
-    same proportion. Raises DataError where there are fewer.
+    Args:
+        images: What is to be split: a fifth of it becomes validation images.
+        limit: Keep only so many training images, and validation images in the same proportion.
+
+    Returns:
+        The training images and the validation images.
+
+    Raises:
+        DataError: There are fewer images than `limit`, or fewer than two.
+
+    Example:
+        >>> import numpy as np
+        >>> from fmnist_model.dataset.fashion_mnist import Images, split
+        >>> labels = np.arange(100, dtype=np.uint8) % 10
+        >>> images = Images(np.zeros((100, 28, 28), np.uint8), labels, sha256="")
+        >>> [len(part) for part in split(images)]
+        [80, 20]
+        >>> [len(part) for part in split(images, limit=40)]
+        [40, 10]
     """
     from sklearn.model_selection import train_test_split
 
@@ -122,26 +155,34 @@ def _digested(pixels: Bytes, labels: Bytes) -> Images:
     return Images(pixels, labels, digest.hexdigest())
 
 
-def _load(part: Part, directory: Path | None, say: Say) -> Images:
+def _load(part: Part, directory: Path | None, say: Say, data_home: Path | None) -> Images:
     if directory is not None:
-        return _load_from(directory, part, say)
-    directory = HOME / "fashion-mnist"
+        return _load_from(directory, part, say, data_home)
+    directory = _fetched(data_home)
     if not directory.exists():
         download.obtain(directory, _check_original, say)
     try:
-        return _load_from(directory, part, say)
+        return _load_from(directory, part, say, data_home)
     except DataError as error:
-        raise DataError(f"{error} (remove {directory} to have it fetched anew)") from error
+        raise DataError(f"{error.problem} (remove {directory} to have it fetched anew)") from error
 
 
-def _load_from(directory: Path, part: Part, say: Say) -> Images:
+def _fetched(data_home: Path | None) -> Path:
+    """Where the files are that were fetched."""
+    if data_home is None:
+        raise DataError("it is not said where the data is", Remedy.GIVE_DATA_OR_HOME)
+    return data_home / "fashion-mnist"
+
+
+def _load_from(directory: Path, part: Part, say: Say, data_home: Path | None) -> Images:
     sources = _find(directory, part)
-    cache = HOME / "cache" / f"{part}-{_key(sources)}.npz"
-    images = _read_cache(cache)
+    cache = data_home and data_home / "cache" / f"{part}-{_key(sources)}.npz"
+    images = _read_cache(cache) if cache else None
     if images is None:
         say(f"decoding {sources[0]}")
         images = _decode(sources)
-        _write_cache(cache, images)
+        if cache:
+            _write_cache(cache, images)
     if images.sha256 != _ORIGINAL[part]:
         say(f"{sources[0]}: not the original Fashion-MNIST (SHA-256 {images.sha256[:12]}...)")
     return images
@@ -149,7 +190,7 @@ def _load_from(directory: Path, part: Part, say: Say) -> Images:
 
 def _find(directory: Path, part: Part) -> tuple[Path, ...]:
     if not directory.is_dir():
-        raise DataError(f"{directory}: no such directory; DATA= names the one with the data files")
+        raise DataError(f"{directory}: no such directory", Remedy.NAME_DATA_DIRECTORY)
     found = [_plain_or_gzipped(directory, name) for name in _IDX[part]]
     if all(path.exists() for path in found):
         return tuple(found)

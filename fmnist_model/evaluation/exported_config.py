@@ -10,6 +10,7 @@ from pydantic import Field, ValidationError
 
 from fmnist_model.config import Frozen, ModelConfig, TrainConfig
 from fmnist_model.utils.errors import UserError, validation_sentence
+from fmnist_model.utils.remedies import Remedy
 
 
 class ConfigurationError(UserError):
@@ -37,9 +38,7 @@ def read_exported_config(path: Path) -> ExportedConfig:
     try:
         return ExportedConfig.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
-        raise ConfigurationError(
-            f"{path}: no such file; make export writes a study's best configuration there"
-        ) from None
+        raise ConfigurationError(f"{path}: no such file", Remedy.EXPORT_FIRST) from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigurationError(f"{path}: cannot be read: {error}") from error
     except ValidationError as error:

@@ -15,8 +15,10 @@ from fmnist_model.dataset.fashion_mnist import CLASS_NAMES
 from fmnist_model.dataset.formats import Bytes
 from fmnist_model.utils.errors import UserError
 from fmnist_model.utils.native_log import native_log_hidden
+from fmnist_model.utils.remedies import Remedy
 
 BRIGHT = 127
+"""A border brighter than this, of 255, is that of a dark object on a light background."""
 
 
 class PredictionError(UserError):
@@ -32,10 +34,10 @@ class Prepared:
 
 
 def prepare(path: Path) -> Prepared:
-    """Read a PNG, JPEG or other image and make it like those of Fashion-MNIST.
+    """Read a PNG, JPEG or other image and change it into one like those of Fashion-MNIST.
 
     It becomes grey, is padded to a square with the colour of its border and resized to 28x28, and
-    inverted where its border is bright. Raises PredictionError where it is no image.
+    is inverted if its border is bright. Raises PredictionError where it is no image.
     """
     grey = _grey(path)
     background = int(np.median(_border(np.asarray(grey))))
@@ -70,13 +72,30 @@ def _border(pixels: np.ndarray) -> np.ndarray:
 
 
 def predict(model: Path, images: Sequence[Prepared]) -> npt.NDArray[np.float32]:
-    """The probabilities of the ten classes for each image, shape (n, 10), by the saved model.
+    """The probabilities of the ten classes for each image, by a saved model.
 
     Outputs that do not add up to 1, as those of a ReLU or sigmoid layer, are scaled so that they
-    do. Raises PredictionError where there is no such model.
+    do; where all are 0, each class gets the same probability.
+
+    Args:
+        model: The file of a Keras model, as the final evaluation saves it.
+        images: Images that `prepare` has read.
+
+    Returns:
+        float32 (n, 10), a row an image; the classes are `CLASS_NAMES`, in their order.
+
+    Raises:
+        PredictionError: There is no such model, or Keras cannot read it.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from fmnist_model.evaluation.prediction import predict, prepare
+        >>> probabilities = predict(Path("model.keras"), [prepare(Path("shirt.png"))])
+        >>> probabilities.shape, float(probabilities.sum().round(3))
+        ((1, 10), 1.0)
     """
     if not model.is_file():
-        raise PredictionError(f"{model}: no such model; make evaluate saves one, --model names it")
+        raise PredictionError(f"{model}: no such model", Remedy.EVALUATE_FIRST)
     with native_log_hidden():
         import keras
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from shlex import quote
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
@@ -21,8 +20,13 @@ def with_interval(score: Mapping[str, Any]) -> str:
     return f"{score['mean']:.4f} (95 % interval {score['low']:.4f} to {score['high']:.4f})"
 
 
-def print_evaluation(console: Console, found: Mapping[str, Any], directory: Path) -> None:
-    """Print accuracy, loss, the classes' scores, what to mind, and where the files are."""
+def print_evaluation(
+    console: Console, found: Mapping[str, Any], directory: Path, next_step: str | None = None
+) -> None:
+    """Print accuracy, loss, the classes' scores, what to mind, and where the files are.
+
+    `found` is what evaluation.json in `directory` holds; `next_step` is printed last.
+    """
     runs = found["runs"]
     ended = [f"seed {run['seed']} was {run['stop_reason']}" for run in runs]
     faulty = [text for text, run in zip(ended, runs, strict=True) if _early(run)]
@@ -38,19 +42,9 @@ def print_evaluation(console: Console, found: Mapping[str, Any], directory: Path
         *faulty,
         f"this study has opened the test set {_times(found['test_set_opened'])}",
         f"written: {directory}/ evaluation.json, predictions.npz, model.keras",
-        f"next: make report{_variables(found['configuration']['provenance'], directory)} draws it",
+        *([] if next_step is None else [f"next: {next_step}"]),
     ]
     console.print("\n".join(lines), highlight=False, markup=False, soft_wrap=True)
-
-
-def _variables(provenance: Mapping[str, Any], directory: Path) -> str:
-    """What make needs to find the study again, where that is not the default."""
-    study, storage = provenance.get("study"), provenance.get("storage")
-    said = f" NAME={quote(str(study))}" if study not in (None, "paper") else ""
-    beside = f"sqlite:///{directory.parent}/studies.db"
-    if storage in (None, beside) or "***" in str(storage):  # one with a password goes unsaid
-        return said
-    return f"{said} STORAGE={quote(str(storage))}"
 
 
 def _ensemble_lines(found: Mapping[str, Any] | None, seeds: int) -> list[str]:

@@ -11,6 +11,7 @@ import jax
 from fmnist_model.jax_engine.engine import VectorizedEngine
 from fmnist_model.jax_engine.layers import Convolution
 from fmnist_model.utils.errors import UserError
+from fmnist_model.utils.remedies import Remedy
 
 MAX_SLOTS = 256
 MIN_GAIN = 1.1
@@ -87,9 +88,8 @@ def _measure(make: Make, slots: int, convolution: Convolution) -> Choice:
     except jax.errors.JaxRuntimeError as error:
         if OUT_OF_MEMORY not in str(error):
             raise
-        raise TooManySlotsError(
-            f"SLOTS={slots}: so many do not fit into the memory of {jax.devices()[0]}; take fewer"
-        ) from error
+        problem = f"so many do not fit into the memory of {jax.devices()[0]}"
+        raise TooManySlotsError(problem, Remedy.TAKE_FEWER_SLOTS, slots=slots) from error
 
 
 def _describe(choice: Choice) -> str:

@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from fmnist_model.utils.errors import UserError
+from fmnist_model.utils.remedies import Remedy
 
 
 def jax_is_installed() -> bool:
@@ -21,11 +22,8 @@ def use_jax() -> None:
     Raises UserError where JAX is not installed, and RuntimeError where it is too late.
     """
     if not jax_is_installed():
-        raise UserError(
-            "the population engine needs JAX, which is not installed; run .venv/bin/pip install "
-            "-c requirements.lock -e '.[jax]' (for a GPU add 'jax[cuda12]'), or take "
-            "ENGINE=tensorflow"
-        )
+        problem = "the population engine needs JAX, which is not installed"
+        raise UserError(problem, Remedy.INSTALL_JAX)
     if "keras" in sys.modules and os.environ.get("KERAS_BACKEND") != "jax":
         raise RuntimeError("Keras has been imported already, with another backend than JAX")
     os.environ["KERAS_BACKEND"] = "jax"

@@ -2,19 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
 
+    from fmnist_model.utils.remedies import Remedy
+
 
 class UserError(Exception):
-    """Something that the user gave is wrong: the message says what, where, and what to do.
+    """Something that the user gave is wrong.
 
-    The command lines print it as it stands and exit with `exit_code`.
+    `problem` says what is wrong and where, `remedy` what would mend it, and `details` hold the
+    values that the remedy's message needs. `str(error)` is the message for a program; the command
+    lines print `error.worded(...)` in their own words and exit with `exit_code`.
     """
 
     exit_code = 2
+
+    def __init__(self, problem: str, remedy: Remedy | None = None, **details: object) -> None:
+        self.problem, self.remedy, self.details = problem, remedy, details
+        super().__init__(self.worded({}))
+
+    def worded(self, messages: Mapping[Remedy, str]) -> str:
+        """The whole message, as `messages` have it for the remedy, or as a program reads it."""
+        if self.remedy is None:
+            return self.problem
+        message = messages.get(self.remedy, self.remedy.value)
+        return message.format(problem=self.problem, **self.details)
 
 
 def validation_sentence(error: ValidationError, source: str) -> str:

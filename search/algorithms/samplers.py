@@ -21,6 +21,7 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from fmnist_model.utils.errors import UserError
+from fmnist_model.utils.remedies import Remedy
 from search.algorithms.optuna_samplers import OrdinalQMCSampler, StatelessCmaEsSampler
 from search.algorithms.study_view import renumbered, visible_study
 from search.presets.preset import Preset
@@ -69,10 +70,8 @@ def _require_torch() -> None:
     from importlib.util import find_spec
 
     if find_spec("torch") is None:
-        raise UserError(
-            "sampler.name: gp needs PyTorch, which is not installed; run "
-            ".venv/bin/pip install -c requirements.lock -e '.[gp]', or take another sampler"
-        )
+        problem = "sampler.name: gp needs PyTorch, which is not installed"
+        raise UserError(problem, Remedy.INSTALL_TORCH)
 
 
 class KillProofSampler(BaseSampler):

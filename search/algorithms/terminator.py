@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from optuna.trial import FrozenTrial
 
 from fmnist_model.utils.errors import UserError
+from fmnist_model.utils.remedies import Remedy
 from search.study.trials import is_finished, objective_value, ordinals
 
 LOOK_AHEAD_TRIALS = 10
@@ -52,8 +53,10 @@ def check_stop_when(below: float | None) -> float | None:
     if below is None or 0 < below < 1:
         return below
     raise UserError(
-        f"STOP_WHEN={below:g}: it is an improvement of the validation accuracy, so a number "
-        f"between 0 and 1, such as 0.001"
+        "it is an improvement of the validation accuracy, so a number between 0 and 1, such as "
+        "0.001",
+        Remedy.GIVE_FRACTION,
+        below=below,
     )
 
 

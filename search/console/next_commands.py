@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from shlex import quote
 
-from search.presets.defaults import DEFAULT_URL
+from fmnist_model.utils.paths import ProjectPaths
 from search.storage.url import has_password
 
 DEFAULTS = {
     "STUDY": "paper",
-    "STORAGE": DEFAULT_URL,
+    "STORAGE": ProjectPaths(Path()).default_url,
     "ENGINE": "auto",
     "WORKERS": "1",
     "LAUNCHER": "local",
@@ -31,6 +32,7 @@ TARGET_VARIABLES = {
     "report": STUDY_VARIABLES,
     "export": STUDY_VARIABLES,
     "evaluate": ("STUDY", "NAME", "DATA"),
+    "paper": (),
     "search": (*STUDY_VARIABLES, "DATA", "ENGINE", "SLOTS", *WORKER_VARIABLES, "TRIALS"),
 }
 """Which variables of the Makefile each of its targets takes."""

@@ -15,6 +15,7 @@ from fmnist_model.jax_engine import backend
 from fmnist_model.training.engine_protocol import Engine
 from fmnist_model.utils.errors import UserError
 from fmnist_model.utils.native_log import native_log_hidden
+from fmnist_model.utils.remedies import Remedy
 from search.console.progress import Progress
 from search.execution.job import SearchJob
 from search.presets.preset import Preset
@@ -43,15 +44,13 @@ def chosen_engine(wanted: str, preset: Preset, alone: bool) -> Name:
     fixed = [name for name in searched if HYPERPARAMETERS[name].jax != "per_slot"]
     asked = unsupported_by_jax(ModelConfig(**preset.model), TrainConfig(**preset.train))
     if wanted == "population" and fixed:
-        raise UserError(
-            f"ENGINE=population: {', '.join(f'space.{name}' for name in fixed)} would need a "
-            f"program for each choice; fix it in the preset, or take ENGINE=tensorflow"
-        )
+        names = ", ".join(f"space.{name}" for name in fixed)
+        problem = f"{names} would need a program for each choice"
+        raise UserError(problem, Remedy.FIX_OR_TAKE_TENSORFLOW)
     if wanted == "population" and asked:
-        raise UserError(
-            f"ENGINE=population does not know {' and '.join(asked)}; leave it out of the preset, "
-            f"or take ENGINE=tensorflow"
-        )
+        names = " and ".join(asked)
+        problem = f"the population engine does not know {names}"
+        raise UserError(problem, Remedy.OMIT_OR_TAKE_TENSORFLOW, names=names)
     if wanted == "auto":
         return (
             "population" if not (fixed or asked) and alone and _jax_sees_a_gpu() else "tensorflow"
@@ -70,9 +69,8 @@ def loader(engine: Name, slots: int | None) -> EngineLoader:
         backend.use_jax()
         return partial(load_population, slots=slots)
     if slots is not None:
-        raise UserError(
-            "SLOTS= is for ENGINE=population; TensorFlow trains one trial after the other"
-        )
+        problem = "slots are the population engine's; TensorFlow trains one trial after the other"
+        raise UserError(problem, Remedy.OMIT_SLOTS)
     return load_engine
 
 
@@ -80,7 +78,8 @@ def load_data(job: SearchJob, study: Study, progress: Progress) -> tuple[Images,
     """Training and validation images; raise UserError where they are wrong or not the study's."""
     from fmnist_model.dataset.fashion_mnist import load_train, split
 
-    train, validation = split(load_train(job.data, progress.say), job.preset.data.limit)
+    images = load_train(job.data, progress.say, job.data_home)
+    train, validation = split(images, job.preset.data.limit)
     check_data(study, train.sha256)
     return train, validation
 
@@ -110,10 +109,10 @@ def load_population(job: SearchJob, study: Study, progress: Progress, slots: int
     searched = job.preset.space.dimensions().get("activation")
     activations = [model.activation] if searched is None else searched.values()
     with native_log_hidden():
-        from fmnist_model.dataset.fashion_mnist import HOME
         from fmnist_model.jax_engine.engine import VectorizedEngine
 
-        backend.keep_programs(HOME / "cache" / "jax")
+        if job.data_home is not None:
+            backend.keep_programs(job.data_home / "cache" / "jax")
 
     def make(count: int, convolution: Convolution) -> VectorizedEngine:
         return VectorizedEngine(model, training, train, validation, count, activations, convolution)

@@ -16,7 +16,11 @@ from search.presets.preset import Preset
 
 @dataclass(frozen=True)
 class SearchJob:
-    """What to search: `trials` is how many finished ones the study shall have in the end."""
+    """What to search: `trials` is how many finished ones the study shall have in the end.
+
+    The images are those in the folder `data`. Where it is None, they are in `data_home`, and are
+    fetched into it if they are not; it also keeps decoded images and compiled programs.
+    """
 
     preset: Preset
     name: str
@@ -27,6 +31,7 @@ class SearchJob:
     is_secondary_worker: bool = False  # by one worker of several
     parent: int | None = None  # the process whose death ends the search, too
     stop_when: float | None = None  # what the next trials have to be expected to gain, to go on
+    data_home: Path | None = None
 
 
 class SearchStoppedError(UserError):

@@ -9,11 +9,13 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import IO, Literal
 
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
+from fmnist_model.utils.remedies import Remedy
 from search.console.progress import Progress
 from search.execution.job import SearchJob, SearchStoppedError
 from search.execution.objective import Interrupted
@@ -41,8 +43,8 @@ def thread_settings(threads: int) -> dict[str, str]:
 class _Slot:
     """One worker's place: its process now, and how often it has died."""
 
-    def __init__(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
-        self._command, self._environment = command, environment
+    def __init__(self, spec: WorkerSpec) -> None:
+        self._spec = spec
         self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 (the worker writes to it)
         self.deaths = 0
         self.start()
@@ -52,8 +54,9 @@ class _Slot:
         self._errors.seek(0)
         self._errors.truncate()
         self.process = subprocess.Popen(
-            [*self._command, "--parent", str(os.getpid())],
-            env=self._environment,
+            [*self._spec.command, "--parent", str(os.getpid())],
+            cwd=self._spec.directory,
+            env={**os.environ, **self._spec.environment},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=self._errors,
@@ -75,8 +78,9 @@ class _Slot:
 class WorkerSpec:
     """So many processes that run this command each, in this environment besides one's own.
 
-    `--parent` and the process that starts them are added to the command. On a Ray cluster each
-    takes so many of its processors and GPUs.
+    `--parent` and the process that starts them are added to the command. They run in `directory`,
+    that is, relative paths in the command begin there; None stands for the current directory of
+    the process that starts them. On a Ray cluster each takes so many of its processors and GPUs.
     """
 
     command: Sequence[str]
@@ -85,6 +89,7 @@ class WorkerSpec:
     launcher: Literal["local", "ray"] = "local"
     cpus: float = 1
     gpus: float = 0
+    directory: Path | None = None
 
 
 class TrialDisplay:
@@ -109,7 +114,8 @@ class TrialDisplay:
 
 
 def worker_command(job: SearchJob, study: str, engine: str, slots: int | None) -> list[str]:
-    """The command of a worker; the storage, which may hold a password, goes by STORAGE."""
+    """The command of a worker, but for the database: its URL, which may hold a password, is to
+    be in the worker's environment."""
     command = [sys.executable, "-m", "search", "worker", "--study", study, "--name", job.name]
     command += ["--trials", str(job.trials), "--engine", engine]
     command += ["--slots", str(slots)] if slots is not None else []
@@ -139,8 +145,7 @@ class LocalPool:
         self._interrupted = interrupted
         self._told = False
         progress.say(f"starting {spec.count} workers")
-        environment = {**os.environ, **spec.environment}
-        self._slots = [_Slot(spec.command, environment) for _ in range(spec.count)]
+        self._slots = [_Slot(spec) for _ in range(spec.count)]
 
     def run(self) -> None:
         """Wait until all workers have ended; raise Interrupted or SearchStoppedError."""
@@ -182,10 +187,10 @@ class LocalPool:
         self._watch.show()
         if slot.deaths > MAX_REPLACEMENTS:
             last = f", at work on trial {its[-1].number}" if its else ""
-            raise SearchStoppedError(
-                f"a worker has died {slot.deaths} times in a row; the last time it {how}{last} "
-                f"(signal 9 is often the system's when memory is short: take fewer WORKERS)"
+            problem = (
+                f"a worker has died {slot.deaths} times in a row; the last time it {how}{last}"
             )
+            raise SearchStoppedError(problem, Remedy.TAKE_FEWER_WORKERS)
         self._progress.say(f"worker {pid} {how}; another takes its place")
         slot.start()
 

@@ -24,14 +24,15 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from fmnist_model.config import ModelConfig, TrainConfig
-from fmnist_model.evaluation.final_evaluation import Network, judge_networks, train_on_test
+from fmnist_model.evaluation.final_evaluation import Network, evaluate_networks, train_on_test
 from fmnist_model.training.results import RunResult
 from fmnist_model.utils.atomic_write import atomic_path, write_atomically
 from fmnist_model.utils.errors import UserError
+from fmnist_model.utils.paths import ProjectPaths
+from fmnist_model.utils.remedies import Remedy
 from fmnist_model.utils.versions import versions
 from search.storage.connection import open_read_only, open_storage
 from search.storage.errors import storage_errors_explained
-from search.study.best_config import RESULTS
 from search.study.study import check_data
 from search.study.trial_record import TrialRecord
 
@@ -55,10 +56,14 @@ class PairedRun:
 
 @dataclass(frozen=True)
 class PairedComparison:
-    """Arms by name, and what all of their runs share; `limit` keeps so many training images."""
+    """Arms by name, and what all of their runs share; `limit` keeps so many training images.
+
+    What is kept of it lies below `paths`.
+    """
 
     name: str
     arms: Mapping[str, ModelConfig]
+    paths: ProjectPaths
     epochs: int = 10
     batch_size: int = 1000
     limit: int | None = None
@@ -66,7 +71,7 @@ class PairedComparison:
     @property
     def directory(self) -> Path:
         """Where what does not fit into a database is kept."""
-        return RESULTS / self.name
+        return self.paths.results / self.name
 
     def settings(self, run: PairedRun) -> TrainConfig:
         """How a run is trained."""
@@ -149,7 +154,10 @@ def judge_runs(
         return judged
     networks = [_network(comparison, run) for run in runs]
     purpose = "the arms of the comparison"
-    scores = judge_networks(comparison.directory, purpose, networks, data, say, on_judged)
+    data_home = comparison.paths.data
+    scores = evaluate_networks(
+        comparison.directory, purpose, networks, data, say, on_judged, data_home
+    )
     judged = [
         {**asdict(run), "loss": loss, "accuracy": accuracy}
         for run, (loss, accuracy) in zip(runs, scores, strict=True)
@@ -188,7 +196,7 @@ def train_leaky(
     say: Say,
     on_run: OnRun,
 ) -> None:
-    """Train the runs' networks on, on the test set, into a study of its own, NAME-leaky.
+    """Train the runs' networks on, on the test set, into a study of its own: see `leaky_of`.
 
     That is the paper's protocol, not a sound one: see
     `fmnist_model.evaluation.final_evaluation.train_on_test`.
@@ -206,7 +214,8 @@ def train_leaky(
             on_run(missing[place], result)
 
         networks = [_network(comparison, run) for run in missing]
-        train_on_test(comparison.directory, networks, data, comparison.limit, say, keep)
+        where = (data, comparison.limit, say, keep, comparison.paths.data)
+        train_on_test(comparison.directory, networks, *where)
 
 
 def _network(comparison: PairedComparison, run: PairedRun) -> Network:
@@ -238,15 +247,14 @@ def _open(comparison: PairedComparison, url: str) -> Study:
     )
     known = study.user_attrs.get(COMPARISON_KEY)
     if known is None and study.get_trials(deepcopy=False):
-        raise UserError(f"study {comparison.name!r} is not a comparison; take another STORAGE=")
+        problem = f"study {comparison.name!r} is not a comparison"
+        raise UserError(problem, Remedy.TAKE_OTHER_DATABASE)
     if known is None:
         study.set_user_attr("versions", versions())
         study.set_user_attr(COMPARISON_KEY, comparison.identity())
     elif _with_new_defaults(known) != comparison.identity():
-        raise UserError(
-            f"study {comparison.name!r} was begun with other arms, epochs or images; go back to "
-            f"them, or take another STORAGE="
-        )
+        problem = f"study {comparison.name!r} was begun with other arms, epochs or images"
+        raise UserError(problem, Remedy.RESTORE_OR_TAKE_OTHER_DATABASE)
     return study
 
 
@@ -262,7 +270,8 @@ def _engine(
     from fmnist_model.dataset.fashion_mnist import load_train, split
     from fmnist_model.utils.native_log import native_log_hidden
 
-    train, validation = split(load_train(data, say), comparison.limit)
+    images = load_train(data, say, comparison.paths.data)
+    train, validation = split(images, comparison.limit)
     check_data(study, train.sha256)
     with native_log_hidden():
         from fmnist_model.tensorflow_engine.engine import TensorFlowEngine

@@ -16,6 +16,7 @@ from typing import Any
 from optuna.study import Study
 
 from fmnist_model.utils.errors import UserError
+from fmnist_model.utils.remedies import Remedy
 from search.console.progress import Progress
 from search.execution.job import SearchJob, SearchStoppedError
 from search.execution.local_pool import GRACE_SECONDS, POOL_POLL_SECONDS, TrialDisplay, WorkerSpec
@@ -42,8 +43,8 @@ def run_on_ray(
 ) -> None:
     """Run the crew as Ray tasks until all have ended; raise Interrupted or SearchStoppedError.
 
-    RAY_ADDRESS names the cluster; without it Ray starts one on this machine. The project has to
-    be at the same path on every node.
+    RAY_ADDRESS names the cluster; without it Ray starts one on this machine. `spec.directory` has
+    to be at the same path on every node.
     """
     ray = _connected()
     try:
@@ -58,10 +59,9 @@ def run_on_ray(
         again = {"max_retries": MAX_RETRIES, "retry_exceptions": [ChildProcessError]}
         work = ray.remote(**needs, **again)(_work)
         progress.say(f"starting {spec.count} workers on the Ray cluster")
+        environment, directory = dict(spec.environment), spec.directory
         pending = [
-            work.remote(
-                job.name, job.url, list(spec.command), dict(spec.environment), str(Path.cwd())
-            )
+            work.remote(job.name, job.url, list(spec.command), environment, directory)
             for _ in range(spec.count)
         ]
         _await(ray, pending, TrialDisplay(study, progress), interrupted)
@@ -73,15 +73,14 @@ def _connected() -> Any:
     try:
         import ray
     except ImportError:
-        raise ClusterError(
-            "LAUNCHER=ray needs Ray, which is not installed; run "
-            ".venv/bin/pip install -c requirements.lock -e '.[ray]'"
-        ) from None
+        problem = "workers on a cluster need Ray, which is not installed"
+        raise ClusterError(problem, Remedy.INSTALL_RAY) from None
     try:
         ray.init(log_to_driver=False, logging_level=logging.ERROR, include_dashboard=False)
     except (ConnectionError, ValueError) as error:
         address = os.environ.get("RAY_ADDRESS", "none given")
-        raise ClusterError(f"RAY_ADDRESS={address}: {str(error).splitlines()[0]}") from error
+        problem = str(error).splitlines()[0]
+        raise ClusterError(problem, Remedy.CORRECT_ADDRESS, address=address) from error
     return ray
 
 
@@ -91,11 +90,9 @@ def _check_storage(job: SearchJob, nodes: int, progress: Progress) -> None:
         return
     why = f"{file} is a file of this machine, which other nodes do not have"
     if nodes > 1:
-        raise ClusterError(
-            f"{why}, and the cluster has {nodes} nodes; give a database that all of them reach, "
-            f"as STORAGE=postgresql+psycopg://user@host/name"
-        )
-    progress.say(f"{why}: for more than this one node give STORAGE=postgresql+psycopg://...")
+        problem = f"{why}, and the cluster has {nodes} nodes"
+        raise ClusterError(problem, Remedy.SHARE_DATABASE)
+    progress.say(f"{why}: more than this one node need a database server, such as PostgreSQL")
 
 
 def _has_room(node: Mapping[str, float], spec: WorkerSpec) -> bool:
@@ -126,7 +123,11 @@ def _await(
 
 
 def _work(
-    study: str, url: str, command: Sequence[str], environment: Mapping[str, str], directory: str
+    study: str,
+    url: str,
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    directory: Path | None,
 ) -> str:
     """Run a worker on this node; return the error that it ended with, or nothing."""
     process = subprocess.Popen(

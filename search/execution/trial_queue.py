@@ -1,7 +1,7 @@
 """What a worker does next: claim a trial, wait for others, or stop. One worker decides at a time.
 
 A claim takes over what was lost before it begins anything new, and begins no more trials than
-TRIALS still needs; so TRIALS is met exactly with any number of workers.
+the search still needs; so their number is met exactly, however many workers there are.
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from fmnist_model.training.engine_protocol import as_parallel
+from fmnist_model.utils.remedies import Remedy
 from search.algorithms.samplers import make_sampler
 from search.console.progress import Progress
 from search.execution.engines import EngineLoader
@@ -157,6 +158,6 @@ class Worker:
         if self._failures == MAX_FAILURES:
             raise SearchStoppedError(
                 f"{MAX_FAILURES} trials in a row have failed, the last one, {trial.number}, with "
-                f"{failure(trial)!r}; their tracebacks are kept as the trials' attribute "
-                f"traceback (make dashboard shows it)"
+                f"{failure(trial)!r}",
+                Remedy.READ_TRACEBACKS,
             )

@@ -1,4 +1,3 @@
-"""The database and the seed of a search that is not given any."""
+"""The seed of a search that is not given one."""
 
-DEFAULT_URL = "sqlite:///studies/results/studies.db"
 DEFAULT_SEED = 648

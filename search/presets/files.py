@@ -10,9 +10,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from fmnist_model.utils.errors import UserError, validation_sentence
+from fmnist_model.utils.remedies import Remedy
 from search.presets.preset import Preset
 
-STUDIES = Path("studies")
 STUDY_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
@@ -20,26 +20,23 @@ class PresetError(UserError):
     """A preset cannot be used: the message names the file, the key's path and the fault."""
 
 
-def preset_path(study: str) -> Path:
-    """The preset's file: `study` is a name in studies/ or the path of a TOML file."""
-    return Path(study) if study.endswith(".toml") else STUDIES / f"{study}.toml"
-
-
-def load_preset(study: str) -> Preset:
+def load_preset(study: str, folder: Path | None = None) -> Preset:
     """Read and validate a preset.
 
     Args:
-        study: The name of a preset in studies/, or the path of a TOML file.
+        study: The name of a preset in `folder`, or the path of a TOML file.
+        folder: Where presets are found by their names.
 
     Raises PresetError with one sentence about the first fault.
 
-    >>> load_preset("paper").space.dimensions()["learning_rate"].values()
+    >>> load_preset("studies/paper.toml").space.dimensions()["learning_rate"].values()
     (0.15, 0.45)
     """
-    path = preset_path(study)
+    path = Path(study) if folder is None or _is_path(study) else folder / f"{study}.toml"
     if not path.is_file():
-        known = ", ".join(sorted(p.stem for p in STUDIES.glob("*.toml"))) or "none"
-        raise PresetError(f"{path}: no such preset; STUDY= takes one of {known}, or a .toml file")
+        found = [] if folder is None else sorted(p.stem for p in folder.glob("*.toml"))
+        known = ", ".join(found) or "none"
+        raise PresetError(f"{path}: no such preset", Remedy.CHOOSE_PRESET, known=known)
     try:
         return parse_preset(tomllib.loads(path.read_text(encoding="utf-8")), str(path))
     except tomllib.TOMLDecodeError as error:
@@ -48,6 +45,10 @@ def load_preset(study: str) -> Preset:
         raise PresetError(f"{path}: not UTF-8 text: {error.reason}") from error
     except OSError as error:
         raise PresetError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def _is_path(study: str) -> bool:
+    return study.endswith(".toml")
 
 
 def parse_preset(tree: dict[str, Any], source: str) -> Preset:
@@ -63,7 +64,8 @@ def parse_preset(tree: dict[str, Any], source: str) -> Preset:
 
 def study_name(study: str, name: str | None) -> str:
     """The study's name: `name` where it is given, else the preset's; raise where it is unsafe."""
-    chosen = name if name is not None else preset_path(study).stem
+    preset = Path(study).stem if _is_path(study) else study
+    chosen = name if name is not None else preset
     if not STUDY_NAME.fullmatch(chosen):
         raise PresetError(
             f"study name {chosen!r}: take up to 100 letters, digits, dots, dashes and underscores, "

@@ -57,7 +57,7 @@ class Preset(Frozen):
         if not searched:
             raise ValueError("space: nothing is searched; name at least one hyperparameter")
         if "seed" in self.train:
-            raise ValueError("train.seed: each trial has its own seed; give SEED= instead")
+            raise ValueError("train.seed: each trial has its own seed; give the study one instead")
         for section in SECTIONS:
             check_section(section, getattr(self, section), searched)
         check_arms(self.arms, self.sampler, searched)

@@ -15,7 +15,7 @@ from optuna.exceptions import ExperimentalWarning
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
-from search.presets.defaults import DEFAULT_URL
+from fmnist_model.utils.remedies import Remedy
 from search.storage import dialects
 from search.storage.errors import StorageError, storage_errors_explained
 from search.storage.optuna_tables import create_missing_tables
@@ -36,19 +36,13 @@ def open_storage(url: str, heartbeat: int | None = None) -> FastRDBStorage:
     if file is None:
         options: dict[str, Any] = {"pool_pre_ping": True}
     else:
-        _require_folder(file, url)
+        if not file.parent.is_dir():
+            raise StorageError(f"{file.parent}: no such directory", Remedy.MAKE_DIRECTORY)
         options = {"connect_args": {"timeout": dialects.SQLITE_BUSY_SECONDS}}
     with _explained(url):
         storage = _retried(lambda: _open(url, options, heartbeat))
     dialects.set_up(storage.engine)
     return storage
-
-
-def _require_folder(file: Path, url: str) -> None:
-    if url == DEFAULT_URL:
-        file.parent.mkdir(parents=True, exist_ok=True)
-    if not file.parent.is_dir():
-        raise StorageError(f"{file.parent}: no such directory; make it, or correct STORAGE=")
 
 
 def open_read_only(url: str) -> FastRDBStorage:
@@ -59,7 +53,7 @@ def open_read_only(url: str) -> FastRDBStorage:
     """
     file = sqlite_file(url)
     if file is not None and not file.is_file():
-        raise StorageError(f"{file}: no such database; make search creates it, STORAGE= names it")
+        raise StorageError(f"{file}: no such database", Remedy.SEARCH_FIRST)
     opened = url if file is None else f"sqlite:///file:{quote(str(file))}?mode=ro&uri=true"
     with _explained(url):
         return _retried(lambda: _open_existing(opened))
@@ -71,13 +65,11 @@ def sqlite_file(url: str) -> Path | None:
         parsed = make_url(url)
     except ArgumentError:
         hidden = re.sub(r"//[^/]*@", "//***@", url)
-        raise StorageError(
-            f"STORAGE={hidden!r} is not a database URL; an example is {DEFAULT_URL}"
-        ) from None
+        raise StorageError("is not a database URL", Remedy.CORRECT_URL, url=hidden) from None
     if parsed.get_backend_name() != "sqlite":
         return None
     if not parsed.database or parsed.database == ":memory:":
-        raise StorageError(f"STORAGE={url!r} names no file; an example is {DEFAULT_URL}")
+        raise StorageError("names no file", Remedy.CORRECT_URL, url=url)
     return Path(parsed.database)
 
 
@@ -89,12 +81,10 @@ def _explained(url: str) -> Iterator[None]:
         try:
             yield
         except (ImportError, NoSuchModuleError) as error:
-            raise StorageError(
-                f"{visible}: its database driver is not installed; for PostgreSQL run "
-                f".venv/bin/pip install -c requirements.lock -e '.[postgres]'"
-            ) from error
+            problem = f"{visible}: its database driver is not installed"
+            raise StorageError(problem, Remedy.INSTALL_POSTGRESQL) from error
         except SchemaError as error:
-            raise StorageError(f"{visible}: {error}") from error
+            raise StorageError(f"{visible}: {error.problem}", error.remedy) from error
 
 
 def _retried(open_it: Callable[[], FastRDBStorage]) -> FastRDBStorage:

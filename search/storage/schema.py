@@ -8,8 +8,11 @@ import optuna
 import sqlalchemy
 from optuna.storages import RDBStorage
 
+from fmnist_model.utils.errors import UserError
+from fmnist_model.utils.remedies import Remedy
 
-class SchemaError(Exception):
+
+class SchemaError(UserError):
     """A database has the tables of another version of Optuna; the message says which."""
 
 
@@ -37,8 +40,8 @@ def check_schema(storage: RDBStorage) -> None:
     installed = f"the installed version {optuna.__version__}"
     if found in storage.get_all_versions():
         raise SchemaError(
-            f"an older Optuna made its tables (schema {found}; {installed} needs {needed}); copy "
-            f"the database, then upgrade it with: .venv/bin/optuna storage upgrade --storage URL"
+            f"an older Optuna made its tables (schema {found}; {installed} needs {needed})",
+            Remedy.UPGRADE_DATABASE,
         )
     raise SchemaError(
         f"a newer Optuna made its tables (schema {found}; {installed} knows none later than "

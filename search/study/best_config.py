@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from fmnist_model.config import ModelConfig, TrainConfig
 from fmnist_model.utils.atomic_write import write_atomically
 from fmnist_model.utils.errors import UserError, validation_sentence
+from fmnist_model.utils.remedies import Remedy
 from fmnist_model.utils.versions import versions
 from search.presets.files import parse_preset
 from search.presets.preset import Preset
@@ -23,20 +24,18 @@ from search.study.record_values import SEEDS
 from search.study.trial_record import TrialRecord
 from search.study.trials import best_trials, ending
 
-RESULTS = Path("studies/results")
-
 
 class ExportError(UserError):
     """There is no such trial to export, it did not complete, or its parameters do not suffice."""
 
 
-def export(study: Study, url: str, number: int | None = None) -> Path:
-    """Write studies/results/<study>/best.toml from the best completed trial, or trial `number`.
+def export(study: Study, url: str, results: Path, number: int | None = None) -> Path:
+    """Write <study>/best.toml in `results` from the best completed trial, or trial `number`.
 
     The file appears whole or not at all. Raises ExportError where there is no such trial.
     """
     trial = _chosen(study, number)
-    path = RESULTS / study.study_name / "best.toml"
+    path = results / study.study_name / "best.toml"
     write_atomically(path, tomli_w.dumps(_contents(study, url, trial)))
     return path
 
@@ -46,9 +45,8 @@ def _chosen(study: Study, number: int | None) -> FrozenTrial:
     if number is None:
         best = best_trials(trials, 1)
         if not best:
-            raise ExportError(
-                f"study {study.study_name!r} has no completed trial yet; search on with more TRIALS"
-            )
+            problem = f"study {study.study_name!r} has no completed trial yet"
+            raise ExportError(problem, Remedy.SEARCH_ON)
         return best[0]
     if not 0 <= number < len(trials):
         raise ExportError(
@@ -58,7 +56,8 @@ def _chosen(study: Study, number: int | None) -> FrozenTrial:
     if trials[number].state != TrialState.COMPLETE:
         raise ExportError(
             f"trial {number} of study {study.study_name!r} is {ending(trials[number])}, not "
-            f"completed; choose one that is, or leave TRIAL= out for the best"
+            f"completed",
+            Remedy.CHOOSE_TRIAL,
         )
     return trials[number]
 

@@ -10,6 +10,7 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial
 
 from fmnist_model.utils.errors import UserError
+from fmnist_model.utils.remedies import Remedy
 from search.storage.connection import open_read_only, open_storage
 from search.storage.errors import storage_errors_explained
 from search.storage.optuna_internals import (
@@ -52,9 +53,8 @@ def copy_study(source: str, target: str, name: str) -> CopiedStudy:
         trials = study.get_trials(deepcopy=False)
     for trial in trials:
         if ending(trial) in ("running", "waiting"):
-            raise CopyError(
-                f"trial {trial.number} of study {name!r} is {ending(trial)}; let make search end it"
-            )
+            problem = f"trial {trial.number} of study {name!r} is {ending(trial)}"
+            raise CopyError(problem, Remedy.FINISH_TRIAL)
     with storage_errors_explained(target):
         copy = _empty_study(open_storage(target), target, study)
         for trial in trials:  # not add_trials: it refuses what was enqueued outside of the space

@@ -10,6 +10,7 @@ from optuna.storages import RDBStorage
 from optuna.study import Study
 
 from fmnist_model.utils.errors import UserError
+from fmnist_model.utils.remedies import Remedy
 from fmnist_model.utils.versions import versions
 from search.presets.defaults import DEFAULT_SEED
 from search.presets.files import parse_preset
@@ -36,8 +37,8 @@ def open_study(storage: RDBStorage, name: str, preset: Preset, seed: int | None)
     if "preset" not in known:
         if has_trials:
             raise StudyMismatchError(
-                f"study {name!r} was not made by this program (it has no preset of ours); "
-                f"give another name with NAME="
+                f"study {name!r} was not made by this program (it has no preset of ours)",
+                Remedy.RENAME_STUDY,
             )
         study.set_user_attr("versions", versions())
         study.set_user_attr("seed", DEFAULT_SEED if seed is None else seed)
@@ -77,8 +78,8 @@ def load_study(storage: RDBStorage, url: str, name: str) -> Study:
 def _refuse(name: str, differences: list[str]) -> None:
     if differences:
         raise StudyMismatchError(
-            f"study {name!r} was begun with other settings: {'; '.join(differences)}; go back to "
-            f"them, or begin a new study with NAME="
+            f"study {name!r} was begun with other settings: {'; '.join(differences)}",
+            Remedy.RESTORE_OR_RENAME,
         )
 
 

@@ -25,7 +25,7 @@ def is_lost(trial: FrozenTrial) -> bool:
 
 
 def is_finished(trial: FrozenTrial) -> bool:
-    """Does the trial count towards TRIALS? Completed and pruned ones do, stuck ones among them."""
+    """Does the trial count as finished? Completed and pruned ones do, stuck ones among them."""
     return trial.state in (TrialState.COMPLETE, TrialState.PRUNED)
 
 
@@ -110,7 +110,7 @@ class TrialCounts:
 
     @property
     def finished(self) -> int:
-        """What counts towards TRIALS."""
+        """What counts towards the number of trials that a search is to have."""
         return self.completed + self.pruned + self.stuck + self.diverged
 
 

@@ -1,6 +1,6 @@
 """Writes what the report says into optuna-dashboard: notes, training curves, and two figures.
 
-What a person wrote is left alone. Artifacts lie in `ARTIFACTS`, beside the default database.
+What a person wrote is left alone. Training curves are files in a folder of artifacts.
 """
 
 from __future__ import annotations
@@ -25,7 +25,6 @@ from fmnist_model.hyperparameters import shown
 from search.algorithms.terminator import STOPPED
 from search.presets.files import parse_preset
 from search.storage.optuna_internals import study_system_attrs, trial_id
-from search.study.best_config import RESULTS
 from search.study.trial_record import TrialRecord
 from search.study.trials import ending, failure
 from studies.dashboard.dashboard_internals import (
@@ -37,24 +36,33 @@ from studies.dashboard.dashboard_internals import (
 from studies.figures import history
 from studies.figures.theme import EITHER
 from studies.figures.trial_frame import ended_trials, escaped, trial_table
+from studies.report.commands import Wording, as_python
 from studies.report.summary import duration_in_words, summarize
 
-ARTIFACTS = RESULTS / "artifacts"
-SIGNATURE = "*Written by make dashboard; edit it and it is yours.*"
+Say = Callable[[str], None]
+WordingFor = Callable[[str], Wording]
+"""How commands on the study of a given name read."""
+
+SIGNATURE = "*Written by the dashboard; edit it and it is yours.*"
+SIGNED = "; edit it and it is yours.*"
+"""What every signature has ended with: by this a note is known as one of ours."""
 ANNOUNCE_ABOVE_TRIALS = 100
 """So many trials to write about take a while, which is then said."""
 
 
-def artifact_store() -> FileSystemArtifactStore:
-    """Where training curves are kept, made if it is absent."""
-    ARTIFACTS.mkdir(parents=True, exist_ok=True)
-    return FileSystemArtifactStore(str(ARTIFACTS))
+def artifact_store(folder: Path) -> FileSystemArtifactStore:
+    """The training curves kept in `folder`, which is made if it is absent."""
+    folder.mkdir(parents=True, exist_ok=True)
+    return FileSystemArtifactStore(str(folder))
 
 
-def annotate(study: Study, say: Callable[[str], None]) -> None:
+def annotate(
+    study: Study, store: FileSystemArtifactStore, say: Say, wording: Wording = as_python
+) -> None:
     """Bring the dashboard's notes, curves and figures of a study up to date.
 
-    A study that is not a search of ours is left as it is.
+    `wording` says how the commands in the study's note read. A study that is not a search of ours
+    is left as it is.
     """
     if "preset" not in study.user_attrs:
         return
@@ -65,19 +73,18 @@ def annotate(study: Study, say: Callable[[str], None]) -> None:
         return
     if len(new) > ANNOUNCE_ABOVE_TRIALS:
         say(f"writing the notes and curves of {len(new):,} trials of {study.study_name}")
-    store = artifact_store()
     for trial in new:
         if ending(trial) in ("stuck", "diverged", "failed"):
             _note(study, known, trial, _trial_note(trial))
         _attach_curve(study, store, trial)
-    _note(study, known, None, _study_note(study, trials))
+    _note(study, known, None, _study_note(study, trials, wording))
     _figures(study, trials)
 
 
 def _note(study: Study, known: dict[str, Any], trial: FrozenTrial | None, body: str) -> None:
     """Write a note where there is none, or over one of ours."""
     present = read_note(known, trial)
-    if not present or SIGNATURE in present:
+    if not present or SIGNED in present:
         write_note(study, known, trial, f"{body}\n\n{SIGNATURE}")
 
 
@@ -105,9 +112,9 @@ def _coded(text: str) -> str:
     return "`".join(part if place % 2 else _plain(part) for place, part in enumerate(parts))
 
 
-def _study_note(study: Study, trials: Sequence[FrozenTrial]) -> str:
+def _study_note(study: Study, trials: Sequence[FrozenTrial], wording: Wording) -> str:
     preset = parse_preset(study.user_attrs["preset"], f"study {study.study_name}")
-    found = summarize(preset, trials, {"STUDY": study.study_name}, study.user_attrs.get(STOPPED))
+    found = summarize(preset, trials, wording, study.user_attrs.get(STOPPED))
     lines = [f"# {_plain(study.study_name)}"]
     if found.best is not None:
         lines.append(f"Best: **{found.best.value:.4f}**, trial {found.best.number}")
@@ -169,7 +176,11 @@ def _figures(study: Study, trials: Sequence[FrozenTrial]) -> None:
         save_plotly_graph_object(study, figure, graph_object_id=name)
 
 
-def annotate_all(storage: BaseStorage, say: Callable[[str], None]) -> None:
+def annotate_all(
+    storage: BaseStorage, store: FileSystemArtifactStore, say: Say, wording_for: WordingFor
+) -> None:
     """`annotate` every study of a storage."""
     for summary in optuna.get_all_study_summaries(storage, include_best_trial=False):
-        annotate(optuna.load_study(study_name=summary.study_name, storage=storage), say)
+        name = summary.study_name
+        study = optuna.load_study(study_name=name, storage=storage)
+        annotate(study, store, say, wording_for(name))

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from pathlib import Path
 from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 import optuna
 
 from fmnist_model.utils.errors import UserError
+from fmnist_model.utils.remedies import Remedy
 from search.storage.connection import open_read_only, open_storage
 from search.storage.errors import storage_errors_explained
 from search.storage.url import without_password
-from studies.dashboard.annotations import annotate_all, artifact_store
+from studies.dashboard.annotations import Say, WordingFor, annotate_all, artifact_store
+from studies.report.commands import as_python
 
 HOST = "127.0.0.1"
 """The dashboard has no login, and its pages can delete studies: it listens on loopback
@@ -23,22 +25,33 @@ class _Quiet(WSGIRequestHandler):
         pass
 
 
-def serve(url: str, port: int, announce: Callable[[str], None], host: str = HOST) -> None:
-    """Serve until interrupted; raise UserError where there is no database or no free port."""
+def serve(
+    url: str,
+    port: int,
+    artifacts: Path,
+    announce: Say,
+    host: str = HOST,
+    wording_for: WordingFor = lambda _: as_python,
+) -> None:
+    """Serve until interrupted; raise UserError where there is no database or no free port.
+
+    Training curves are kept in the folder `artifacts`. `wording_for` says how the commands in the
+    notes read.
+    """
     open_read_only(url)  # an error where it does not exist, instead of an empty database
     import optuna_dashboard
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     storage = open_storage(url)
+    store = artifact_store(artifacts)
     with storage_errors_explained(url):
-        annotate_all(storage, announce)
-    app = optuna_dashboard.wsgi(storage, artifact_store=artifact_store())
+        annotate_all(storage, store, announce, wording_for)
+    app = optuna_dashboard.wsgi(storage, artifact_store=store)
     try:
         server = make_server(host, port, app, handler_class=_Quiet)
     except OSError as error:
-        raise UserError(
-            f"port {port} on {host} cannot be used ({error.strerror}); take another with PORT="
-        ) from error
+        problem = f"port {port} on {host} cannot be used ({error.strerror})"
+        raise UserError(problem, Remedy.TAKE_OTHER_PORT) from error
     with server:
         if host != HOST:
             announce(

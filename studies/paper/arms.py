@@ -1,10 +1,11 @@
-"""The paper's arms: what `make paper` trains, in which order, and what the paper said of each."""
+"""The paper's arms: what its comparison trains, in which order, and what the paper said of each."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from fmnist_model.config import ModelConfig
+from fmnist_model.utils.paths import ProjectPaths
 from search.execution.paired_runs import PairedComparison, PairedRun
 
 COMPARISON_NAME = "paper-comparison"
@@ -30,9 +31,9 @@ ARMS = {
 SWEPT = (SIGMOID, SOFTMAX)
 
 
-def comparison(limit: int | None = None) -> PairedComparison:
-    """The paper's comparison; with `limit`, on so many training images."""
-    return PairedComparison(COMPARISON_NAME, ARMS, limit=limit)
+def comparison(paths: ProjectPaths, limit: int | None = None) -> PairedComparison:
+    """The paper's comparison, kept below `paths`; with `limit`, on so many training images."""
+    return PairedComparison(COMPARISON_NAME, ARMS, paths, limit=limit)
 
 
 def arm_runs(seeds: Sequence[int]) -> list[PairedRun]:

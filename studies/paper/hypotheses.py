@@ -178,9 +178,7 @@ def _all(comparisons: Sequence[PairedTest]) -> tuple[Verdict, str]:
 def _missing(comparisons: Sequence[PairedTest]) -> str:
     lacking = sum(c.p is None for c in comparisons)
     return (
-        f"{lacking} of {len(comparisons)} comparisons lack the {MIN_PAIRS} seeds that a test "
-        f"needs; "
-        f"`make paper` goes on"
+        f"{lacking} of {len(comparisons)} comparisons lack the {MIN_PAIRS} seeds that a test needs"
     )
 
 

@@ -10,6 +10,7 @@ from statistics import mean
 
 from fmnist_model.training.results import RunResult
 from search.execution.paired_runs import (
+    PairedComparison,
     PairedRun,
     judge_runs,
     leaky_of,
@@ -17,20 +18,26 @@ from search.execution.paired_runs import (
     train_leaky,
     train_runs,
 )
-from studies.paper.arms import arm_runs, comparison, sweep_runs
-from studies.paper.write import write_paper
+from studies.paper.arms import arm_runs, sweep_runs
 
 Say = Callable[[str], None]
 
 
-def compare(url: str, seeds: int, limit: int | None, data: Path | None, say: Say) -> None:
+def compare(
+    question: PairedComparison,
+    url: str,
+    seeds: int,
+    data: Path | None,
+    say: Say,
+    draw: Callable[[bool], object],
+) -> None:
     """Train the arms, open the test set once for them, repeat the paper's protocol, try the rates.
 
     Goes on where it was interrupted. The test set is opened when all arms have been trained at
-    the paper's rate: which rate is best is a question for the validation images. The page is
-    drawn before the other rates are tried, which takes longest, and again after each of them.
+    the paper's rate: which rate is best is a question for the validation images. `draw` writes
+    the page, with static copies of its figures if it is told so: before the other rates are
+    tried, which takes longest, and again after each of them.
     """
-    question = comparison(limit)
     arms, rates = arm_runs(range(seeds)), sweep_runs(range(seeds))
     done, trained_on = runs_done(question, url), runs_done(leaky_of(question), url)
     each = f"{len(question.arms)} arms with {seeds} seeds each"
@@ -46,14 +53,14 @@ def compare(url: str, seeds: int, limit: int | None, data: Path | None, say: Say
             f"{_so_far(arms, trained_on)}"
         )
         train_leaky(question, arms, url, data, say, _Teller(say, arms))
-    write_paper(url, limit, say)
+    draw(True)
     say(f"{len(rates)} runs at other learning rates{_so_far(rates, done)}")
     tell = _Teller(say, rates)
 
     def on_run(run: PairedRun, result: RunResult) -> None:
         tell(run, result)
         if run in _last_of_each_rate(rates):
-            write_paper(url, limit, say, copies=False)
+            draw(False)
 
     train_runs(question, rates, url, data, say, on_run, keep_weights=False)
 

@@ -20,6 +20,7 @@ from studies.paper.arms import (
     sweep_runs,
 )
 from studies.paper.hypotheses import Hypothesis, Verdict, judge_hypotheses
+from studies.report.commands import Command, Wording, as_python
 
 SIGNS: dict[Verdict, str] = {
     "holds": "✓ holds",
@@ -57,10 +58,11 @@ class PaperRuns(NamedTuple):
         return bool(self.here["test_accuracy"].notna().all())
 
 
-def paper_sections(found: PaperRuns) -> list[Section]:
-    """All parts of the page."""
+def paper_sections(found: PaperRuns, wording: Wording = as_python) -> list[Section]:
+    """All parts of the page; `wording` says how the command that trains more of it reads."""
+    more = f"; {wording(Command('paper'))} goes on"
     return [
-        _claims_section(judge_hypotheses(found.runs), found),
+        _claims_section(judge_hypotheses(found.runs), found, more),
         _levels_section(found),
         _rates_section(found.runs),
         _figures_section(found),
@@ -68,8 +70,10 @@ def paper_sections(found: PaperRuns) -> list[Section]:
     ]
 
 
-def _claims_section(claims: list[Hypothesis], found: PaperRuns) -> Section:
-    rows = [[claim.text, SIGNS[claim.verdict], claim.because.replace("`", "")] for claim in claims]
+def _claims_section(claims: list[Hypothesis], found: PaperRuns, more: str) -> Section:
+    rows = [
+        [c.text, SIGNS[c.verdict], c.because + more * (c.verdict == "not run yet")] for c in claims
+    ]
     details = [
         [c.better, c.worse, MEASURE_NAMES[c.measure], str(len(c.differences)), *c.text()]
         for claim in claims
@@ -85,7 +89,7 @@ def _claims_section(claims: list[Hypothesis], found: PaperRuns) -> Section:
     return Section(
         "The claims",
         lead=f"The arms are compared {where}, the learning rates on the validation images.",
-        tiles=_stages(found),
+        tiles=_stages(found, more),
         tables=[
             Table(("the paper's claim", "verdict", "why"), rows, cards=True),
             Table(head, details, (3, 4, 5), "The comparisons behind them", cards=True),
@@ -98,7 +102,7 @@ def _claims_section(claims: list[Hypothesis], found: PaperRuns) -> Section:
     )
 
 
-def _stages(found: PaperRuns) -> list[Tile]:
+def _stages(found: PaperRuns, more: str) -> list[Tile]:
     """How far each stage is, taking it that all arms are to have as many seeds as the first."""
     seeds = range(found.here["seed"].max() + 1 if len(found.here) else 0)
     planned, swept = len(arm_runs(seeds)), len(sweep_runs(seeds))
@@ -109,7 +113,7 @@ def _stages(found: PaperRuns) -> list[Tile]:
         ("two arms at other rates", len(found.runs) - len(found.here), swept),
     )
     tiles = [
-        Tile(f"{done} of {wanted}", label, "runs" if done >= wanted else "runs; make paper goes on")
+        Tile(f"{done} of {wanted}", label, "runs" if done >= wanted else f"runs{more}")
         for label, done, wanted in stages
     ]
     times = {0: "not yet", 1: "once", 2: "twice"}.get(found.openings, f"{found.openings} times")

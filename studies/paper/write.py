@@ -11,39 +11,46 @@ from optuna.trial import FrozenTrial
 
 from fmnist_model.evaluation.final_evaluation import openings
 from fmnist_model.utils.errors import UserError
+from fmnist_model.utils.remedies import Remedy
 from search.execution.paired_runs import COMPARISON_KEY, PairedComparison, read_judged, run_of
 from search.storage.connection import open_read_only
 from search.storage.errors import storage_errors_explained
-from search.study.best_config import RESULTS
 from search.study.trial_record import TrialRecord
 from studies.page.render import write_page
 from studies.page.static_images import write_static_images
-from studies.paper.arms import COMPARISON_NAME, comparison
+from studies.paper.arms import COMPARISON_NAME
 from studies.paper.sections import PaperRuns, paper_sections
 from studies.paper.tables import curve_table, run_table
+from studies.report.commands import Wording, as_python
 
 Say = Callable[[str], None]
 
 
-def write_paper(url: str, limit: int | None, say: Say, copies: bool = True) -> Path:
+def write_paper(
+    question: PairedComparison,
+    url: str,
+    say: Say,
+    copies: bool = True,
+    wording: Wording = as_python,
+) -> Path:
     """Write paper.html and its figures from what has been trained so far; the database is read.
 
-    Raises UserError where the comparison has not been begun.
+    `wording` says how the command reads that trains what is left. Raises UserError where the
+    comparison has not been begun.
     """
-    question = comparison(limit)
     with storage_errors_explained(url):
         honest, leaky = _trials(url, COMPARISON_NAME), _trials(url, f"{COMPARISON_NAME}-leaky")
     if not honest:
-        raise UserError(f"study {COMPARISON_NAME!r} has no run yet; make paper trains them")
+        raise UserError(f"study {COMPARISON_NAME!r} has no run yet", Remedy.TRAIN_ARMS)
     found = PaperRuns(
         curve_table(honest, question.epochs),
         curve_table(leaky, question.epochs),
         run_table(honest, read_judged(question)),
         openings(question.directory),
     )
-    directory = RESULTS / "paper"
+    directory = question.paths.results / "paper"
     path = directory / "paper.html"
-    sections = paper_sections(found)
+    sections = paper_sections(found, wording)
     write_page(path, "The paper's comparison, done again", _subtitle(honest, question), sections)
     if copies:
         drawn = [figure for section in sections for figure in section.figures]

@@ -16,14 +16,14 @@ from PIL import Image
 from fmnist_model.dataset.fashion_mnist import CLASS_NAMES
 from fmnist_model.evaluation.final_evaluation import openings
 from fmnist_model.evaluation.summary import with_interval
-from search.console.next_commands import make_command
 from studies.page.render import Figure, Section, Thumbnail, Tile
 from studies.report import evaluation_figures as drawing
+from studies.report.commands import Command, Wording
 from studies.report.summary import StudySummary
 
 
 def read_evaluation(directory: Path) -> dict[str, Any] | None:
-    """What `make evaluate` left in `directory`, None where it did not."""
+    """What the final evaluation wrote to `directory`, None where there was none."""
     path = directory / "evaluation.json"
     if not path.exists():
         return None
@@ -44,14 +44,12 @@ def test_accuracy_tile(directory: Path, best: FrozenTrial) -> list[Tile]:
     return [_score_tile("test accuracy", evaluation["accuracy"], len(evaluation["runs"]))]
 
 
-def closing_advice(
-    directory: Path, best: FrozenTrial | None, given: Mapping[str, object]
-) -> list[str]:
+def closing_advice(directory: Path, best: FrozenTrial | None, wording: Wording) -> list[str]:
     """How to judge the best configuration, where that has not been done yet."""
     if best is None:
         return []
     evaluation = read_evaluation(directory)
-    commands = f"`{make_command('export', given)}`, then `{make_command('evaluate', given)}`"
+    commands = f"`{wording(Command('export'))}`, then `{wording(Command('evaluate'))}`"
     if evaluation is None:
         return [f"Write the best configuration down and judge it on the test set: {commands}."]
     if _judged_trial(evaluation) != best.number:
@@ -63,7 +61,7 @@ def closing_advice(
 
 
 def evaluation_section(directory: Path, found: StudySummary) -> list[Section]:
-    """The final evaluation, as `make evaluate` left it in `directory`; nothing where it did not."""
+    """The final evaluation, as it was written to `directory`; nothing where there was none."""
     evaluation = read_evaluation(directory)
     if evaluation is None:
         return []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from studies.figures.marks import hyperparameters
 from studies.figures.theme import MARKS_EXPLAINED
 from studies.figures.trial_frame import escaped, parameters, trial_table
 from studies.page.render import Figure, Section, Table, Tile
+from studies.report.commands import Wording, as_python
 from studies.report.evaluation import closing_advice, evaluation_section, test_accuracy_tile
 from studies.report.summary import StudySummary, TimeSaved, duration_in_words, summarize
 
@@ -37,15 +38,15 @@ def report_sections(
     preset: Preset,
     trials: Sequence[FrozenTrial],
     directory: Path,
-    given: Mapping[str, object] = {},
+    wording: Wording = as_python,
     stopped: dict[str, Any] | None = None,
 ) -> list[Section]:
     """All parts of the page; those without anything to show are left out."""
     table = trial_table(trials)
     if table.empty:
         return [Section("Answer", "No trial has ended yet; search on and draw the report again.")]
-    found, safe = summarize(preset, trials, given, stopped), escaped(table)
-    closing = closing_advice(directory, found.best, given)
+    found, safe = summarize(preset, trials, wording, stopped), escaped(table)
+    closing = closing_advice(directory, found.best, wording)
     return [
         _answer_section(preset, found, table, directory, closing),
         *evaluation_section(directory, found),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from statistics import median
 from typing import Any, NamedTuple
 
@@ -14,11 +14,11 @@ from optuna.trial import FrozenTrial
 from fmnist_model.config import TrainConfig
 from fmnist_model.hyperparameters import HYPERPARAMETERS, shown
 from search.algorithms.terminator import stop_sentence
-from search.console.next_commands import make_command
 from search.presets.preset import Preset
 from search.study.trial_record import TrialRecord
 from search.study.trials import best_trials, ending, is_finished
 from studies.figures.trial_frame import ended_trials, last_value, trial_span
+from studies.report.commands import Command, Wording, as_python
 
 TRAIN_IMAGES, VALIDATION_IMAGES = 48_000, 12_000
 """The paper's split; a preset's `data.limit` shrinks both alike."""
@@ -72,10 +72,10 @@ class StudySummary(NamedTuple):
 def summarize(
     preset: Preset,
     trials: Sequence[FrozenTrial],
-    given: Mapping[str, object] = {},
+    wording: Wording = as_python,
     stopped: dict[str, Any] | None = None,
 ) -> StudySummary:
-    """Work the answer out from a study's trials; for `given` and `stopped` see `advice`."""
+    """Work the answer out from a study's trials; for `wording` and `stopped` see `advice`."""
     ended = ended_trials(trials)
     best = best_trials(ended, 1)
     seconds = sum(TrialRecord.of(trial).train_seconds or 0.0 for trial in ended)
@@ -85,7 +85,7 @@ def summarize(
         wall_seconds=_wall(ended),
         time_saved=time_saved(preset, ended),
         selection_bias=selection_bias(preset, ended),
-        advice=advice(ended, given, stopped),
+        advice=advice(ended, wording, stopped),
     )
 
 
@@ -182,26 +182,25 @@ def duration_in_words(seconds: float) -> str:
 
 def advice(
     ended: Sequence[FrozenTrial],
-    given: Mapping[str, object] = {},
+    wording: Wording = as_python,
     stopped: dict[str, Any] | None = None,
 ) -> list[str]:
     """What the search suggests doing next, a sentence each; commands stand between backticks.
 
-    `given` are the variables of make that name the study, for
-    `search.console.next_commands.make_command`; `stopped` is its attribute
+    `wording` says how commands read; `stopped` is the study's attribute
     `search.algorithms.terminator.STOPPED`, which says why it was stopped, if it was.
     """
     best = best_trials(ended, 1)
     if not best:
-        return _without_any(ended, given)
-    progress = _progress(best[0], ended, given)
+        return _without_any(ended, wording)
+    progress = _progress(best[0], ended, wording)
     if stopped is not None:
         progress = [f"The search was stopped early: {stop_sentence(stopped)}."]
     return [*_boundaries(best[0]), *_choices(best[0], ended), *progress]
 
 
-def _without_any(ended: Sequence[FrozenTrial], given: Mapping[str, object]) -> list[str]:
-    said = [f"No trial has completed: search on (`{_search_on(ended, given)}`)."]
+def _without_any(ended: Sequence[FrozenTrial], wording: Wording) -> list[str]:
+    said = [f"No trial has completed: search on (`{wording(_search_on(ended))}`)."]
     hopeless = {name: sum(ending(t) == name for t in ended) for name in ("stuck", "diverged")}
     for name, cure in (
         ("stuck", "the maps below show where; leave those choices out"),
@@ -212,8 +211,8 @@ def _without_any(ended: Sequence[FrozenTrial], given: Mapping[str, object]) -> l
     return said
 
 
-def _search_on(ended: Sequence[FrozenTrial], given: Mapping[str, object]) -> str:
-    return make_command("search", {**given, "TRIALS": 2 * max(1, sum(map(is_finished, ended)))})
+def _search_on(ended: Sequence[FrozenTrial]) -> Command:
+    return Command("search", 2 * max(1, sum(map(is_finished, ended))))
 
 
 def _boundaries(best: FrozenTrial) -> list[str]:
@@ -281,11 +280,9 @@ def _verdict(having: Sequence[FrozenTrial], best: FrozenTrial) -> str | None:
     return f"at most {highest:.4f} in {len(having)} trials, {completed or 'none'} completed"
 
 
-def _progress(
-    best: FrozenTrial, ended: Sequence[FrozenTrial], given: Mapping[str, object]
-) -> list[str]:
+def _progress(best: FrozenTrial, ended: Sequence[FrozenTrial], wording: Wording) -> list[str]:
     since = sum(trial.number > best.number for trial in ended)
-    more = f"`{_search_on(ended, given)}`"
+    more = f"`{wording(_search_on(ended))}`"
     if len(ended) < FEW_TRIALS:
         return [f"These are few trials: search on ({more})."]
     if since >= max(FEW_TRIALS, len(ended) // 3):

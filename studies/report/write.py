@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -16,12 +16,12 @@ from search.algorithms.terminator import STOPPED
 from search.presets.files import parse_preset
 from search.storage.connection import open_read_only
 from search.storage.errors import storage_errors_explained
-from search.study.best_config import RESULTS
 from search.study.study import load_study
 from search.study.trials import TrialCounts, count_trials
 from studies.figures.trial_frame import trial_table
 from studies.page.render import write_page
 from studies.page.static_images import write_static_images
+from studies.report.commands import Wording, as_python
 from studies.report.sections import report_sections
 
 Say = Callable[[str], None]
@@ -37,31 +37,46 @@ class Written(NamedTuple):
 
 
 def write_report(
-    name: str, url: str, say: Say, copies: bool = True, given: Mapping[str, object] = {}
+    name: str,
+    url: str,
+    results: Path,
+    say: Say,
+    copies: bool = True,
+    wording: Wording = as_python,
 ) -> Written:
-    """Write report.html, figures/, trials.csv and trials.parquet of the study `name`.
+    """Write report.html, figures/, trials.csv and trials.parquet of a study to `results`/`name`.
 
-    The database is only read. `given` are the variables of make that name the study, for the
-    commands that the page suggests. Raises UserError where there is no such database or study.
+    The database is only read.
+
+    Args:
+        name: The study's name.
+        url: Of the database that holds it.
+        results: The folder of results, in which each study has its own.
+        say: Is called with a line about each thing that takes time or cannot be done.
+        copies: Also draw the figures one by one, if there is a browser that can.
+        wording: How the commands read that the page suggests.
+
+    Raises:
+        UserError: There is no such database or study.
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     with storage_errors_explained(url):
         study = load_study(open_read_only(url), url, name)
-        return draw_report(study, say, copies, given)
+        return draw_report(study, results, say, copies, wording)
 
 
 def draw_report(
-    study: Study, say: Say, copies: bool = True, given: Mapping[str, object] = {}
+    study: Study, results: Path, say: Say, copies: bool = True, wording: Wording = as_python
 ) -> Written:
     """`write_report` for a study that is open already."""
     name, trials = study.study_name, study.get_trials(deepcopy=False)
     preset = parse_preset(study.user_attrs["preset"], f"study {name}")
-    directory = RESULTS / name
+    directory = results / name
     table = trial_table(trials)
     csv, parquet = write_tables(table, directory)
     say(f"drawing the figures of {len(table):,} trials")
     stopped = study.user_attrs.get(STOPPED)
-    sections = report_sections(preset, trials, directory, given, stopped)
+    sections = report_sections(preset, trials, directory, wording, stopped)
     page = directory / "report.html"
     write_page(
         page, f"Search report: {name}", _subtitle(study, count_trials(trials), table), sections

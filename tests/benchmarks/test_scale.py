@@ -13,14 +13,14 @@ from benchmarks.standins.grown import completed, fill
 from benchmarks.standins.stored import PRESET
 from search.presets.files import load_preset
 from search.storage.connection import open_storage
-from tests.conftest import ROOT
+from tests.conftest import PATHS, ROOT
 from tests.search.conftest import load
 
 
 @pytest.fixture
 def preset(project):
     (project / "studies/replay.toml").write_text(PRESET)
-    return load_preset("replay")
+    return load_preset("replay", PATHS.presets)
 
 
 def test_a_study_filled_at_once_is_as_one_filled_trial_by_trial(preset, url):

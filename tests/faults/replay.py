@@ -9,7 +9,7 @@ from search.execution.job import SearchJob
 from search.execution.local_pool import WorkerSpec
 from search.execution.runner import run_search
 from search.presets.files import load_preset
-from tests.conftest import DATA, ROOT
+from tests.conftest import DATA, PATHS, ROOT
 
 __all__ = ["quiet", "replay", "replay_command", "replay_crew", "replay_order"]
 
@@ -17,7 +17,9 @@ STAND_IN = "benchmarks.standins.replay"
 
 
 def replay_order(name: str, trials: int, url: str) -> SearchJob:
-    return SearchJob(load_preset("replay"), name, url, trials, data=DATA)
+    return SearchJob(
+        load_preset("replay", PATHS.presets), name, url, trials, data=DATA, data_home=PATHS.data
+    )
 
 
 def replay_command(name: str, trials: int, seconds: float, *more: str) -> list[str]:

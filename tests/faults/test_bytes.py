@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from fmnist_model.dataset.fashion_mnist import _digested, _read_cache, _write_cache
 from fmnist_model.dataset.formats import DataError, read_csv, read_idx
 from search.presets.files import PresetError, study_name
-from tests.conftest import DATA
+from tests.conftest import DATA, PATHS
 
 COUNT = 3
 SETTINGS = settings(
@@ -47,7 +47,7 @@ def idx(tmp_path_factory):
     """The first three real images, as IDX files."""
     from fmnist_model.dataset.fashion_mnist import load_train
 
-    images = load_train(DATA)
+    images = load_train(DATA, data_home=PATHS.data)
     pixels = struct.pack(">4I", 2051, COUNT, 28, 28) + images.pixels[:COUNT].tobytes()
     return pixels, struct.pack(">2I", 2049, COUNT) + images.labels[:COUNT].tobytes()
 

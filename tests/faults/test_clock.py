@@ -25,7 +25,7 @@ from search.study.trials import count_trials, ending, is_lost
 from studies.figures.history import timeline_data
 from studies.figures.trial_frame import ended_trials, trial_table
 from studies.report.summary import summarize
-from tests.conftest import DATA
+from tests.conftest import DATA, PATHS
 from tests.faults.conftest import write_replay
 from tests.faults.replay import replay
 from tests.faults.test_storage import integrity
@@ -102,7 +102,7 @@ def assert_times_make_sense(name: str, url: str, preset: str) -> None:
     bars = timeline_data(trial_table(trials)).bars
     assert (bars["seconds"] > 0).all()
     assert bars["seconds"].sum() < DAY / 2
-    found = summarize(load_preset(preset), trials)
+    found = summarize(load_preset(preset, PATHS.presets), trials)
     assert 0 < found.wall_seconds < DAY / 2
     assert found.train_seconds > 0
 

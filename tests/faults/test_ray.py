@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import psutil
 import pytest
@@ -48,7 +49,9 @@ def cluster(replayed, monkeypatch):
 def spec(name: str, trials: int, url: str, seconds: float, **more) -> WorkerSpec:
     command = replay_command(name, trials, seconds)
     environment = {"STORAGE": url, "PYTHONPATH": str(ROOT)}
-    return WorkerSpec(command, 4, environment, launcher="ray", **{"cpus": 1} | more)
+    return WorkerSpec(
+        command, 4, environment, launcher="ray", directory=Path.cwd(), **{"cpus": 1} | more
+    )
 
 
 def lose(cluster, node, url: str) -> None:
@@ -159,7 +162,7 @@ def test_on_a_single_node_a_file_will_do_and_it_is_said_that_it_will_not_on_more
     found = run_search(replay_order("one", 4, URL), progress, spec("one", 4, URL, 0))
     assert count_trials(found.trials).finished == 4
     said = progress.console.file.getvalue().replace("\n", " ")
-    assert "which other nodes do not have: for more than this one node give STORAGE=" in said
+    assert "which other nodes do not have: more than this one node need a database server" in said
 
 
 def test_several_nodes_need_a_database_that_all_reach(cluster):

@@ -16,7 +16,7 @@ from search.execution.runner import run_search
 from search.presets.files import load_preset
 from search.storage.connection import open_read_only
 from search.study.trials import ordinals
-from tests.conftest import DATA
+from tests.conftest import DATA, PATHS
 
 URL = "sqlite:///studies/results/studies.db"
 
@@ -47,7 +47,8 @@ def write_preset(name: str = "tiny", epochs: int = 3, more: str = "") -> None:
 def job(
     trials: int, name: str = "tiny", preset: str = "tiny", seed: int | None = None, url: str = URL
 ) -> SearchJob:
-    return SearchJob(load_preset(preset), name, url, trials, seed, DATA)
+    preset_read = load_preset(preset, PATHS.presets)
+    return SearchJob(preset_read, name, url, trials, seed, DATA, data_home=PATHS.data)
 
 
 def quiet_progress() -> Progress:

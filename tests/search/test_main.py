@@ -20,6 +20,7 @@ from tests.search.conftest import load, search, write_preset
 
 
 def test_run_tells_what_it_did_and_what_to_do_next(command):
+    Path("studies/results").rmdir()  # it is made where the default database is to be
     done = command("search", "run", "--study", "smoke", "--trials", "3", "--data", DATA)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
@@ -47,6 +48,7 @@ def test_status_in_words_and_json(searched, command):
 
 
 def test_status_of_what_is_not_there(command):
+    Path("studies/results").rmdir()
     done = command("search", "status")
     assert done.returncode == 2
     assert "studies/results/studies.db: no such database; make search creates it" in done.stderr

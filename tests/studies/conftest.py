@@ -12,6 +12,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from search.presets.files import load_preset
 from search.storage.connection import open_storage
+from tests.conftest import PATHS
 from tests.studies.browser import start_browser
 
 URL = "sqlite:///studies/results/studies.db"
@@ -102,7 +103,7 @@ def store(trials: list[FrozenTrial], name: str = "paper", memory: bool = False) 
     """Keep the trials as a study of the preset `paper` in the project's database, or in memory."""
     storage = None if memory else open_storage(URL)
     study = optuna.create_study(storage=storage, study_name=name, direction="maximize")
-    study.set_user_attr("preset", load_preset("paper").identity())
+    study.set_user_attr("preset", load_preset("paper", PATHS.presets).identity())
     study.set_user_attr("seed", 648)
     study.add_trials(trials)
     return study

@@ -23,6 +23,7 @@ from studies.paper.arms import (
     comparison,
 )
 from studies.paper.summary_figures import frozen_levels
+from tests.conftest import PATHS
 from tests.studies.conftest import URL
 
 TOP = {SIGMOID: 0.69, RELU: 0.1, DROPOUT: 0.1, SOFTMAX: 0.85}
@@ -67,7 +68,7 @@ def store_comparison(runs: Iterable[PairedRun], name: str = COMPARISON_NAME) -> 
     """Keep the runs as a study; what was kept."""
     kept = list(runs)
     study = optuna.create_study(storage=open_storage(URL), study_name=name, direction="maximize")
-    study.set_user_attr(COMPARISON_KEY, comparison().identity())
+    study.set_user_attr(COMPARISON_KEY, comparison(PATHS).identity())
     study.add_trials([made_up(run) for run in kept])
     return kept
 
@@ -86,7 +87,7 @@ def store_all(rates: Iterable[PairedRun]) -> None:
     arms = arm_runs(range(10))
     store_comparison([*arms, *rates])
     store_comparison(arms, f"{COMPARISON_NAME}-leaky")
-    home = comparison().directory
+    home = comparison(PATHS).directory
     home.mkdir(parents=True, exist_ok=True)
     (home / "test.json").write_text(json.dumps(list(judged(arms))))
     lines = [{"purpose": "the arms of the comparison"}, {"purpose": "leaky"}]

@@ -16,12 +16,12 @@ import pytest
 from fmnist_model.dataset import fashion_mnist
 from fmnist_model.dataset.fashion_mnist import load_train, split
 from fmnist_model.dataset.formats import DataError
-from tests.conftest import DATA
+from tests.conftest import DATA, PATHS, run_examples
 
 
 def test_the_original_is_recognised(everything):
     said: list[str] = []
-    assert load_train(DATA, said.append).sha256 == everything.sha256
+    assert load_train(DATA, said.append, PATHS.data).sha256 == everything.sha256
     assert not any("not the original" in line for line in said)
     assert (len(everything), np.bincount(everything.labels).tolist()) == (60_000, [6000] * 10)
 
@@ -32,12 +32,30 @@ def test_other_images_are_welcome_with_a_warning(custom_data):
     assert "not the original Fashion-MNIST" in said[-1]
 
 
-def test_the_second_load_comes_from_the_cache_and_is_quick(project):
-    first = load_train(DATA)
+@pytest.mark.parametrize("function", [load_train, split])
+def test_the_examples_run(custom_data, function):
+    assert run_examples(function)
+
+
+def test_without_a_data_home_nothing_is_kept(custom_data, project):
     said: list[str] = []
-    assert load_train(DATA, said.append).sha256 == first.sha256
+    for _ in range(2):
+        load_train(custom_data, said.append)
+    assert sum("decoding" in line for line in said) == 2
+    assert not Path("data").exists()
+
+
+def test_a_program_has_to_say_where_the_data_is(project):
+    with pytest.raises(DataError, match="pass the directory of its files, or a data_home"):
+        load_train()
+
+
+def test_the_second_load_comes_from_the_cache_and_is_quick(project):
+    first = load_train(DATA, data_home=PATHS.data)
+    said: list[str] = []
+    assert load_train(DATA, said.append, PATHS.data).sha256 == first.sha256
     assert said == []
-    cached = timeit.repeat(lambda: load_train(DATA), number=1, repeat=5)
+    cached = timeit.repeat(lambda: load_train(DATA, data_home=PATHS.data), number=1, repeat=5)
     decoded = timeit.repeat(
         lambda: fashion_mnist._decode(fashion_mnist._find(DATA, "train")), number=1, repeat=5
     )
@@ -46,7 +64,7 @@ def test_the_second_load_comes_from_the_cache_and_is_quick(project):
 
 @pytest.mark.parametrize("damage", ["truncate", "flip", "empty", "method", "encrypted"])
 def test_a_damaged_cache_is_noticed_and_made_again(project, damage):
-    whole = load_train(DATA)
+    whole = load_train(DATA, data_home=PATHS.data)
     (cache,) = Path("data/cache").glob("*.npz")
     content = bytearray(cache.read_bytes())
     if damage == "flip":
@@ -58,21 +76,21 @@ def test_a_damaged_cache_is_noticed_and_made_again(project, damage):
         content[directory + 8] |= 1
     cache.write_bytes({"truncate": content[: len(content) // 2], "empty": b""}.get(damage, content))
     said: list[str] = []
-    assert load_train(DATA, said.append).sha256 == whole.sha256
+    assert load_train(DATA, said.append, PATHS.data).sha256 == whole.sha256
     assert "decoding" in said[0]
     said.clear()
-    load_train(DATA, said.append)
+    load_train(DATA, said.append, PATHS.data)
     assert said == []
 
 
 def test_a_changed_file_is_not_served_from_the_cache(project, tmp_path):
     copy = tmp_path / "copy"
     shutil.copytree(DATA, copy)
-    load_train(copy)
+    load_train(copy, data_home=PATHS.data)
     labels = copy / "train-labels-idx1-ubyte.gz"
     labels.write_bytes(labels.read_bytes()[:-30])
     with pytest.raises(DataError, match="truncated or damaged"):
-        load_train(copy)
+        load_train(copy, data_home=PATHS.data)
 
 
 def test_the_split_is_the_papers(everything):
@@ -104,13 +122,13 @@ def test_damage_to_what_was_fetched_says_how_to_fetch_it_again(project):
     shutil.copytree(DATA, "data/fashion-mnist")
     (project / "data/fashion-mnist/train-labels-idx1-ubyte.gz").write_bytes(b"")
     with pytest.raises(DataError, match=r"\(remove data/fashion-mnist to have it fetched anew\)"):
-        load_train()
+        load_train(data_home=PATHS.data)
 
 
 def test_a_cache_that_cannot_be_written_costs_only_time(project):
     (project / "data").mkdir()
     (project / "data/cache").write_text("in the way")
-    assert len(load_train(DATA)) == 60_000
+    assert len(load_train(DATA, data_home=PATHS.data)) == 60_000
 
 
 def test_data_that_cannot_be_fetched_is_one_sentence(command, monkeypatch):
@@ -152,9 +170,10 @@ def test_a_killed_download_leaves_nothing_half_made(project):
 
 FETCH = """
 import sys
+from pathlib import Path
 from fmnist_model.dataset import download, fashion_mnist
 download.KERAS_COPY = sys.argv[1]
-fashion_mnist.load_train(None, print)
+fashion_mnist.load_train(None, print, Path("data"))
 """
 
 
@@ -168,4 +187,4 @@ def test_two_that_begin_together_fetch_it_once(project):
     assert not any("not the original" in words for words in said)
     found = {path.name for path in Path("data").iterdir()}
     assert found == {".fetching", "cache", "fashion-mnist"}
-    assert load_train().sha256 == load_train(DATA).sha256
+    assert load_train(data_home=PATHS.data).sha256 == load_train(DATA).sha256

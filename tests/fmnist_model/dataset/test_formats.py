@@ -57,7 +57,9 @@ def test_sound_files_load_gzipped_or_not(folder):
 
 
 def test_missing_directory(tmp_path):
-    with pytest.raises(DataError, match="nowhere: no such directory; DATA= names"):
+    with pytest.raises(
+        DataError, match="nowhere: no such directory; pass the one with the data files"
+    ):
         load_train(tmp_path / "nowhere")
 
 

@@ -1,8 +1,9 @@
-"""The final judgement: what it computes, what it writes, and that it alone opens the test set."""
+"""The final evaluation: what it computes and writes, and how often it opens the test set."""
 
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -14,6 +15,7 @@ from fmnist_model.dataset import fashion_mnist
 from fmnist_model.evaluation.exported_config import ConfigurationError, read_exported_config
 from fmnist_model.evaluation.final_evaluation import evaluate
 from fmnist_model.evaluation.metrics import interval
+from tests.conftest import run_examples
 
 BEST = {
     "model": {"activation": "relu", "dropout": 0.1, "filters": [8, 16], "dense_units": 32},
@@ -30,12 +32,12 @@ def best(project):
     return path
 
 
-def judged(best, custom_data, seeds=2):
-    return evaluate(best, seeds, custom_data, lambda line: None, lambda seed, metrics: None)
+def evaluated(best, custom_data, seeds=2):
+    return evaluate(best, seeds, custom_data)
 
 
 def test_the_figures_are_those_of_the_saved_model(best, custom_data, few):
-    found = judged(best, custom_data)
+    found = evaluated(best, custom_data)
     assert found == json.loads(best.with_name("evaluation.json").read_text())
     model = keras.models.load_model(best.with_name("model.keras"), safe_mode=True)
     pixels = few[1].pixels[..., None].astype("float32") / 255
@@ -50,8 +52,14 @@ def test_the_figures_are_those_of_the_saved_model(best, custom_data, few):
     assert all(type(layer).__module__.startswith("keras.") for layer in model.layers)
 
 
+def test_the_example_runs(project, custom_data):
+    quick = BEST | {"train": BEST["train"] | {"epochs": 1}}
+    Path("best.toml").write_text(tomli_w.dumps(quick))
+    assert run_examples(evaluate)
+
+
 def test_it_learns_from_all_training_images_with_other_seeds(best, custom_data):
-    found = judged(best, custom_data)
+    found = evaluated(best, custom_data)
     assert found["images"] == {"train": 2000, "test": 500}
     assert [run["seed"] for run in found["runs"]] == [0, 1]
     assert [run["steps_run"] for run in found["runs"]] == [160, 160]
@@ -63,10 +71,10 @@ def test_it_learns_from_all_training_images_with_other_seeds(best, custom_data):
 
 
 def test_openings_are_counted_before_the_test_set_is_opened(best, custom_data, capsys):
-    assert judged(best, custom_data, seeds=1)["test_set_opened"] == 1
+    assert evaluated(best, custom_data, seeds=1)["test_set_opened"] == 1
     (custom_data / "t10k-images-idx3-ubyte").write_bytes(b"")
     with pytest.raises(fashion_mnist.DataError, match="t10k-images-idx3-ubyte: the file is empty"):
-        judged(best, custom_data, seeds=1)
+        evaluated(best, custom_data, seeds=1)
     lines = best.with_name("test_set_openings.jsonl").read_text().splitlines()
     assert [json.loads(line)["trial"] for line in lines] == [7, 7]
 
@@ -74,14 +82,14 @@ def test_openings_are_counted_before_the_test_set_is_opened(best, custom_data, c
 def test_a_missing_test_set_shows_before_the_training_and_is_no_opening(best, custom_data):
     (custom_data / "t10k-images-idx3-ubyte").unlink()
     with pytest.raises(fashion_mnist.DataError, match=r"t10k-images-idx3-ubyte.gz: file missing"):
-        judged(best, custom_data, seeds=1)
+        evaluated(best, custom_data, seeds=1)
     assert [path.name for path in best.parent.iterdir()] == ["best.toml"]
 
 
-def test_runs_that_blow_up_are_told(best, custom_data):
+def test_runs_that_diverge_are_reported(best, custom_data):
     train = BEST["train"] | {"learning_rate": 1e30, "batch_size": 2000, "epochs": 2}
     best.write_text(tomli_w.dumps(BEST | {"train": train}))
-    found = judged(best, custom_data)
+    found = evaluated(best, custom_data)
     assert [run["stop_reason"] for run in found["runs"]] == ["diverged", "diverged"]
     assert found["loss"]["mean"] is None or found["loss"]["mean"] > 1e6
     assert json.loads(best.with_name("evaluation.json").read_text(), parse_constant=pytest.fail)
@@ -90,7 +98,7 @@ def test_runs_that_blow_up_are_told(best, custom_data):
 def test_a_limited_study_is_retrained_on_its_own_images(best, custom_data):
     best.write_text(tomli_w.dumps(BEST | {"data": {"limit": 400, "sha256": "other"}}))
     said: list[str] = []
-    found = evaluate(best, 1, custom_data, said.append, lambda seed, metrics: None)
+    found = evaluate(best, 1, custom_data, said.append)
     assert found["images"]["train"] == 500
     assert "warning: these are other images than the configuration was searched on" in said
 

@@ -10,7 +10,8 @@ from PIL import Image
 
 from fmnist_model.config import ModelConfig
 from fmnist_model.dataset.fashion_mnist import CLASS_NAMES
-from fmnist_model.evaluation.prediction import PredictionError, prepare
+from fmnist_model.evaluation.prediction import PredictionError, predict, prepare
+from tests.conftest import run_examples
 
 
 @pytest.fixture
@@ -69,14 +70,22 @@ def test_what_is_no_image_is_one_sentence(project, name, content, said):
         prepare(Path(name))
 
 
-def test_the_command_gives_a_probability_for_each_class(project, pixels, command):
-
-    config = ModelConfig(filters=(4, 8), dense_units=(16,))
+def save_network(name: str) -> None:
     from fmnist_model.network.build import build_network, initialise
 
-    network = build_network(config)
+    network = build_network(ModelConfig(filters=(4, 8), dense_units=(16,)))
     initialise(network, 1)
-    network.save("mine.keras")
+    network.save(name)
+
+
+def test_the_example_runs(project, pixels):
+    save_network("model.keras")
+    saved(pixels, "shirt.png", 56)
+    assert run_examples(predict)
+
+
+def test_the_command_gives_a_probability_for_each_class(project, pixels, command):
+    save_network("mine.keras")
     done = command("fmnist_model", "predict", saved(pixels, "a.png", 56), "--model", "mine.keras")
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()

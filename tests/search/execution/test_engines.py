@@ -20,7 +20,7 @@ from search.execution.engines import chosen_engine, loader
 from search.presets.files import load_preset
 from search.storage.connection import open_read_only
 from search.study.trials import count_trials
-from tests.conftest import DATA
+from tests.conftest import DATA, PATHS
 from tests.search.conftest import URL, load, table, write_preset
 
 SLOTS = 3
@@ -154,7 +154,7 @@ def test_what_cannot_be_is_refused_in_a_sentence(project, command):
 def test_auto_takes_the_population_on_a_gpu_alone_and_where_the_space_allows_it(
     project, monkeypatch
 ):
-    paper, wide = load_preset("paper"), load_preset("wide")
+    paper, wide = load_preset("paper", PATHS.presets), load_preset("wide", PATHS.presets)
     monkeypatch.setattr(backend, "jax_sees_a_gpu", lambda: True)
     assert chosen_engine("auto", paper, alone=True) == "population"
     assert chosen_engine("auto", paper, alone=False) == "tensorflow"
@@ -165,6 +165,6 @@ def test_auto_takes_the_population_on_a_gpu_alone_and_where_the_space_allows_it(
 
 def test_without_jax_auto_is_tensorflow_and_population_an_error(project, monkeypatch):
     monkeypatch.setattr(backend, "find_spec", lambda _name: None)
-    assert chosen_engine("auto", load_preset("paper"), alone=True) == "tensorflow"
+    assert chosen_engine("auto", load_preset("paper", PATHS.presets), alone=True) == "tensorflow"
     with pytest.raises(UserError, match="needs JAX, which is not installed"):
         loader("population", None)

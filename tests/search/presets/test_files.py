@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import doctest
+import shutil
 from pathlib import Path
 
 import pytest
 
 from search.presets import files
-from search.presets.files import PresetError, load_preset, preset_path, study_name
+from search.presets.files import PresetError, load_preset, study_name
+from tests.conftest import PATHS
 
 
-def test_a_preset_is_named_or_is_a_path():
-    assert preset_path("paper") == Path("studies/paper.toml")
-    assert preset_path("elsewhere/paper.toml") == Path("elsewhere/paper.toml")
+def test_a_preset_is_named_or_is_a_path(project):
+    Path("elsewhere").mkdir()
+    shutil.copy("studies/smoke.toml", "elsewhere/paper.toml")
+    by_path = load_preset("elsewhere/paper.toml")
+    assert by_path == load_preset("elsewhere/paper.toml", PATHS.presets)
+    assert by_path == load_preset("smoke", PATHS.presets)
+    assert by_path != load_preset("paper", PATHS.presets)
 
 
 def test_a_missing_preset_lists_those_there_are(project):
-    with pytest.raises(PresetError, match="no such preset; STUDY= takes one of paper, smoke, wide"):
-        load_preset("papr")
+    with pytest.raises(PresetError, match="no such preset; there are paper, smoke, wide"):
+        load_preset("papr", PATHS.presets)
 
 
 @pytest.mark.parametrize(
@@ -27,7 +33,7 @@ def test_a_missing_preset_lists_those_there_are(project):
 def test_a_file_that_is_no_toml(project, content, said):
     Path("studies/x.toml").write_bytes(content)
     with pytest.raises(PresetError, match=said):
-        load_preset("x")
+        load_preset("x", PATHS.presets)
 
 
 @pytest.mark.parametrize(

@@ -51,9 +51,9 @@ def test_looking_writes_nothing(project):
 
 
 def test_a_missing_database_is_not_created(project):
-    with pytest.raises(StorageError, match=r"studies.db: no such database; make search creates it"):
+    with pytest.raises(StorageError, match=r"studies.db: no such database; a search creates it"):
         open_read_only(URL)
-    assert not Path("studies/results").exists()
+    assert not Path("studies/results/studies.db").exists()
 
 
 @pytest.mark.parametrize("open_it", [open_storage, open_read_only])
@@ -77,7 +77,7 @@ def test_a_database_of_something_else(project):
         ("sqlite://", "names no file"),
         (
             "sqlite:///nowhere/studies.db",
-            "nowhere: no such directory; make it, or correct STORAGE=",
+            "nowhere: no such directory; make it, or correct the URL",
         ),
         ("nosuch://host/db", "its database driver is not installed"),
     ],

@@ -17,7 +17,8 @@ from selenium.webdriver.support.ui import WebDriverWait
 
 from search.storage.connection import open_storage
 from search.storage.optuna_internals import study_system_attrs
-from studies.dashboard.annotations import annotate
+from studies.dashboard.annotations import annotate, artifact_store
+from tests.conftest import PATHS
 from tests.search.conftest import search, write_preset
 from tests.studies.conftest import URL, store, trial
 
@@ -77,8 +78,8 @@ def test_notes_curves_and_the_answer_are_there(project, browser, tmp_path):
         [trial("completed", [0.5, 0.8]), trial("stuck", [0.1], 1, message="why *it* <b>")]
     )
     mine = optuna.load_study(study_name="paper", storage=open_storage(URL))
-    annotate(mine, print)
-    annotate(mine, print)  # a second time changes nothing
+    annotate(mine, artifact_store(PATHS.artifacts), print)
+    annotate(mine, artifact_store(PATHS.artifacts), print)  # a second time changes nothing
     notes = [k for k in study_system_attrs(study) if k.endswith("note_ver")]
     assert notes == ["dashboard:2:note_ver", "dashboard:note_ver"]
     with served() as url:
@@ -103,8 +104,19 @@ def test_a_note_of_yours_is_left_alone(project):
     store([trial("stuck", [0.1])])
     study = optuna.load_study(study_name="paper", storage=open_storage(URL))
     save_note(study, "mine")
-    annotate(study, print)
+    annotate(study, artifact_store(PATHS.artifacts), print)
     assert get_note(study) == "mine"
+
+
+@pytest.mark.parametrize("command", ["make dashboard", "the dashboard"])
+def test_a_note_of_ours_is_brought_up_to_date(project, command):
+    """One that was written before the signature was changed, too."""
+    store([trial("completed", [0.5])])
+    study = optuna.load_study(study_name="paper", storage=open_storage(URL))
+    save_note(study, f"old\n\n*Written by {command}; edit it and it is yours.*")
+    annotate(study, artifact_store(PATHS.artifacts), print, lambda asked: f"do {asked.name}")
+    assert "old" not in get_note(study)
+    assert "search on (`do search`)" in get_note(study)
 
 
 def test_it_listens_on_loopback_only(dashboard):
@@ -121,7 +133,7 @@ def test_without_a_database_it_says_so_and_makes_none(command):
     done = command("studies", "dashboard")
     assert done.returncode == 2
     assert "studies/results/studies.db: no such database" in done.stderr
-    assert not Path("studies/results").exists()
+    assert not Path("studies/results/studies.db").exists()
 
 
 def test_a_port_in_use_is_one_sentence(project, command):

@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,8 @@ from studies.paper.published import PUBLISHED
 from studies.paper.run import compare
 from studies.paper.summary_figures import frozen_levels, levels_data, rates_data
 from studies.paper.tables import curve_table
-from studies.paper.write import write_paper
+from studies.paper.write import Say, write_paper
+from tests.conftest import PATHS
 from tests.studies.browser import check_figures, show
 from tests.studies.conftest import URL
 from tests.studies.fake_comparison import store_all
@@ -34,6 +36,12 @@ HOME = Path("studies/results/paper-comparison")
 
 def load(name: str) -> optuna.Study:
     return optuna.load_study(study_name=name, storage=open_read_only(URL))
+
+
+def train(data: Path, say: Say, limit: int = 200) -> None:
+    """Train the comparison with two seeds on few images, and draw it."""
+    question = comparison(PATHS, limit)
+    compare(question, URL, 2, data, say, partial(write_paper, question, URL, say))
 
 
 def test_the_plan_has_every_arm_rate_and_seed_once():
@@ -73,7 +81,7 @@ def two_seeds(interrupted, custom_data, monkeypatch):
     """The comparison with two seeds on 200 images, at two rates, gone on with."""
     monkeypatch.setattr("studies.paper.arms.PAPER_RATES", (0.2, 0.45))
     said: list[str] = []
-    compare(URL, 2, 200, custom_data, said.append)
+    train(custom_data, said.append)
     return said
 
 
@@ -95,7 +103,7 @@ def test_the_comparison_is_trained_judged_resumed_and_drawn(
     assert any(line.startswith("warning: now the paper's own protocol") for line in two_seeds)
 
     said: list[str] = []
-    compare(URL, 2, 200, custom_data, said.append)
+    train(custom_data, said.append)
     assert said == [
         "10 runs of 5 arms with 2 seeds each, 10 of them done, then the test set",
         "4 runs at other learning rates, 4 of them done",
@@ -105,9 +113,9 @@ def test_the_comparison_is_trained_judged_resumed_and_drawn(
     assert purposes == ["the arms of the comparison", "leaky: training on the test set"]
 
     with pytest.raises(UserError, match="was begun with other arms, epochs or images"):
-        compare(URL, 2, 300, custom_data, said.append)
+        train(custom_data, said.append, limit=300)
 
-    page = write_paper(URL, 200, said.append, copies=False)
+    page = write_paper(comparison(PATHS, 200), URL, said.append, copies=False)
     show(browser, page, 400, "dark")
     check_figures(browser, 400)
     text = browser.execute_script("return document.body.innerText")
@@ -133,13 +141,13 @@ FIGURES = {
 @pytest.mark.parametrize("rates", [120, 27, 0])
 def test_the_page_in_a_browser_with_so_many_runs_at_other_rates(project, browser, rates):
     store_all(sweep_runs(range(10))[:rates])
-    page = write_paper(URL, None, print, copies=False)
+    page = write_paper(comparison(PATHS), URL, print, copies=False)
     for width, scheme in ((1280, "light"), (400, "dark")):
         show(browser, page, width, scheme)
         assert set(check_figures(browser, width)) == FIGURES
     text = browser.execute_script("return document.body.innerText")
     assert f"{rates} of 120" in text
-    assert ("make paper goes on" in text) == (rates < 120)
+    assert ("runs; compare(" in text) == (rates < 120)
 
 
 def test_the_mean_over_seeds_has_its_interval_at_each_rate():
@@ -186,7 +194,7 @@ def test_a_frozen_arm_shows_each_seed_and_others_their_intervals():
 
 
 def test_the_arms_are_those_of_the_paper():
-    models = comparison().arms
+    models = comparison(PATHS).arms
     assert [m.output_activation for m in models.values()].count("relu") == 2
     assert {m.architecture for m in models.values()} == {"cnn", "mlp"}
 
@@ -198,7 +206,7 @@ def test_nothing_to_draw_is_one_sentence(project, command):
 
 
 def test_a_comparison_begun_before_a_field_was_added_goes_on():
-    identity = comparison().identity()
+    identity = comparison(PATHS).identity()
     before = {name: dict(model) for name, model in identity["arms"].items()}
     for model in before.values():
         del model["kernel_size"], model["activation"]

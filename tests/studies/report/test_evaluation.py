@@ -9,8 +9,9 @@ import pytest
 import tomli_w
 
 from fmnist_model.evaluation.final_evaluation import evaluate
-from search.study.best_config import RESULTS
+from studies.report.commands import Command, as_python
 from studies.report.write import write_report
+from tests.conftest import PATHS
 from tests.studies.browser import check_figures, show
 from tests.studies.conftest import URL, many, store
 
@@ -25,14 +26,14 @@ BEST = {
 def judged(custom_data):
     """A study whose best configuration has been judged, on 500 images in the test set's place."""
     store(many(12))
-    path = RESULTS / "paper" / "best.toml"
+    path = PATHS.results / "paper" / "best.toml"
     path.parent.mkdir(parents=True)
     path.write_text(tomli_w.dumps(BEST))
-    return evaluate(path, 2, custom_data, lambda line: None, lambda seed, metrics: None)
+    return evaluate(path, 2, custom_data)
 
 
 def test_predictions_are_kept_in_few_bytes(judged, few):
-    path = RESULTS / "paper" / "predictions.npz"
+    path = PATHS.results / "paper" / "predictions.npz"
     assert path.stat().st_size < 40_000
     with np.load(path) as kept:
         assert kept["probabilities"].shape == (2, 500, 10)
@@ -45,7 +46,7 @@ def test_predictions_are_kept_in_few_bytes(judged, few):
 
 
 def test_the_page_shows_the_evaluation(judged, browser, tmp_path):
-    page = write_report("paper", URL, lambda line: None, copies=False).page
+    page = write_report("paper", URL, PATHS.results, print, copies=False).page
     for width, scheme in ((1280, "light"), (400, "dark")):
         show(browser, page, width, scheme)
         shown = check_figures(browser, width)
@@ -63,22 +64,22 @@ def test_the_page_shows_the_evaluation(judged, browser, tmp_path):
 
 
 def answer_of(browser, **more) -> str:
-    page = write_report("paper", URL, lambda line: None, copies=False, **more).page
+    page = write_report("paper", URL, PATHS.results, print, copies=False, **more).page
     show(browser, page)
     return browser.execute_script("return document.querySelector('#answer').innerText")
 
 
 def test_the_answer_knows_of_the_evaluation(judged, browser):
-    text = answer_of(browser, given={"NAME": "mine"})
+    text = answer_of(browser, wording=lambda command: f"make {command.name} NAME=mine")
     assert "The evaluation below is not of the best trial" in text
     assert "make export NAME=mine, then make evaluate NAME=mine would open the test set" in text
-    path = RESULTS / "paper" / "evaluation.json"
+    path = PATHS.results / "paper" / "evaluation.json"
     found = json.loads(path.read_text())
     best = max(store(many(12), "again").trials, key=lambda t: t.value or 0).number
     found["configuration"]["provenance"]["trial"] = best
     path.write_text(json.dumps(found))
     text = answer_of(browser)
     assert f"{judged['accuracy']['mean']:.4f}" in text
-    assert "make evaluate" not in text
+    assert "evaluate(path)" not in text
     path.unlink()
-    assert "judge it on the test set: make export, then make evaluate." in answer_of(browser)
+    assert f"judge it on the test set: {as_python(Command('export'))}, then" in answer_of(browser)

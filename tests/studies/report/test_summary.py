@@ -7,6 +7,7 @@ import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from search.presets.files import load_preset
+from studies.report.commands import Command
 from studies.report.summary import (
     TimeSaved,
     advice,
@@ -15,11 +16,12 @@ from studies.report.summary import (
     summarize,
     time_saved,
 )
+from tests.conftest import PATHS
 from tests.studies.conftest import AXES, RISING, one_of_each, store, trial
 
 
 def test_time_saved_is_the_steps_left_times_the_time_of_a_step(project):
-    found = time_saved(load_preset("paper"), store(one_of_each()).trials)
+    found = time_saved(load_preset("paper", PATHS.presets), store(one_of_each()).trials)
     assert found["stuck"].seconds == pytest.approx((480 - 6) / 100)
     assert found["pruned"].seconds == pytest.approx((480 - 96) / 100)
     assert found["diverged"] == TimeSaved([pytest.approx((480 - 48) / 100)])
@@ -45,12 +47,12 @@ def test_a_trials_step_costs_what_it_does_in_the_same_network(project, stopped, 
         one.user_attrs["train_seconds"] *= 2
     cheap = trial("completed", RISING, 2, **same)
     stuck = trial("stuck", [0.1], 3, **same | stopped)
-    saved = time_saved(load_preset("paper"), [*dear, cheap, stuck])
+    saved = time_saved(load_preset("paper", PATHS.presets), [*dear, cheap, stuck])
     assert saved["stuck"].seconds == pytest.approx((480 - 6) * seconds)
 
 
 def test_time_spent_leaves_pauses_out(project):
-    found = summarize(load_preset("paper"), store(one_of_each()).trials)
+    found = summarize(load_preset("paper", PATHS.presets), store(one_of_each()).trials)
     assert found.wall_seconds == 5 * 50
     assert found.best is not None
     assert found.best.number == 0
@@ -81,8 +83,14 @@ def test_time_spent_leaves_pauses_out(project):
         ),
         ([trial("completed", [0.8]), *[trial("pruned", [0.7])] * 12], "The last 12 of 13 trials"),
         ([trial("pruned", [0.7])] * 12 + [trial("completed", [0.8])], "came late, 0 trials before"),
-        ([trial("completed", [0.8])], "These are few trials: search on (`make search TRIALS=2`)"),
-        ([trial("stuck", [0.1])], "No trial has completed: search on (`make search TRIALS=2`)"),
+        (
+            [trial("completed", [0.8])],
+            "These are few trials: search on (`run_search(replace(job, trials=2), progress)`)",
+        ),
+        (
+            [trial("stuck", [0.1])],
+            "No trial has completed: search on (`run_search(replace(job, trials=2), progress)`)",
+        ),
         ([trial("stuck", [0.1])], "1 of 1 trials stuck: the maps below show where"),
         ([trial("diverged", [0.1])], "1 of 1 trials diverged: lower the range of learning_rate"),
     ],
@@ -109,14 +117,17 @@ def test_what_a_boundary_advises_follows_from_what_is_allowed(project, name, axi
 def test_why_a_search_stopped_stands_in_place_of_searching_on(project):
     study = store([trial("completed", [0.8]), *[trial("pruned", [0.7])] * 12])
     kept = {"latest": 0.0, "shuffled": 0.0004, "trials": 60, "below": 0.001}
-    said = advice(study.trials, {}, kept)
+    said = advice(study.trials, stopped=kept)
     assert [line for line in said if line.startswith("The search was stopped early: the next 10")]
     assert not [line for line in said if "brought nothing better" in line]
 
 
-def test_advice_names_the_study(project):
-    said = advice(store([trial("completed", [0.8])]).trials, {"STUDY": "smoke"})
-    assert "`make search STUDY=smoke TRIALS=2`" in said[-1]
+def test_the_caller_words_the_commands(project):
+    def worded(command: Command) -> str:
+        return f"do {command.name} {command.trials}"
+
+    said = advice(store([trial("completed", [0.8])]).trials, worded)
+    assert "(`do search 2`)" in said[-1]
 
 
 def test_a_choice_that_was_hardly_tried_is_not_judged(project):
@@ -131,7 +142,7 @@ def test_advice_is_silent_where_nothing_speaks_for_it(project):
 
 
 def test_the_winner_of_many_equals_is_flattered_more():
-    preset = load_preset("paper")
+    preset = load_preset("paper", PATHS.presets)
     few, lots = (
         selection_bias(preset, [trial("completed", [0.85], n) for n in range(count)])
         for count in (2, 50)

@@ -13,6 +13,7 @@ from optuna.distributions import CategoricalDistribution
 
 from studies.figures.trial_frame import trial_table
 from studies.report.write import draw_report, write_report
+from tests.conftest import PATHS
 from tests.studies.browser import check_figures, faults, show
 from tests.studies.conftest import AXES, RISING, URL, many, one_of_each, store, trial
 
@@ -30,7 +31,7 @@ def test_a_row_a_trial_with_its_ending_and_last_value(project):
 
 def test_the_files_say_the_same_as_the_database(project):
     store(many(30))
-    written = write_report("paper", URL, lambda line: None, copies=False)
+    written = write_report("paper", URL, PATHS.results, print, copies=False)
     csv, parquet = pd.read_csv(written.csv), pd.read_parquet(written.parquet)
     assert len(csv) == len(parquet) == 30
     assert csv["value"].to_numpy() == pytest.approx(parquet["value"].to_numpy())
@@ -39,7 +40,7 @@ def test_the_files_say_the_same_as_the_database(project):
 
 def test_the_page_in_a_browser(project, browser, tmp_path):
     store(many(60))
-    page = write_report("paper", URL, lambda line: None, copies=False).page
+    page = write_report("paper", URL, PATHS.results, print, copies=False).page
     for width, scheme in ((1280, "light"), (1280, "dark"), (400, "light"), (400, "dark")):
         show(browser, page, width, scheme)
         assert set(check_figures(browser, width)) == {
@@ -64,7 +65,7 @@ def test_the_page_in_a_browser(project, browser, tmp_path):
 
 def test_the_page_follows_a_change_of_scheme(project, browser):
     store(many(12))
-    page = write_report("paper", URL, lambda line: None, copies=False).page
+    page = write_report("paper", URL, PATHS.results, print, copies=False).page
     show(browser, page, scheme="light")
     colour = (
         "return getComputedStyle(document.querySelector('#optimisation-history .xtick text')).fill"
@@ -88,7 +89,7 @@ def test_what_the_database_holds_is_shown_not_run(project, browser):
         trial("pruned", [0.1], 3, message=EVIL, axes=axes, activation=EVIL),
     ]
     store(trials)
-    page = write_report("paper", URL, lambda line: None, copies=False).page
+    page = write_report("paper", URL, PATHS.results, print, copies=False).page
     show(browser, page)
     assert browser.title == "Search report: paper"
     assert faults(browser) == []
@@ -98,7 +99,7 @@ def test_what_the_database_holds_is_shown_not_run(project, browser):
 
 def test_two_thousand_trials_are_drawn(project, browser):
     study = store(many(2000), memory=True)
-    page = draw_report(study, lambda line: None, copies=False).page
+    page = draw_report(study, PATHS.results, print, copies=False).page
     show(browser, page)
     assert faults(browser) == []
 
@@ -121,7 +122,7 @@ def test_the_command_needs_no_tensorflow_and_writes_copies(project):
 
 def test_a_study_without_trials_has_a_page(project):
     store([])
-    page = write_report("paper", URL, lambda line: None, copies=False).page
+    page = write_report("paper", URL, PATHS.results, print, copies=False).page
     assert "No trial has ended yet" in page.read_text()
 
 
