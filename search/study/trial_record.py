@@ -183,13 +183,14 @@ class TrialRecord:
     def of_exception(cls, error: Exception) -> TrialRecord:
         """What is kept of a trial whose training raised this; called while it is handled."""
         said = f"{type(error).__name__}: {error}"[:LONGEST_ERROR]
-        return cls.of_failure("exception", said)._with(traceback=traceback.format_exc())
+        where = traceback.format_exc()
+        return cls({"fail_reason": "exception", "error": said, "traceback": where})
 
     @classmethod
     def of_failure(cls, reason: FailReason, error: str | None = None) -> TrialRecord:
         """What is kept of a trial that has failed; `error` says what became of its worker."""
-        kept = cls({"fail_reason": reason})
-        return kept if error is None else kept._with(error=error)
+        kept = {"fail_reason": reason}
+        return cls(kept if error is None else {**kept, "error": error})
 
     def write_to(self, trial: Trial) -> None:
         """Keep it in a trial that runs."""
@@ -199,6 +200,3 @@ class TrialRecord:
     @classmethod
     def _made(cls, attributes: Mapping[str, Any]) -> TrialRecord:
         return cls({**attributes, "record_version": RECORD_VERSION})
-
-    def _with(self, **more: Any) -> TrialRecord:
-        return TrialRecord({**self.attributes, **more})

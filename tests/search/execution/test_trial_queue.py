@@ -12,6 +12,7 @@ from search.storage.connection import open_storage
 from search.study.process_identity import this_process
 from search.study.study import open_study
 from search.study.trial_record import RECORD_VERSION, TrialRecord
+from tests.conftest import PATHS
 from tests.search.conftest import URL, write_preset
 
 ARMS = "".join(
@@ -23,11 +24,11 @@ GRID = '[sampler]\nname = "grid"'
 
 def opened(more: str = "") -> optuna.Study:
     write_preset(more=more)
-    return open_study(open_storage(URL, 60), "tiny", load_preset("tiny"), 7)
+    return open_study(open_storage(URL, 60), "tiny", load_preset("tiny", PATHS.presets), 7)
 
 
 def queue_of(study: optuna.Study, target: int = 9, **more) -> TrialQueue:
-    return TrialQueue(study, load_preset("tiny"), target, **more)
+    return TrialQueue(study, load_preset("tiny", PATHS.presets), target, **more)
 
 
 def claim(study: optuna.Study, **more) -> TrialRecord:
@@ -96,7 +97,7 @@ def test_points_of_the_grid_are_counted_whoever_else_has_counted_something(proje
     path = project / "studies/tiny.toml"
     text = path.read_text().replace("{ low = 0.0, high = 0.5 }", "[0.0, 0.5]")
     path.write_text(text.replace("{ low = 0.15, high = 0.45 }", "[0.2]"))
-    study = open_study(open_storage(URL, 60), "tiny", load_preset("tiny"), 7)
+    study = open_study(open_storage(URL, 60), "tiny", load_preset("tiny", PATHS.presets), 7)
     theirs = create_trial(state=TrialState.PRUNED, system_attrs={"grid_id": "a"})
     study.add_trial(theirs)
     claim(study)

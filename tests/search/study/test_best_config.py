@@ -12,17 +12,18 @@ from optuna.trial import TrialState
 from fmnist_model.evaluation.exported_config import ExportedConfig, read_exported_config
 from search.storage.connection import open_storage
 from search.study.best_config import ExportError, export
+from tests.conftest import PATHS
 from tests.search.conftest import URL
 from tests.search.study.conftest import add
 
 
 def exported(study: optuna.Study, number: int | None = None) -> ExportedConfig:
-    return read_exported_config(export(study, URL, number))
+    return read_exported_config(export(study, URL, PATHS.results, number))
 
 
 def test_a_trial_that_was_added_by_hand_is_exported_with_the_seed_of_the_study(kept):
     added = add(kept, 0.9)
-    path = export(kept, URL)
+    path = export(kept, URL, PATHS.results)
     written = tomllib.loads(path.read_text())
     assert (written["provenance"]["trial"], written["train"]["seed"]) == (added.number, 7)
     assert written["model"]["filters"] == [4, 8]
@@ -81,7 +82,7 @@ def test_a_study_that_has_not_seen_its_data_yet_exports_without_their_name(tiny)
     from search.presets.files import load_preset
     from search.study.study import open_study
 
-    study = open_study(open_storage(URL), "tiny", load_preset("tiny"), None)
+    study = open_study(open_storage(URL), "tiny", load_preset("tiny", PATHS.presets), None)
     params = {"dropout": 0.1, "learning_rate": 0.2}
     distributions = {name: FloatDistribution(0.0, 1.0) for name in params}
     study.add_trial(optuna.create_trial(value=0.5, params=params, distributions=distributions))

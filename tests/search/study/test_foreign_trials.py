@@ -33,9 +33,9 @@ from search.study.best_config import export
 from search.study.migrate import copy_study
 from search.study.trial_record import TrialRecord
 from search.study.trials import count_trials, is_lost
-from studies.dashboard.annotations import annotate
+from studies.dashboard.annotations import annotate, artifact_store
 from studies.report.write import draw_report
-from tests.conftest import DATA
+from tests.conftest import DATA, PATHS
 from tests.search.conftest import URL, load, quiet_progress
 from tests.search.study.conftest import OLD, add
 
@@ -121,7 +121,7 @@ def test_progress_shows_the_end_of_each(foreign):
 
 def test_the_report_and_its_tables_are_drawn(foreign):
     trials = foreign.get_trials(deepcopy=False)
-    written = draw_report(foreign, print, copies=False)
+    written = draw_report(foreign, PATHS.results, print, copies=False)
     page = written.page.read_text()
     assert "Of 1 that is proved; of 2 no diagnosis was recorded." in page
     assert "0.9900" in page
@@ -135,7 +135,7 @@ def test_the_report_and_its_tables_are_drawn(foreign):
 
 
 def test_the_dashboard_s_notes_are_written(foreign):
-    annotate(foreign, print)
+    annotate(foreign, artifact_store(PATHS.artifacts), print)
     kept = study_system_attrs(foreign)
     notes = " ".join(str(value) for key, value in kept.items() if "note_str" in key)
     assert "**stuck**: no diagnosis was recorded" in notes
@@ -145,7 +145,7 @@ def test_the_dashboard_s_notes_are_written(foreign):
 
 
 def test_the_best_is_exported(foreign):
-    assert "trial = 16\n" in export(foreign, URL).read_text()
+    assert "trial = 16\n" in export(foreign, URL, PATHS.results).read_text()
 
 
 def test_the_search_goes_on_and_tries_the_lost_again(kept):
@@ -154,7 +154,7 @@ def test_the_search_goes_on_and_tries_the_lost_again(kept):
     end_the_running(kept)
     before = kept.get_trials(deepcopy=False)
     target = count_trials(before).finished + 5
-    job = SearchJob(load_preset("kept"), "kept", URL, target, data=DATA)
+    job = SearchJob(load_preset("kept", PATHS.presets), "kept", URL, target, data=DATA)
     with suppress(SearchStoppedError):  # what failed is tried again, too, and fails again
         run_search(job, quiet_progress(), load=lambda *_: Replay())
     made = [TrialRecord.of(trial) for trial in load("kept").trials[len(before) :]]

@@ -18,6 +18,7 @@ from search.study.heartbeats import (
     stale_by_database_clock,
 )
 from search.study.study import open_study
+from tests.conftest import PATHS
 
 INTERVAL = 2
 """Seconds."""
@@ -25,7 +26,7 @@ INTERVAL = 2
 
 @pytest.fixture
 def study(tiny, url):
-    return open_study(open_storage(url, INTERVAL), "tiny", load_preset("tiny"), 0)
+    return open_study(open_storage(url, INTERVAL), "tiny", load_preset("tiny", PATHS.presets), 0)
 
 
 def begin(study) -> int:

@@ -17,6 +17,7 @@ from search.study.process_identity import ProcessIdentity, this_process
 from search.study.study import open_study
 from search.study.trial_record import TrialRecord
 from search.study.trials import ending
+from tests.conftest import PATHS
 from tests.search.conftest import URL
 
 GONE = replace(this_process(), pid=2**22 + 1)
@@ -25,7 +26,7 @@ ELSEWHERE = replace(this_process(), host="elsewhere")
 
 @pytest.fixture
 def study(tiny, url):
-    return open_study(open_storage(url, 60), "tiny", load_preset("tiny"), 0)
+    return open_study(open_storage(url, 60), "tiny", load_preset("tiny", PATHS.presets), 0)
 
 
 def run(study, worker: ProcessIdentity | None, retry_of: int | None = None) -> int:
@@ -100,7 +101,7 @@ def test_the_trials_of_a_process_of_this_machine_are_failed_with_how_it_ended(st
 @pytest.mark.parametrize("retry_of", [7, 0, "x", [0], -1, True])
 def test_another_try_of_no_earlier_trial_is_a_first_try(tiny, retry_of):
     """As another program may have written it."""
-    study = open_study(open_storage(URL, 60), "tiny", load_preset("tiny"), 0)
+    study = open_study(open_storage(URL, 60), "tiny", load_preset("tiny", PATHS.presets), 0)
     attributes = {"worker": GONE.to_dict(), "retry_of": retry_of}
     made = create_trial(state=TrialState.RUNNING, user_attrs=attributes)
     storage_of(study).create_new_trial(study_id(study), made)

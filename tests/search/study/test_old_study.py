@@ -19,6 +19,7 @@ from search.study.trial_record import TrialRecord
 from search.study.trials import count_trials, ending, ordinals
 from studies.figures.trial_frame import trial_table
 from studies.report.write import draw_report
+from tests.conftest import PATHS
 from tests.search.conftest import URL, load, quiet_progress
 from tests.search.study.conftest import OLD
 
@@ -88,14 +89,14 @@ def test_the_table_is_the_same(old_study):
 
 def test_the_export_is_the_same_but_for_when_and_by_what(old_study):
     before = tomllib.loads((OLD / "best.toml").read_text())
-    after = tomllib.loads(export(load("kept"), URL).read_text())
+    after = tomllib.loads(export(load("kept"), URL, PATHS.results).read_text())
     for written in (before, after):
         del written["provenance"]["exported"], written["provenance"]["exported_with"]
     assert after == before
 
 
 def test_the_report_is_drawn_with_the_evaluation(old_study):
-    written = draw_report(load("kept"), print, copies=False)
+    written = draw_report(load("kept"), PATHS.results, print, copies=False)
     page = written.page.read_text()
     assert "0.6720" in page
     assert re.search("13 trials", page)
@@ -106,7 +107,7 @@ def test_the_report_is_drawn_with_the_evaluation(old_study):
 def test_it_is_gone_on_with(old_study, custom_data):
     """The trial that was lost last is tried again, under its ordinal."""
     before = load("kept").trials
-    job = SearchJob(load_preset("kept"), "kept", URL, 8, data=custom_data)
+    job = SearchJob(load_preset("kept", PATHS.presets), "kept", URL, 8, data=custom_data)
     with contextlib.suppress(SearchStoppedError):  # the sampler may choose what cannot be built
         run_search(job, quiet_progress())
     trials = load("kept").trials

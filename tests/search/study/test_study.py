@@ -9,16 +9,17 @@ from search.presets.files import load_preset
 from search.storage.connection import open_storage
 from search.storage.errors import StorageError
 from search.study.study import StudyMismatchError, check_data, load_study, open_study
+from tests.conftest import PATHS
 from tests.search.conftest import URL, write_preset
 
 
 def begun(seed: int | None = None) -> optuna.Study:
-    return open_study(open_storage(URL), "tiny", load_preset("tiny"), seed)
+    return open_study(open_storage(URL), "tiny", load_preset("tiny", PATHS.presets), seed)
 
 
 def test_a_new_study_knows_its_preset_seed_and_versions(tiny):
     attributes = begun().user_attrs
-    assert attributes["preset"] == load_preset("tiny").identity()
+    assert attributes["preset"] == load_preset("tiny", PATHS.presets).identity()
     assert attributes["seed"] == 648
     assert "optuna" in attributes["versions"]
 

@@ -7,8 +7,9 @@ import pytest
 from optuna.trial import TrialState, create_trial
 
 from search.storage.optuna_internals import study_system_attrs
-from studies.dashboard.annotations import annotate, curve_svg
+from studies.dashboard.annotations import annotate, artifact_store, curve_svg
 from studies.dashboard.dashboard_internals import read_note
+from tests.conftest import PATHS
 from tests.studies.conftest import many, one_of_each, store
 
 
@@ -39,7 +40,7 @@ DEAD = {"kind": "dead_layer", "message": "why", "layer": "conv1", "epoch": 1, "s
 def test_a_note_says_what_is_known(project, attributes, note):
     made = create_trial(state=TrialState.PRUNED, user_attrs=attributes)
     study = store([made], memory=True)
-    annotate(study, print)
+    annotate(study, artifact_store(PATHS.artifacts), print)
     assert notes(study).get(0) == note
 
 
@@ -53,26 +54,26 @@ def test_a_note_says_what_is_known(project, attributes, note):
 )
 def test_a_failed_trial_says_why(project, attributes, note):
     study = store([create_trial(state=TrialState.FAIL, user_attrs=attributes)], memory=True)
-    annotate(study, print)
+    annotate(study, artifact_store(PATHS.artifacts), print)
     assert notes(study)[0] == note
 
 
 def test_the_study_s_note_ranks_a_trial_that_was_added_by_hand(project):
     study = store([*one_of_each(), create_trial(value=0.99)], memory=True)
-    annotate(study, print)
+    annotate(study, artifact_store(PATHS.artifacts), print)
     assert "Best: **0.9900**, trial 5" in notes(study)[None]
 
 
 def test_many_trials_are_announced(project):
     said = []
-    annotate(store(many(101), memory=True), said.append)
+    annotate(store(many(101), memory=True), artifact_store(PATHS.artifacts), said.append)
     assert said == ["writing the notes and curves of 101 trials of paper"]
 
 
 def test_a_study_that_is_not_ours_is_left_as_it_is(project):
     theirs = optuna.create_study(direction="maximize")
     theirs.add_trial(create_trial(value=0.5))
-    annotate(theirs, print)
+    annotate(theirs, artifact_store(PATHS.artifacts), print)
     assert notes(theirs) == {}
 
 
