@@ -150,7 +150,7 @@ def explain(
     loss: Annotated[float, typer.Argument(help="A loss that stays the same, such as 11.0572.")],
 ) -> None:
     """Say which state of a classifier of ten classes gives a constant loss."""
-    from fmnist_model.diagnosis.frozen_loss import explain as explained
+    from fmnist_model.diagnosis.frozen_losses import explain as explained
 
     print(explained(loss))
 

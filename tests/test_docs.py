@@ -124,7 +124,7 @@ def test_the_presets_of_the_pages_are_valid():
 
 
 def test_the_explained_loss_is_as_it_is_printed():
-    from fmnist_model.diagnosis.frozen_loss import explain
+    from fmnist_model.diagnosis.frozen_losses import explain
 
     shown = "\n".join(block.text for path in PAGES for block in blocks(path.read_text(), "console"))
     words = " ".join(shown.split())

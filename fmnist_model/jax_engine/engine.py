@@ -16,7 +16,7 @@ import numpy as np
 
 from fmnist_model.config import ModelConfig, TrainConfig
 from fmnist_model.dataset.fashion_mnist import Images
-from fmnist_model.diagnosis.frozen_loss import label_entropy
+from fmnist_model.diagnosis.frozen_losses import label_entropy
 from fmnist_model.hyperparameters import (
     HYPERPARAMETERS,
     hyperparameter_values,

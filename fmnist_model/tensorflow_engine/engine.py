@@ -13,7 +13,7 @@ import numpy as np
 
 from fmnist_model.config import ModelConfig, TrainConfig
 from fmnist_model.dataset.fashion_mnist import Images
-from fmnist_model.diagnosis.frozen_loss import label_entropy
+from fmnist_model.diagnosis.frozen_losses import label_entropy
 from fmnist_model.tensorflow_engine.images import TensorImages
 from fmnist_model.tensorflow_engine.program import TrainingProgram
 from fmnist_model.training.protocol import Reply, Request, TrainRequest

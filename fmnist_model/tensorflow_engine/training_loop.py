@@ -6,7 +6,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from fmnist_model.diagnosis.frozen_loss import LOSS_CEILING
+from fmnist_model.diagnosis.frozen_losses import LOSS_CEILING
 from fmnist_model.tensorflow_engine.concrete_function import ConcreteFunction
 from fmnist_model.tensorflow_engine.images import IMAGES_SPEC, TensorImages
 from fmnist_model.tensorflow_engine.sgd import SGD

@@ -30,7 +30,7 @@ class TrainReply(NamedTuple):
 
     `step` is the step reached. Up to it, the first layer's gradient was exactly zero in the last
     `zero_grad_steps` steps, and the loss was greater than that of any clipped output
-    (`fmnist_model.diagnosis.frozen_loss.LOSS_CEILING`) in the last `steps_above_ceiling`.
+    (`fmnist_model.diagnosis.frozen_losses.LOSS_CEILING`) in the last `steps_above_ceiling`.
     `loss_sum` and `correct` are summed up over images; `last_loss` is the mean of the last step.
     """
 

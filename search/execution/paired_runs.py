@@ -28,9 +28,9 @@ from fmnist_model.evaluation.final_evaluation import Network, evaluate_networks,
 from fmnist_model.training.results import RunResult
 from fmnist_model.utils.atomic_write import atomic_path, write_atomically
 from fmnist_model.utils.errors import UserError
+from fmnist_model.utils.package_versions import versions
 from fmnist_model.utils.paths import ProjectPaths
 from fmnist_model.utils.remedies import Remedy
-from fmnist_model.utils.versions import versions
 from search.storage.connection import open_read_only, open_storage
 from search.storage.errors import storage_errors_explained
 from search.study.study import check_data

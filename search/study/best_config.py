@@ -14,8 +14,8 @@ from pydantic import ValidationError
 from fmnist_model.config import ModelConfig, TrainConfig
 from fmnist_model.utils.atomic_write import write_atomically
 from fmnist_model.utils.errors import UserError, validation_sentence
+from fmnist_model.utils.package_versions import versions
 from fmnist_model.utils.remedies import Remedy
-from fmnist_model.utils.versions import versions
 from search.presets.files import parse_preset
 from search.presets.preset import Preset
 from search.presets.search_space import configurations

@@ -10,8 +10,8 @@ from optuna.storages import RDBStorage
 from optuna.study import Study
 
 from fmnist_model.utils.errors import UserError
+from fmnist_model.utils.package_versions import versions
 from fmnist_model.utils.remedies import Remedy
-from fmnist_model.utils.versions import versions
 from search.presets.defaults import DEFAULT_SEED
 from search.presets.files import parse_preset
 from search.presets.preset import Preset

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from fmnist_model.diagnosis.frozen_loss import frozen_loss
+from fmnist_model.diagnosis.frozen_losses import frozen_loss
 from studies.figures.theme import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, styled
 from studies.paper import arms
 from studies.paper.arm_figures import summary

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import numpy as np
 
 from fmnist_model.config import ModelConfig, TrainConfig
-from fmnist_model.diagnosis.frozen_loss import LOSS_CEILING, label_entropy
+from fmnist_model.diagnosis.frozen_losses import LOSS_CEILING, label_entropy
 from fmnist_model.diagnosis.tally import LayerCount, OutputCount
 from fmnist_model.training.inspection import InspectableNetwork, NamedWeight
 from fmnist_model.training.protocol import TrainReply, TrainRequest

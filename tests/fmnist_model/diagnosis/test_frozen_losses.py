@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 
-from fmnist_model.diagnosis.frozen_loss import explain, frozen_loss, label_entropy, levels
+from fmnist_model.diagnosis.frozen_losses import explain, frozen_loss, label_entropy, levels
 from tests.fmnist_model.examples import assert_examples_run
 
 PAPER = [(2, 13.5876), (3, 12.3813), (4, 11.0572), (5, 9.6685), (6, 8.2390), (7, 6.7813)]
@@ -79,4 +79,4 @@ def test_what_other_losses_say(loss, says):
 
 
 def test_the_examples_run():
-    assert_examples_run("fmnist_model.diagnosis.frozen_loss")
+    assert_examples_run("fmnist_model.diagnosis.frozen_losses")
