@@ -10,8 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from fmnist_model.utils.cli import PATHS, new_app, run
-from fmnist_model.utils.errors import UserError, validation_sentence
+from fmnist_model.utils import PATHS, UserError, new_app, run, validation_sentence
 
 app = new_app("Get the data, train a configuration, evaluate one on the test set, explain a loss.")
 
@@ -27,7 +26,7 @@ def _say(message: str) -> None:
 @app.command()
 def data(data: DataOption = None) -> None:
     """Fetch Fashion-MNIST if it is not there, check it, and say what it is."""
-    from fmnist_model.dataset.fashion_mnist import load_train, split
+    from fmnist_model.dataset import load_train, split
 
     images = load_train(data, _say, PATHS.data)
     train, validation = split(images)
@@ -54,12 +53,12 @@ def train(
 ) -> None:
     """Train one configuration on the training images and say how it went."""
     model, settings = _configurations(locals())
-    from fmnist_model.dataset.fashion_mnist import load_train, split
-    from fmnist_model.utils.native_log import native_log_hidden
+    from fmnist_model.dataset import load_train, split
+    from fmnist_model.utils import native_log_hidden
 
     images = split(load_train(data, _say, PATHS.data), limit)
     with native_log_hidden():
-        from fmnist_model.tensorflow_engine.engine import TensorFlowEngine
+        from fmnist_model.tensorflow_engine import TensorFlowEngine
 
         engine = TensorFlowEngine(*images)
 
@@ -105,9 +104,11 @@ def evaluate(
     from rich.console import Console
     from rich.progress import Progress
 
-    from fmnist_model.evaluation.exported_config import read_exported_config
-    from fmnist_model.evaluation.final_evaluation import evaluate as retrain_and_test
-    from fmnist_model.evaluation.summary import print_evaluation
+    from fmnist_model.evaluation import (
+        evaluate as retrain_and_test,
+        print_evaluation,
+        read_exported_config,
+    )
 
     console = Console()
     epochs = read_exported_config(configuration).train.epochs
@@ -150,7 +151,7 @@ def explain(
     loss: Annotated[float, typer.Argument(help="A loss that stays the same, such as 11.0572.")],
 ) -> None:
     """Say which state of a classifier of ten classes gives a constant loss."""
-    from fmnist_model.diagnosis.frozen_losses import explain as explained
+    from fmnist_model.diagnosis import explain as explained
 
     print(explained(loss))
 
@@ -163,9 +164,8 @@ def predict(
     ),
 ) -> None:
     """Say what is on your own images, with the probability of each class."""
-    from fmnist_model.dataset.fashion_mnist import CLASS_NAMES
-    from fmnist_model.evaluation.prediction import predict as classify
-    from fmnist_model.evaluation.prediction import prepare
+    from fmnist_model.dataset import CLASS_NAMES
+    from fmnist_model.evaluation import predict as classify, prepare
 
     prepared = [prepare(path) for path in images]
     for path, image, chances in zip(images, prepared, classify(model, prepared), strict=True):

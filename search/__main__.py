@@ -13,16 +13,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from fmnist_model.utils.cli import PATHS, make_default_folder, new_app, run
-from search.console.remedies import SEARCH_REMEDIES
+from fmnist_model.utils import PATHS, make_default_folder, new_app, run
+from search.console import SEARCH_REMEDIES
 
 if TYPE_CHECKING:
     from optuna.study import Study
 
-    from search.console.progress import Progress
-    from search.execution.engines import EngineLoader
-    from search.execution.job import SearchJob
-    from search.execution.local_pool import WorkerSpec
+    from search.console import Progress
+    from search.execution import EngineLoader, SearchJob, WorkerSpec
 
 app = new_app("Search hyperparameters, look at how a study stands, export its best configuration.")
 
@@ -93,17 +91,18 @@ def run_command(
     gpus: Annotated[float, typer.Option(min=0, help="GPUs of each worker on Ray.")] = 0,
 ) -> None:
     """Search until the study has enough finished trials; run again to go on."""
-    from search.algorithms.terminator import check_stop_when
-    from search.console.progress import Progress, print_end, print_next_steps
-    from search.execution.engines import chosen_engine, loader
-    from search.execution.job import SearchJob
-    from search.execution.local_pool import (
+    from search.algorithms import check_stop_when
+    from search.console import Progress, print_end, print_next_steps
+    from search.execution import (
+        SearchJob,
         WorkerSpec,
+        chosen_engine,
+        loader,
         thread_settings,
         threads_each,
         worker_command,
     )
-    from search.presets.files import load_preset, study_name
+    from search.presets import load_preset, study_name
 
     job = SearchJob(
         load_preset(study, PATHS.presets),
@@ -152,11 +151,10 @@ def worker(
     parent: Annotated[int | None, typer.Option(hidden=True)] = None,
 ) -> None:
     """Work on a study beside other workers, here or elsewhere, until it has enough trials."""
-    from search.algorithms.terminator import check_stop_when
-    from search.console.progress import Progress
-    from search.execution.engines import chosen_engine, loader
-    from search.execution.job import SearchJob
-    from search.presets.files import load_preset, study_name
+    from search.algorithms import check_stop_when
+    from search.console import Progress
+    from search.execution import SearchJob, chosen_engine, loader
+    from search.presets import load_preset, study_name
 
     preset, gain = load_preset(study, PATHS.presets), check_stop_when(stop_when)
     known_as = study_name(study, name)
@@ -169,7 +167,7 @@ def _searched(
     job: SearchJob, progress: Progress, spec: WorkerSpec | None, load: EngineLoader
 ) -> Study:
     """Search; after an interrupt say so in a line, and exit with code 130."""
-    from search.execution.runner import run_search
+    from search.execution import run_search
 
     make_default_folder(job.url)
     try:
@@ -192,8 +190,8 @@ def status(
     """Say how a study stands, without touching it."""
     from rich.console import Console
 
-    from search.console.progress import print_next_steps, print_status
-    from search.presets.files import study_name
+    from search.console import print_next_steps, print_status
+    from search.presets import study_name
 
     with _opened(study_name(study, name), storage) as found:
         trials = found.get_trials(deepcopy=False)
@@ -208,9 +206,8 @@ def status(
 def _status(study: Any, trials: list[Any]) -> dict[str, Any]:
     from dataclasses import asdict
 
-    from search.algorithms.terminator import STOPPED
-    from search.study.trial_record import TrialRecord
-    from search.study.trials import best_trials, count_trials
+    from search.algorithms import STOPPED
+    from search.study import TrialRecord, best_trials, count_trials
 
     counts = count_trials(trials)
     records = [TrialRecord.of(trial) for trial in trials]
@@ -239,9 +236,9 @@ def export(
     ] = None,
 ) -> None:
     """Write the best configuration to studies/results/<study>/best.toml."""
-    from search.console.next_commands import make_command
-    from search.presets.files import study_name
-    from search.study.best_config import export as write
+    from search.console import make_command
+    from search.presets import study_name
+    from search.study import export as write
 
     with _opened(study_name(study, name), storage) as found:
         path = write(found, storage, PATHS.results, trial)
@@ -256,9 +253,9 @@ def copy(
     name: NameOption = None,
 ) -> None:
     """Copy a study from one database to another, and verify it."""
-    from search.console.next_commands import hidden_note, make_command
-    from search.presets.files import study_name
-    from search.study.migrate import copy_study
+    from search.console import hidden_note, make_command
+    from search.presets import study_name
+    from search.study import copy_study
 
     make_default_folder(target)
     done = copy_study(source, target, study_name(study, name))
@@ -270,9 +267,8 @@ def copy(
 @contextmanager
 def _opened(name: str, storage: str) -> Iterator[Study]:
     """A study that is only looked at; what its database raises meanwhile is one sentence."""
-    from search.storage.connection import open_read_only
-    from search.storage.errors import storage_errors_explained
-    from search.study.study import load_study
+    from search.storage import open_read_only, storage_errors_explained
+    from search.study import load_study
 
     with storage_errors_explained(storage):
         yield load_study(open_read_only(storage), storage, name)

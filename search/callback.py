@@ -10,7 +10,7 @@ from typing import Any
 import optuna
 
 from fmnist_model.diagnosis import keras_callback
-from search.study.trial_record import TrialRecord
+from search.study import TrialRecord
 
 
 class StuckRunCallback(keras_callback.StuckRunCallback):

@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fmnist_model.utils.cli import PATHS, make_default_folder, new_app, run
-from fmnist_model.utils.remedies import Remedy
-from search.console.remedies import SEARCH_REMEDIES
+from fmnist_model.utils import PATHS, Remedy, make_default_folder, new_app, run
+from search.console import SEARCH_REMEDIES
 
 if TYPE_CHECKING:
-    from studies.report.commands import Wording
+    from studies.report import Wording
 
 app = new_app("Look at what the searches found.")
 
@@ -35,7 +34,7 @@ def _say(line: str) -> None:
 
 def _as_make(given: Mapping[str, object]) -> Wording:
     """Commands as lines for a shell, with those variables of the Makefile that are given."""
-    from search.console.next_commands import make_command
+    from search.console import make_command
 
     return lambda command: make_command(command.name, {**given, "TRIALS": command.trials})
 
@@ -52,8 +51,8 @@ def report(
     copies: Annotated[bool, typer.Option(help="Also write the figures one by one.")] = True,
 ) -> None:
     """Write a study's report.html, its figures, and its trials as CSV and Parquet."""
-    from search.presets.files import study_name
-    from studies.report.write import write_report
+    from search.presets import study_name
+    from studies.report import write_report
 
     given = {"STUDY": study, "NAME": name, "STORAGE": storage}
     wording = _as_make(given)
@@ -81,9 +80,7 @@ def paper(
     ] = False,
 ) -> None:
     """Train the paper's arms, evaluate them, and write paper.html; run again to go on."""
-    from studies.paper.arms import comparison
-    from studies.paper.run import compare
-    from studies.paper.write import write_paper
+    from studies.paper import compare, comparison, write_paper
 
     question = comparison(PATHS, limit)
     draw = partial(write_paper, question, storage, _say, wording=_as_make({}))
@@ -108,7 +105,7 @@ def dashboard(
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
 ) -> None:
     """Serve optuna-dashboard for the storage, to this machine alone."""
-    from studies.dashboard.server import serve
+    from studies.dashboard import serve
 
     try:
         serve(storage, port, PATHS.artifacts, _say, host, lambda name: _as_make({"STUDY": name}))

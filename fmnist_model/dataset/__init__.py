@@ -1,1 +1,5 @@
 """Fashion-MNIST: where it comes from, how its files are read, how it is split."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

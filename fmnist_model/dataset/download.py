@@ -15,8 +15,7 @@ from pathlib import Path
 import psutil
 
 from fmnist_model.dataset.formats import DataError
-from fmnist_model.utils.native_log import native_log_hidden
-from fmnist_model.utils.remedies import Remedy
+from fmnist_model.utils import Remedy, native_log_hidden
 
 Say = Callable[[str], None]
 """Is called with a line for people about what happens."""

@@ -15,7 +15,7 @@ import numpy as np
 from fmnist_model.dataset import download
 from fmnist_model.dataset.download import Say, silent
 from fmnist_model.dataset.formats import Bytes, DataError, read_csv, read_idx
-from fmnist_model.utils.remedies import Remedy
+from fmnist_model.utils import Remedy
 
 Part = Literal["train", "test"]
 

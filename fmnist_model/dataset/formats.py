@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fmnist_model.config import CLASSES, IMAGE_SIDE
-from fmnist_model.utils.errors import UserError
+from fmnist_model.utils import UserError
 
 Bytes = npt.NDArray[np.uint8]
 

@@ -9,8 +9,7 @@ from typing import Any
 from pydantic import Field, ValidationError
 
 from fmnist_model.config import Frozen, ModelConfig, TrainConfig
-from fmnist_model.utils.errors import UserError, validation_sentence
-from fmnist_model.utils.remedies import Remedy
+from fmnist_model.utils import Remedy, UserError, validation_sentence
 
 
 class ConfigurationError(UserError):

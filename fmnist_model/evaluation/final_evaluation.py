@@ -14,14 +14,12 @@ import numpy as np
 import numpy.typing as npt
 
 from fmnist_model.config import ModelConfig, TrainConfig
-from fmnist_model.dataset.download import Say, silent
-from fmnist_model.dataset.fashion_mnist import Images, find_test, join, load_test, load_train, split
+from fmnist_model.dataset import Images, Say, find_test, join, load_train, silent, split
+from fmnist_model.dataset.fashion_mnist import load_test
 from fmnist_model.evaluation import metrics
 from fmnist_model.evaluation.exported_config import ExportedConfig, read_exported_config
-from fmnist_model.training.results import EpochMetrics, RunResult
-from fmnist_model.utils.atomic_write import atomic_path, write_atomically
-from fmnist_model.utils.native_log import native_log_hidden
-from fmnist_model.utils.package_versions import versions
+from fmnist_model.training import EpochMetrics, RunResult
+from fmnist_model.utils import atomic_path, native_log_hidden, versions, write_atomically
 
 OnEpoch = Callable[[int, EpochMetrics], None]
 
@@ -161,7 +159,7 @@ def train_on_test(
     find_test(data, data_home)
     _, validation = split(load_train(data, say, data_home), limit)
     with native_log_hidden():
-        from fmnist_model.tensorflow_engine.engine import TensorFlowEngine
+        from fmnist_model.tensorflow_engine import TensorFlowEngine
     _record_opening(directory / OPENINGS, {"purpose": LEAKY, "networks": len(networks)})
     test = load_test(data, say, data_home)
     with native_log_hidden():
@@ -184,7 +182,7 @@ def _retrain(
     configuration: ExportedConfig, images: Images, seeds: int, on_epoch: OnEpoch
 ) -> list[Retrained]:
     with native_log_hidden():
-        from fmnist_model.tensorflow_engine.engine import TensorFlowEngine
+        from fmnist_model.tensorflow_engine import TensorFlowEngine
 
         engine = TensorFlowEngine(images)
     runs = []
@@ -232,8 +230,7 @@ def _score(model: ModelConfig, weights: Sequence[Any], test: Images) -> NetworkS
     """Evaluate the weights in the network that is saved: Keras's own layers, float32."""
     import keras
 
-    from fmnist_model.network.build import export_network, logits_network
-    from fmnist_model.network.losses import cross_entropy, probabilities
+    from fmnist_model.network import cross_entropy, export_network, logits_network, probabilities
 
     network = logits_network(export_network(model, weights))
     pixels = test.pixels[..., np.newaxis].astype(np.float32) / 255
@@ -302,7 +299,7 @@ def _save_predictions(path: Path, test: Images, scores: Sequence[NetworkScores])
 
 
 def _save_model(path: Path, model: ModelConfig, weights: Sequence[Any]) -> None:
-    from fmnist_model.network.build import export_network
+    from fmnist_model.network import export_network
 
     with atomic_path(path) as scratch:
         export_network(model, weights).save(scratch)

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fmnist_model.config import CLASSES, PROBABILITY_CLIP
-from fmnist_model.dataset.fashion_mnist import CLASS_NAMES
+from fmnist_model.dataset import CLASS_NAMES
 
 Floats = npt.NDArray[np.floating[Any]]
 Integers = npt.NDArray[np.integer[Any]]

@@ -11,11 +11,8 @@ import numpy.typing as npt
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from fmnist_model.config import IMAGE_SIDE
-from fmnist_model.dataset.fashion_mnist import CLASS_NAMES
-from fmnist_model.dataset.formats import Bytes
-from fmnist_model.utils.errors import UserError
-from fmnist_model.utils.native_log import native_log_hidden
-from fmnist_model.utils.remedies import Remedy
+from fmnist_model.dataset import CLASS_NAMES, Bytes
+from fmnist_model.utils import Remedy, UserError, native_log_hidden
 
 BRIGHT = 127
 """A border brighter than this, of 255, is that of a dark object on a light background."""

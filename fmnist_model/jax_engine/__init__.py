@@ -1,1 +1,5 @@
 """The JAX engine: many trials side by side in one device program."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

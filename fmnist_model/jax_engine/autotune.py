@@ -10,8 +10,7 @@ import jax
 
 from fmnist_model.jax_engine.engine import VectorizedEngine
 from fmnist_model.jax_engine.layers import Convolution
-from fmnist_model.utils.errors import UserError
-from fmnist_model.utils.remedies import Remedy
+from fmnist_model.utils import Remedy, UserError
 
 MAX_SLOTS = 256
 MIN_GAIN = 1.1

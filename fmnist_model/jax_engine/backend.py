@@ -7,8 +7,7 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
-from fmnist_model.utils.errors import UserError
-from fmnist_model.utils.remedies import Remedy
+from fmnist_model.utils import Remedy, UserError
 
 
 def jax_is_installed() -> bool:

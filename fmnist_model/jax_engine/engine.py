@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from fmnist_model.config import ModelConfig, TrainConfig
-from fmnist_model.dataset.fashion_mnist import Images
-from fmnist_model.diagnosis.frozen_losses import label_entropy
+from fmnist_model.dataset import Images
+from fmnist_model.diagnosis import label_entropy
 from fmnist_model.hyperparameters import (
     HYPERPARAMETERS,
     hyperparameter_values,
@@ -28,9 +28,8 @@ from fmnist_model.jax_engine.slot_network import SlotNetwork
 from fmnist_model.jax_engine.speed import Speed, measure_speed
 from fmnist_model.jax_engine.stateless_network import StatelessNetwork
 from fmnist_model.jax_engine.trainer import VmappedTrainer
-from fmnist_model.training.results import Origin, Report, RunResult
-from fmnist_model.training.run import RunGenerator, TrialRun
-from fmnist_model.utils.device import jax_device_name, resolve_jax_precision
+from fmnist_model.training import Origin, Report, RunGenerator, RunResult, TrialRun
+from fmnist_model.utils import jax_device_name, resolve_jax_precision
 
 ENGINE_NAME = "population"
 

@@ -7,12 +7,11 @@ import jax.numpy as jnp
 from jax import lax
 from jax.typing import ArrayLike
 
-from fmnist_model.diagnosis.activity import count_layer, count_output
-from fmnist_model.diagnosis.tally import LayerCount, OutputCount
+from fmnist_model.diagnosis import LayerCount, OutputCount, count_layer, count_output
 from fmnist_model.jax_engine.losses import count_correct, cross_entropy
 from fmnist_model.jax_engine.state import DeviceWeights, JaxImages
 from fmnist_model.jax_engine.stateless_network import StatelessNetwork
-from fmnist_model.training.inspection import CHUNK
+from fmnist_model.training import CHUNK
 
 Score = tuple[jax.Array, jax.Array]
 """Summed loss, float32, and how many are classified correctly, int32; both of shape ()."""

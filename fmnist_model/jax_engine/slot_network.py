@@ -13,7 +13,7 @@ from fmnist_model.config import ModelConfig, TrainConfig
 from fmnist_model.jax_engine.slot_group import SlotGroup
 from fmnist_model.jax_engine.state import DeviceWeights
 from fmnist_model.network import build
-from fmnist_model.training.inspection import CHUNK, InspectableNetwork, NamedWeight
+from fmnist_model.training import CHUNK, InspectableNetwork, NamedWeight
 
 
 class SlotNetwork(InspectableNetwork):

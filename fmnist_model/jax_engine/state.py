@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
-from fmnist_model.dataset.fashion_mnist import Images
+from fmnist_model.dataset import Images
 
 HostArray = NDArray[Any]
 AnyArray = jax.Array | HostArray

@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from fmnist_model.diagnosis.frozen_losses import LOSS_CEILING
+from fmnist_model.diagnosis import LOSS_CEILING
 from fmnist_model.jax_engine.losses import count_correct, cross_entropy
 from fmnist_model.jax_engine.state import DeviceControls, DeviceWeights, JaxImages
 from fmnist_model.jax_engine.stateless_network import StatelessNetwork

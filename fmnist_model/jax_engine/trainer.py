@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from fmnist_model.config import ModelConfig, TrainConfig
-from fmnist_model.dataset.fashion_mnist import Images
+from fmnist_model.dataset import Images
 from fmnist_model.jax_engine.inference import Counts, Score, count_active, evaluate
 from fmnist_model.jax_engine.state import (
     AnyArray,

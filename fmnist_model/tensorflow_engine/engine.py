@@ -12,14 +12,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from fmnist_model.config import ModelConfig, TrainConfig
-from fmnist_model.dataset.fashion_mnist import Images
-from fmnist_model.diagnosis.frozen_losses import label_entropy
+from fmnist_model.dataset import Images
+from fmnist_model.diagnosis import label_entropy
 from fmnist_model.tensorflow_engine.images import TensorImages
 from fmnist_model.tensorflow_engine.program import TrainingProgram
-from fmnist_model.training.protocol import Reply, Request, TrainRequest
-from fmnist_model.training.results import Origin, Report, RunResult
-from fmnist_model.training.run import TrialRun
-from fmnist_model.utils.device import device_name, resolve_precision
+from fmnist_model.training import Origin, Reply, Report, Request, RunResult, TrainRequest, TrialRun
+from fmnist_model.utils import device_name, resolve_precision
 
 ENGINE_NAME = "tensorflow"
 MAX_PROGRAMS = 16

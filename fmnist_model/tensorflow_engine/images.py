@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from fmnist_model.config import IMAGE_SIDE
-from fmnist_model.dataset.fashion_mnist import Images
-from fmnist_model.training.inspection import CHUNK
+from fmnist_model.dataset import Images
+from fmnist_model.training import CHUNK
 
 Tensor = Any  # TensorFlow has no types
 

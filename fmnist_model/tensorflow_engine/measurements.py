@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from fmnist_model.diagnosis.activity import count_layer, count_output
-from fmnist_model.diagnosis.tally import LayerCount, OutputCount
+from fmnist_model.diagnosis import LayerCount, OutputCount, count_layer, count_output
 from fmnist_model.tensorflow_engine.concrete_function import ConcreteFunction
 from fmnist_model.tensorflow_engine.images import IMAGES_SPEC, TensorImages
 from fmnist_model.tensorflow_engine.trainable_network import TrainableNetwork

@@ -16,7 +16,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from fmnist_model.config import ModelConfig, TrainConfig
-from fmnist_model.diagnosis.tally import LayerCount, OutputCount
+from fmnist_model.diagnosis import LayerCount, OutputCount
 from fmnist_model.network import build
 from fmnist_model.tensorflow_engine.augmentation import augment
 from fmnist_model.tensorflow_engine.concrete_function import ConcreteFunction
@@ -25,8 +25,7 @@ from fmnist_model.tensorflow_engine.measurements import Measurements
 from fmnist_model.tensorflow_engine.sgd import SGD
 from fmnist_model.tensorflow_engine.trainable_network import TrainableNetwork
 from fmnist_model.tensorflow_engine.training_loop import TrainingLoop
-from fmnist_model.training.inspection import InspectableNetwork, NamedWeight
-from fmnist_model.training.protocol import TrainReply, TrainRequest
+from fmnist_model.training import InspectableNetwork, NamedWeight, TrainReply, TrainRequest
 
 Tensor = Any  # TensorFlow and Keras have no types
 Variable = Any

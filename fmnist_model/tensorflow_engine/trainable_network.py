@@ -11,8 +11,7 @@ import keras
 import tensorflow as tf
 
 from fmnist_model.config import ModelConfig
-from fmnist_model.network import build
-from fmnist_model.network.losses import cross_entropy
+from fmnist_model.network import build, cross_entropy
 from fmnist_model.tensorflow_engine.batch_norm import FusedBatchNormalization
 from fmnist_model.tensorflow_engine.images import scaled
 

@@ -6,12 +6,12 @@ from typing import Any
 
 import tensorflow as tf
 
-from fmnist_model.diagnosis.frozen_losses import LOSS_CEILING
+from fmnist_model.diagnosis import LOSS_CEILING
 from fmnist_model.tensorflow_engine.concrete_function import ConcreteFunction
 from fmnist_model.tensorflow_engine.images import IMAGES_SPEC, TensorImages
 from fmnist_model.tensorflow_engine.sgd import SGD
 from fmnist_model.tensorflow_engine.trainable_network import TrainableNetwork
-from fmnist_model.training.protocol import TrainReply, TrainRequest
+from fmnist_model.training import TrainReply, TrainRequest
 
 Tensor = Any  # TensorFlow has no types
 

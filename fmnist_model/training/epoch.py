@@ -10,8 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from fmnist_model.diagnosis.diagnose import Diagnosis, diverged
-from fmnist_model.diagnosis.evidence import Moment
+from fmnist_model.diagnosis import Diagnosis, Moment, diverged
 from fmnist_model.training.loss_check import LossCheck
 from fmnist_model.training.lr_schedule import learning_rates
 from fmnist_model.training.protocol import EvalReply, EvalRequest, Request, TrainReply, TrainRequest

@@ -15,13 +15,13 @@ import numpy as np
 import numpy.typing as npt
 
 from fmnist_model.config import ModelConfig, TrainConfig
-from fmnist_model.diagnosis.census import Census
-from fmnist_model.diagnosis.evidence import VitalSigns
-from fmnist_model.diagnosis.tally import (
+from fmnist_model.diagnosis import (
     SATURATED_BEYOND,
     ActivityTally,
+    Census,
     LayerCount,
     OutputCount,
+    VitalSigns,
 )
 
 CHUNK = 1000

@@ -5,9 +5,7 @@ from __future__ import annotations
 import math
 import sys
 
-from fmnist_model.diagnosis.diagnose import Diagnosis, diverged, exploded, living
-from fmnist_model.diagnosis.evidence import Moment
-from fmnist_model.diagnosis.frozen_losses import LOSS_CEILING
+from fmnist_model.diagnosis import LOSS_CEILING, Diagnosis, Moment, diverged, exploded, living
 from fmnist_model.training.inspection import CHUNK
 from fmnist_model.training.results import EpochMetrics
 from fmnist_model.training.run_state import RunState

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, NamedTuple
 
-from fmnist_model.diagnosis.diagnose import Diagnosis, Kind
+from fmnist_model.diagnosis import Diagnosis, Kind
 
 StopReason = Literal["completed", "pruned", "stuck", "diverged"]
 

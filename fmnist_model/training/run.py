@@ -12,7 +12,7 @@ from collections.abc import Generator
 from typing import Any
 
 from fmnist_model.config import ModelConfig, TrainConfig
-from fmnist_model.diagnosis.diagnose import Diagnosis
+from fmnist_model.diagnosis import Diagnosis
 from fmnist_model.training.epoch import EpochTrainer
 from fmnist_model.training.inspection import InspectableNetwork
 from fmnist_model.training.loss_check import LossCheck

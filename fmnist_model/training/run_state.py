@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 
 from fmnist_model.config import ModelConfig, TrainConfig
-from fmnist_model.diagnosis.diagnose import ZERO_GRAD_IMAGES
-from fmnist_model.diagnosis.evidence import Moment, VitalSigns
+from fmnist_model.diagnosis import ZERO_GRAD_IMAGES, Moment, VitalSigns
 from fmnist_model.training.inspection import InspectableNetwork
 from fmnist_model.training.monitor import GradientMonitor
 from fmnist_model.training.protocol import TrainReply

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from fmnist_model.diagnosis.diagnose import Diagnosis
-from fmnist_model.diagnosis.evidence import Moment
+from fmnist_model.diagnosis import Diagnosis, Moment
 from fmnist_model.training.inspection import NamedWeight
 from fmnist_model.training.results import Recorded
 from fmnist_model.training.run_state import RunState

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import time
 
-from fmnist_model.diagnosis.census import Census
-from fmnist_model.diagnosis.diagnose import Diagnosis, diagnose_stuck, exploded, is_enough
-from fmnist_model.diagnosis.evidence import Evidence, Moment
-from fmnist_model.diagnosis.frozen_losses import LOSS_CEILING
+from fmnist_model.diagnosis import (
+    LOSS_CEILING,
+    Census,
+    Diagnosis,
+    Evidence,
+    Moment,
+    diagnose_stuck,
+    exploded,
+    is_enough,
+)
 from fmnist_model.training.results import Check
 from fmnist_model.training.run_state import RunState, other_recovery_paths
 from fmnist_model.training.stop_rule import StopRule

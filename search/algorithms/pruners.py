@@ -12,7 +12,7 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial
 
 from search.algorithms.study_view import renumbered, visible_study
-from search.presets.preset import Preset
+from search.presets import Preset
 
 
 def make_pruner(preset: Preset) -> BasePruner:

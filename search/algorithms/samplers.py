@@ -20,12 +20,10 @@ from optuna.samplers import BaseSampler, GridSampler
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
-from fmnist_model.utils.errors import UserError
-from fmnist_model.utils.remedies import Remedy
+from fmnist_model.utils import Remedy, UserError
 from search.algorithms.optuna_samplers import OrdinalQMCSampler, StatelessCmaEsSampler
 from search.algorithms.study_view import renumbered, visible_study
-from search.presets.preset import Preset
-from search.presets.search_space import grid
+from search.presets import Preset, grid
 
 
 def trial_seeds(seed: int, ordinal: int) -> tuple[int, int]:

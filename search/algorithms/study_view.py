@@ -16,9 +16,8 @@ from typing import Any
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
-from search.storage.optuna_internals import RELATIVE_PARAMS, storage_of, study_id
-from search.study.trial_record import TrialRecord
-from search.study.trials import ordinals
+from search.storage import RELATIVE_PARAMS, storage_of, study_id
+from search.study import TrialRecord, ordinals
 
 
 def visible_study(study: Study, trial: FrozenTrial, lag: int | None) -> tuple[Study, int]:

@@ -16,9 +16,8 @@ from typing import Any, NamedTuple
 
 from optuna.trial import FrozenTrial
 
-from fmnist_model.utils.errors import UserError
-from fmnist_model.utils.remedies import Remedy
-from search.study.trials import is_finished, objective_value, ordinals
+from fmnist_model.utils import Remedy, UserError
+from search.study import is_finished, objective_value, ordinals
 
 LOOK_AHEAD_TRIALS = 10
 """Look-ahead horizon, in trials."""

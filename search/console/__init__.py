@@ -1,1 +1,5 @@
 """What a person sees of a search on the terminal."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

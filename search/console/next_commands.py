@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from shlex import quote
 
-from fmnist_model.utils.paths import ProjectPaths
-from search.storage.url import has_password
+from fmnist_model.utils import ProjectPaths
+from search.storage import has_password
 
 DEFAULTS = {
     "STUDY": "paper",

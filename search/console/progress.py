@@ -16,18 +16,18 @@ from rich.table import Table
 from rich.text import Text
 
 from fmnist_model.hyperparameters import shown
-from fmnist_model.training.results import EpochMetrics
-from search.algorithms.terminator import STOPPED, stop_sentence
+from fmnist_model.training import EpochMetrics
+from search.algorithms import STOPPED, stop_sentence
 from search.console.next_commands import hidden_note, make_command
-from search.study.process_identity import process_is_gone
-from search.study.trial_record import TrialRecord
-from search.study.trials import (
+from search.study import (
     TrialCounts,
+    TrialRecord,
     best_trials,
     count_trials,
     ending,
     failure,
     is_finished,
+    process_is_gone,
 )
 
 STYLES = {

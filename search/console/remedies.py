@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from fmnist_model.utils.paths import ProjectPaths
-from fmnist_model.utils.remedies import Remedy
+from fmnist_model.utils import ProjectPaths, Remedy
 
 _PIP = ".venv/bin/pip install -c requirements.lock -e"
 _URL = ProjectPaths(Path()).default_url

@@ -12,20 +12,16 @@ from optuna.study import Study
 from fmnist_model.config import ModelConfig, TrainConfig
 from fmnist_model.hyperparameters import HYPERPARAMETERS, unsupported_by_jax
 from fmnist_model.jax_engine import backend
-from fmnist_model.training.engine_protocol import Engine
-from fmnist_model.utils.errors import UserError
-from fmnist_model.utils.native_log import native_log_hidden
-from fmnist_model.utils.remedies import Remedy
-from search.console.progress import Progress
+from fmnist_model.training import Engine
+from fmnist_model.utils import Remedy, UserError, native_log_hidden
+from search.console import Progress
 from search.execution.job import SearchJob
-from search.presets.preset import Preset
-from search.study.study import check_data
+from search.presets import Preset
+from search.study import check_data
 
 if TYPE_CHECKING:
-    from fmnist_model.dataset.fashion_mnist import Images
-    from fmnist_model.jax_engine.autotune import Make, Say
-    from fmnist_model.jax_engine.engine import VectorizedEngine
-    from fmnist_model.jax_engine.layers import Convolution
+    from fmnist_model.dataset import Images
+    from fmnist_model.jax_engine import Convolution, Make, Say, VectorizedEngine
 
 Name = Literal["tensorflow", "population"]
 EngineLoader = Callable[[SearchJob, Study, Progress], Engine]
@@ -76,7 +72,7 @@ def loader(engine: Name, slots: int | None) -> EngineLoader:
 
 def load_data(job: SearchJob, study: Study, progress: Progress) -> tuple[Images, Images]:
     """Training and validation images; raise UserError where they are wrong or not the study's."""
-    from fmnist_model.dataset.fashion_mnist import load_train, split
+    from fmnist_model.dataset import load_train, split
 
     images = load_train(job.data, progress.say, job.data_home)
     train, validation = split(images, job.preset.data.limit)
@@ -90,7 +86,7 @@ def load_engine(job: SearchJob, study: Study, progress: Progress) -> Engine:
     progress.say("loading the data and TensorFlow")
     train, validation = load_data(job, study, progress)
     with native_log_hidden():
-        from fmnist_model.tensorflow_engine.engine import TensorFlowEngine
+        from fmnist_model.tensorflow_engine import TensorFlowEngine
 
         engine = TensorFlowEngine(train, validation)
     progress.say(
@@ -109,7 +105,7 @@ def load_population(job: SearchJob, study: Study, progress: Progress, slots: int
     searched = job.preset.space.dimensions().get("activation")
     activations = [model.activation] if searched is None else searched.values()
     with native_log_hidden():
-        from fmnist_model.jax_engine.engine import VectorizedEngine
+        from fmnist_model.jax_engine import VectorizedEngine
 
         if job.data_home is not None:
             backend.keep_programs(job.data_home / "cache" / "jax")
@@ -127,8 +123,8 @@ def load_population(job: SearchJob, study: Study, progress: Progress, slots: int
 
 def _chosen(make: Make, study: Study, slots: int | None, say: Say) -> VectorizedEngine:
     """As many slots as are asked for; else as the study has had on this device; else measured."""
-    from fmnist_model.jax_engine.autotune import choose, recreate
-    from fmnist_model.utils.device import jax_device_name
+    from fmnist_model.jax_engine import choose, recreate
+    from fmnist_model.utils import jax_device_name
 
     device, known = jax_device_name(), study.user_attrs.get(CHOSEN, {})
     if known.get("device") == device and slots in (None, known["slots"]):

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
-from fmnist_model.utils.errors import UserError
-from search.presets.preset import Preset
+from fmnist_model.utils import UserError
+from search.presets import Preset
 
 
 @dataclass(frozen=True)

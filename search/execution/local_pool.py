@@ -15,13 +15,11 @@ from typing import IO, Literal
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
-from fmnist_model.utils.remedies import Remedy
-from search.console.progress import Progress
+from fmnist_model.utils import Remedy
+from search.console import Progress
 from search.execution.job import SearchJob, SearchStoppedError
 from search.execution.objective import Interrupted
-from search.study.lost_trials import fail_trials_of_process
-from search.study.trial_record import TrialRecord
-from search.study.trials import is_finished
+from search.study import TrialRecord, fail_trials_of_process, is_finished
 
 MAX_REPLACEMENTS = 3
 """So often in a row, no trial finished between, a worker that died is replaced."""

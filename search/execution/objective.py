@@ -8,13 +8,11 @@ from dataclasses import dataclass
 from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
 from optuna.trial import Trial, TrialState
 
-from fmnist_model.training.engine_protocol import ParallelEngine
-from fmnist_model.training.results import EpochMetrics, RunResult
-from search.algorithms.samplers import trial_seeds
-from search.presets.preset import Preset
-from search.presets.search_space import configurations, suggest
-from search.storage.transactions import transaction
-from search.study.trial_record import TrialRecord
+from fmnist_model.training import EpochMetrics, ParallelEngine, RunResult
+from search.algorithms import trial_seeds
+from search.presets import Preset, configurations, suggest
+from search.storage import transaction
+from search.study import TrialRecord
 
 OnTrialStart = Callable[[Trial], None]
 OnTrialEpoch = Callable[[EpochMetrics], None]

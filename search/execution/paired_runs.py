@@ -24,20 +24,21 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from fmnist_model.config import ModelConfig, TrainConfig
-from fmnist_model.evaluation.final_evaluation import Network, evaluate_networks, train_on_test
-from fmnist_model.training.results import RunResult
-from fmnist_model.utils.atomic_write import atomic_path, write_atomically
-from fmnist_model.utils.errors import UserError
-from fmnist_model.utils.package_versions import versions
-from fmnist_model.utils.paths import ProjectPaths
-from fmnist_model.utils.remedies import Remedy
-from search.storage.connection import open_read_only, open_storage
-from search.storage.errors import storage_errors_explained
-from search.study.study import check_data
-from search.study.trial_record import TrialRecord
+from fmnist_model.evaluation import Network, evaluate_networks, train_on_test
+from fmnist_model.training import RunResult
+from fmnist_model.utils import (
+    ProjectPaths,
+    Remedy,
+    UserError,
+    atomic_path,
+    versions,
+    write_atomically,
+)
+from search.storage import open_read_only, open_storage, storage_errors_explained
+from search.study import TrialRecord, check_data
 
 if TYPE_CHECKING:
-    from fmnist_model.tensorflow_engine.engine import TensorFlowEngine
+    from fmnist_model.tensorflow_engine import TensorFlowEngine
 
 COMPARISON_KEY = "comparison"
 """The user attribute of a study that is one of these, with what all of its runs share."""
@@ -267,14 +268,14 @@ def _with_new_defaults(identity: dict[str, Any]) -> dict[str, Any]:
 def _engine(
     comparison: PairedComparison, study: Study, data: Path | None, say: Say
 ) -> TensorFlowEngine:
-    from fmnist_model.dataset.fashion_mnist import load_train, split
-    from fmnist_model.utils.native_log import native_log_hidden
+    from fmnist_model.dataset import load_train, split
+    from fmnist_model.utils import native_log_hidden
 
     images = load_train(data, say, comparison.paths.data)
     train, validation = split(images, comparison.limit)
     check_data(study, train.sha256)
     with native_log_hidden():
-        from fmnist_model.tensorflow_engine.engine import TensorFlowEngine
+        from fmnist_model.tensorflow_engine import TensorFlowEngine
 
         return TensorFlowEngine(train, validation)
 

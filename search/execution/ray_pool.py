@@ -15,16 +15,13 @@ from typing import Any
 
 from optuna.study import Study
 
-from fmnist_model.utils.errors import UserError
-from fmnist_model.utils.remedies import Remedy
-from search.console.progress import Progress
+from fmnist_model.utils import Remedy, UserError
+from search.console import Progress
 from search.execution.job import SearchJob, SearchStoppedError
 from search.execution.local_pool import GRACE_SECONDS, POOL_POLL_SECONDS, TrialDisplay, WorkerSpec
 from search.execution.objective import Interrupted
-from search.storage.connection import open_storage, sqlite_file
-from search.storage.errors import storage_errors_explained
-from search.study.lost_trials import fail_trials_of_process
-from search.study.study import load_study
+from search.storage import open_storage, sqlite_file, storage_errors_explained
+from search.study import fail_trials_of_process, load_study
 
 MAX_RETRIES = 3
 """So often Ray starts a worker again whose node or process was lost."""

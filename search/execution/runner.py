@@ -6,24 +6,25 @@ import optuna
 from optuna.study import Study
 from optuna.trial import TrialState
 
-from search.algorithms.pruners import make_pruner
-from search.algorithms.terminator import STOPPED
-from search.console.progress import Progress
+from search.algorithms import STOPPED, make_pruner
+from search.console import Progress
 from search.execution.engines import EngineLoader, load_data, load_engine
 from search.execution.job import SearchJob, interruptible
 from search.execution.local_pool import LocalPool, WorkerSpec
 from search.execution.ray_pool import run_on_ray
 from search.execution.worker import Worker
-from search.storage.connection import open_storage
-from search.storage.errors import storage_errors_explained
-from search.storage.optuna_internals import trial_id
-from search.storage.transactions import study_lock
-from search.study.heartbeats import stale_by_database_clock
-from search.study.lost_trials import fail_lost_trials
-from search.study.process_identity import ProcessIdentity, process_is_elsewhere
-from search.study.study import open_study
-from search.study.trial_record import TrialRecord
-from search.study.trials import count_trials, is_lost, lost_to_retry
+from search.storage import open_storage, storage_errors_explained, study_lock, trial_id
+from search.study import (
+    ProcessIdentity,
+    TrialRecord,
+    count_trials,
+    fail_lost_trials,
+    is_lost,
+    lost_to_retry,
+    open_study,
+    process_is_elsewhere,
+    stale_by_database_clock,
+)
 
 
 def run_search(

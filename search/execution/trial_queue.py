@@ -13,32 +13,30 @@ from typing import Any
 from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
-from search.algorithms.samplers import make_sampler
-from search.algorithms.terminator import STOPPED, expected_gain
-from search.presets.preset import Preset
-from search.presets.search_space import grid_size, stored_params
-from search.presets.sections import Arm
-from search.storage.optuna_internals import (
+from search.algorithms import STOPPED, expected_gain, make_sampler
+from search.presets import Arm, Preset, grid_size, stored_params
+from search.storage import (
     FIXED_PARAMS,
     GRID_ID,
     RUNG_PREFIX,
+    backend,
     storage_of,
     study_id,
+    study_lock,
+    transaction,
     trial_id,
 )
-from search.storage.rdb import backend
-from search.storage.transactions import study_lock, transaction
-from search.study.heartbeats import HeartbeatListener
-from search.study.lost_trials import fail_lost_trials
-from search.study.process_identity import this_process
-from search.study.trial_record import TrialRecord
-from search.study.trials import (
+from search.study import (
+    HeartbeatListener,
+    TrialRecord,
+    fail_lost_trials,
     failed_to_retry,
     is_finished,
     is_lost,
     lost_to_retry,
     next_ordinal,
     ordinals,
+    this_process,
 )
 
 

@@ -13,20 +13,16 @@ from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
 from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from fmnist_model.training.engine_protocol import as_parallel
-from fmnist_model.utils.remedies import Remedy
-from search.algorithms.samplers import make_sampler
-from search.console.progress import Progress
+from fmnist_model.training import as_parallel
+from fmnist_model.utils import Remedy
+from search.algorithms import make_sampler
+from search.console import Progress
 from search.execution.engines import EngineLoader
 from search.execution.job import SearchJob, SearchStoppedError
 from search.execution.objective import Interrupted, Objective, Outcome
 from search.execution.trial_queue import IdleReason, TrialQueue
-from search.storage.optuna_internals import trial_id
-from search.storage.rdb import backend
-from search.storage.transactions import lock_trial, transaction
-from search.study.heartbeats import sending_heartbeats
-from search.study.trial_record import TrialRecord
-from search.study.trials import ending, failure, is_lost
+from search.storage import backend, lock_trial, transaction, trial_id
+from search.study import TrialRecord, ending, failure, is_lost, sending_heartbeats
 
 MAX_FAILURES = 3
 """So many failed trials in a row end the search."""

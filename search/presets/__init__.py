@@ -1,1 +1,5 @@
 """Presets: TOML files that name a question, and the search space that they stand for."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from fmnist_model.hyperparameters import HYPERPARAMETERS, SECTIONS
-from fmnist_model.utils.errors import validation_sentence
+from fmnist_model.utils import validation_sentence
 from search.presets.dimension import Dimension
 from search.presets.sections import Arm, SamplerConfig
 

@@ -9,8 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from fmnist_model.utils.errors import UserError, validation_sentence
-from fmnist_model.utils.remedies import Remedy
+from fmnist_model.utils import Remedy, UserError, validation_sentence
 from search.presets.preset import Preset
 
 STUDY_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")

@@ -15,7 +15,7 @@ from optuna.exceptions import ExperimentalWarning
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
-from fmnist_model.utils.remedies import Remedy
+from fmnist_model.utils import Remedy
 from search.storage import dialects
 from search.storage.errors import StorageError, storage_errors_explained
 from search.storage.optuna_tables import create_missing_tables

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from optuna.exceptions import StorageInternalError
 from sqlalchemy.exc import SQLAlchemyError
 
-from fmnist_model.utils.errors import UserError
+from fmnist_model.utils import UserError
 from search.storage import dialects
 from search.storage.url import without_password
 

@@ -8,8 +8,7 @@ import optuna
 import sqlalchemy
 from optuna.storages import RDBStorage
 
-from fmnist_model.utils.errors import UserError
-from fmnist_model.utils.remedies import Remedy
+from fmnist_model.utils import Remedy, UserError
 
 
 class SchemaError(UserError):

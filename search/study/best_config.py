@@ -12,14 +12,9 @@ from optuna.trial import FrozenTrial, TrialState
 from pydantic import ValidationError
 
 from fmnist_model.config import ModelConfig, TrainConfig
-from fmnist_model.utils.atomic_write import write_atomically
-from fmnist_model.utils.errors import UserError, validation_sentence
-from fmnist_model.utils.package_versions import versions
-from fmnist_model.utils.remedies import Remedy
-from search.presets.files import parse_preset
-from search.presets.preset import Preset
-from search.presets.search_space import configurations
-from search.storage.url import without_password
+from fmnist_model.utils import Remedy, UserError, validation_sentence, versions, write_atomically
+from search.presets import Preset, configurations, parse_preset
+from search.storage import without_password
 from search.study.record_values import SEEDS
 from search.study.trial_record import TrialRecord
 from search.study.trials import best_trials, ending

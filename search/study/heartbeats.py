@@ -15,8 +15,7 @@ from optuna.exceptions import StorageInternalError
 from optuna.study import Study
 from optuna.trial import Trial
 
-from search.storage.optuna_internals import stale_trial_ids, study_id, trial_id
-from search.storage.rdb import backend
+from search.storage import backend, stale_trial_ids, study_id, trial_id
 
 
 @contextmanager

@@ -13,8 +13,7 @@ from collections.abc import Container, Sequence
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
-from search.storage.optuna_internals import storage_of, trial_id
-from search.storage.transactions import lock_trial, study_lock
+from search.storage import lock_trial, storage_of, study_lock, trial_id
 from search.study.process_identity import process_is_gone
 from search.study.trial_record import FailReason, TrialRecord
 from search.study.trials import earlier_try

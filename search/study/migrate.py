@@ -9,18 +9,18 @@ from optuna.storages import RDBStorage
 from optuna.study import Study
 from optuna.trial import FrozenTrial
 
-from fmnist_model.utils.errors import UserError
-from fmnist_model.utils.remedies import Remedy
-from search.storage.connection import open_read_only, open_storage
-from search.storage.errors import storage_errors_explained
-from search.storage.optuna_internals import (
+from fmnist_model.utils import Remedy, UserError
+from search.storage import (
     fields_without_id,
+    open_read_only,
+    open_storage,
     set_study_system_attr,
+    storage_errors_explained,
     storage_of,
     study_id,
     study_system_attrs,
+    without_password,
 )
-from search.storage.url import without_password
 from search.study.study import load_study
 from search.study.trials import ending
 

@@ -9,14 +9,9 @@ import optuna
 from optuna.storages import RDBStorage
 from optuna.study import Study
 
-from fmnist_model.utils.errors import UserError
-from fmnist_model.utils.package_versions import versions
-from fmnist_model.utils.remedies import Remedy
-from search.presets.defaults import DEFAULT_SEED
-from search.presets.files import parse_preset
-from search.presets.preset import Preset
-from search.storage.errors import StorageError
-from search.storage.url import without_password
+from fmnist_model.utils import Remedy, UserError, versions
+from search.presets import DEFAULT_SEED, Preset, parse_preset
+from search.storage import StorageError, without_password
 
 
 class StudyMismatchError(UserError):

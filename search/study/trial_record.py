@@ -19,13 +19,13 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, get_args
 
 from optuna.trial import FrozenTrial, Trial
 
-from fmnist_model.training.results import RunResult, StopReason, stop_reason_of
+from fmnist_model.training import RunResult, StopReason, stop_reason_of
 from search.study import record_values as values
 from search.study.process_identity import ProcessIdentity, read_process
 from search.study.record_values import Curves, KeptDiagnosis, KeptRecorded
 
 if TYPE_CHECKING:
-    from fmnist_model.diagnosis.diagnose import Diagnosis
+    from fmnist_model.diagnosis import Diagnosis
 
 RECORD_VERSION = 1
 """What `record_version` says of the trials that this program makes; one without it is version 0."""

@@ -22,22 +22,18 @@ from optuna.trial import FrozenTrial
 
 from fmnist_model.config import CLASSES
 from fmnist_model.hyperparameters import shown
-from search.algorithms.terminator import STOPPED
-from search.presets.files import parse_preset
-from search.storage.optuna_internals import study_system_attrs, trial_id
-from search.study.trial_record import TrialRecord
-from search.study.trials import ending, failure
+from search.algorithms import STOPPED
+from search.presets import parse_preset
+from search.storage import study_system_attrs, trial_id
+from search.study import TrialRecord, ending, failure
 from studies.dashboard.dashboard_internals import (
     artifact_key,
     attach_artifact,
     read_note,
     write_note,
 )
-from studies.figures import history
-from studies.figures.theme import EITHER
-from studies.figures.trial_frame import ended_trials, escaped, trial_table
-from studies.report.commands import Wording, as_python
-from studies.report.summary import duration_in_words, summarize
+from studies.figures import EITHER, ended_trials, escaped, history, trial_table
+from studies.report import Wording, as_python, duration_in_words, summarize
 
 Say = Callable[[str], None]
 WordingFor = Callable[[str], Wording]

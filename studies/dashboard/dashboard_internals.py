@@ -12,12 +12,7 @@ from typing import Any
 from optuna.study import Study
 from optuna.trial import FrozenTrial
 
-from search.storage.optuna_internals import (
-    set_study_system_attr,
-    storage_of,
-    study_id,
-    trial_id,
-)
+from search.storage import set_study_system_attr, storage_of, study_id, trial_id
 
 
 def read_note(system_attrs: dict[str, Any], trial: FrozenTrial | None) -> str:

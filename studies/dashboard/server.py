@@ -7,13 +7,10 @@ from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 import optuna
 
-from fmnist_model.utils.errors import UserError
-from fmnist_model.utils.remedies import Remedy
-from search.storage.connection import open_read_only, open_storage
-from search.storage.errors import storage_errors_explained
-from search.storage.url import without_password
+from fmnist_model.utils import Remedy, UserError
+from search.storage import open_read_only, open_storage, storage_errors_explained, without_password
 from studies.dashboard.annotations import Say, WordingFor, annotate_all, artifact_store
-from studies.report.commands import as_python
+from studies.report import as_python
 
 HOST = "127.0.0.1"
 """The dashboard has no login, and its pages can delete studies: it listens on loopback

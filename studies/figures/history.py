@@ -10,8 +10,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from optuna.trial import FrozenTrial
 
-from search.study.trial_record import TrialRecord
-from search.study.trials import best_trials, ending
+from search.study import TrialRecord, best_trials, ending
 from studies.figures.marks import ACCURACY, by_ending, hover
 from studies.figures.theme import GREEN, GREY, MARKS, epoch_axis, styled
 from studies.figures.trial_frame import ended_trials

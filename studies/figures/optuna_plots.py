@@ -18,7 +18,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.study import Study
 from optuna.trial import FrozenTrial, create_trial
 
-from search.study.trials import best_trials, objective_value
+from search.study import best_trials, objective_value
 from studies.figures.marks import ACCURACY
 from studies.figures.theme import BLUE, styled
 from studies.figures.trial_frame import ended_trials, parameters

@@ -11,9 +11,7 @@ from typing import Any
 import pandas as pd
 from optuna.trial import FrozenTrial
 
-from search.study.process_identity import ProcessIdentity
-from search.study.trial_record import TrialRecord
-from search.study.trials import ending, is_lost
+from search.study import ProcessIdentity, TrialRecord, ending, is_lost
 
 OUTCOME_COLUMNS = (
     "ending",

@@ -1,1 +1,5 @@
 """Pages of figures and tables as one HTML file, and static copies of the figures."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -13,8 +13,8 @@ from jinja2 import Environment, FileSystemLoader
 from markupsafe import Markup, escape
 from plotly.offline import get_plotlyjs
 
-from fmnist_model.utils.atomic_write import write_atomically
-from studies.figures.theme import ON_DARK, TEMPLATES
+from fmnist_model.utils import write_atomically
+from studies.figures import ON_DARK, TEMPLATES
 
 HERE = Path(__file__).parent
 

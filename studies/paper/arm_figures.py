@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from fmnist_model.evaluation.metrics import interval
-from studies.figures.theme import BLUE, GREY, ORANGE, SKY, epoch_axis, styled
+from fmnist_model.evaluation import interval
+from studies.figures import BLUE, GREY, ORANGE, SKY, epoch_axis, styled
 from studies.paper.arms import DROPOUT, RELU
 from studies.paper.published import PUBLISHED
 

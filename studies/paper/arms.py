@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from fmnist_model.config import ModelConfig
-from fmnist_model.utils.paths import ProjectPaths
-from search.execution.paired_runs import PairedComparison, PairedRun
+from fmnist_model.utils import ProjectPaths
+from search.execution import PairedComparison, PairedRun
 
 COMPARISON_NAME = "paper-comparison"
 """The study's name."""

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from fmnist_model.evaluation.metrics import interval
+from fmnist_model.evaluation import interval
 from studies.paper import arms
 from studies.paper.arms import DROPOUT, PAPER_RATE, RELU, SIGMOID, SOFTMAX, SWEPT
 

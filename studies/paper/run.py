@@ -8,8 +8,8 @@ from itertools import chain
 from pathlib import Path
 from statistics import mean
 
-from fmnist_model.training.results import RunResult
-from search.execution.paired_runs import (
+from fmnist_model.training import RunResult
+from search.execution import (
     PairedComparison,
     PairedRun,
     judge_runs,

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from studies.page.render import Figure, Section, Table, Tile
+from studies.page import Figure, Section, Table, Tile
 from studies.paper import arm_figures, summary_figures
 from studies.paper.arms import (
     ARMS,
@@ -20,7 +20,7 @@ from studies.paper.arms import (
     sweep_runs,
 )
 from studies.paper.hypotheses import Hypothesis, Verdict, judge_hypotheses
-from studies.report.commands import Command, Wording, as_python
+from studies.report import Command, Wording, as_python
 
 SIGNS: dict[Verdict, str] = {
     "holds": "✓ holds",

@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from fmnist_model.diagnosis.frozen_losses import frozen_loss
-from studies.figures.theme import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, styled
+from fmnist_model.diagnosis import frozen_loss
+from studies.figures import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, styled
 from studies.paper import arms
 from studies.paper.arm_figures import summary
 from studies.paper.arms import ARMS, DROPOUT, PAPER_RATE, RELU

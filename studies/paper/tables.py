@@ -8,8 +8,7 @@ from typing import Any
 import pandas as pd
 from optuna.trial import FrozenTrial
 
-from search.study.trial_record import TrialRecord
-from search.study.trials import ending
+from search.study import TrialRecord, ending
 
 MEASURES = ("loss", "accuracy", "val_loss", "val_accuracy")
 KEYS = ["arm", "learning_rate", "seed"]

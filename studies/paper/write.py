@@ -9,19 +9,16 @@ from pathlib import Path
 import optuna
 from optuna.trial import FrozenTrial
 
-from fmnist_model.evaluation.final_evaluation import openings
-from fmnist_model.utils.errors import UserError
-from fmnist_model.utils.remedies import Remedy
-from search.execution.paired_runs import COMPARISON_KEY, PairedComparison, read_judged, run_of
-from search.storage.connection import open_read_only
-from search.storage.errors import storage_errors_explained
-from search.study.trial_record import TrialRecord
-from studies.page.render import write_page
-from studies.page.static_images import write_static_images
+from fmnist_model.evaluation import openings
+from fmnist_model.utils import Remedy, UserError
+from search.execution import COMPARISON_KEY, PairedComparison, read_judged, run_of
+from search.storage import open_read_only, storage_errors_explained
+from search.study import TrialRecord
+from studies.page import write_page, write_static_images
 from studies.paper.arms import COMPARISON_NAME
 from studies.paper.sections import PaperRuns, paper_sections
 from studies.paper.tables import curve_table, run_table
-from studies.report.commands import Wording, as_python
+from studies.report import Wording, as_python
 
 Say = Callable[[str], None]
 

@@ -13,10 +13,9 @@ import numpy as np
 from optuna.trial import FrozenTrial
 from PIL import Image
 
-from fmnist_model.dataset.fashion_mnist import CLASS_NAMES
-from fmnist_model.evaluation.final_evaluation import openings
-from fmnist_model.evaluation.summary import with_interval
-from studies.page.render import Figure, Section, Thumbnail, Tile
+from fmnist_model.dataset import CLASS_NAMES
+from fmnist_model.evaluation import openings, with_interval
+from studies.page import Figure, Section, Thumbnail, Tile
 from studies.report import evaluation_figures as drawing
 from studies.report.commands import Command, Wording
 from studies.report.summary import StudySummary

@@ -10,8 +10,8 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from fmnist_model.dataset.fashion_mnist import CLASS_NAMES
-from studies.figures.theme import BLUE, GREEN, GREY, ORANGE, PALETTE, SCALE, epoch_axis, styled
+from fmnist_model.dataset import CLASS_NAMES
+from studies.figures import BLUE, GREEN, GREY, ORANGE, PALETTE, SCALE, epoch_axis, styled
 
 HEIGHT = 440
 

@@ -12,14 +12,19 @@ from optuna.trial import FrozenTrial
 
 from fmnist_model.config import ModelConfig, TrainConfig
 from fmnist_model.hyperparameters import shown
-from search.presets.dimension import Dimension
-from search.presets.preset import Preset
-from search.study.trials import best_trials
-from studies.figures import history, optuna_plots, slices
-from studies.figures.marks import hyperparameters
-from studies.figures.theme import MARKS_EXPLAINED
-from studies.figures.trial_frame import escaped, parameters, trial_table
-from studies.page.render import Figure, Section, Table, Tile
+from search.presets import Dimension, Preset
+from search.study import best_trials
+from studies.figures import (
+    MARKS_EXPLAINED,
+    escaped,
+    history,
+    hyperparameters,
+    optuna_plots,
+    parameters,
+    slices,
+    trial_table,
+)
+from studies.page import Figure, Section, Table, Tile
 from studies.report.commands import Wording, as_python
 from studies.report.evaluation import closing_advice, evaluation_section, test_accuracy_tile
 from studies.report.summary import StudySummary, TimeSaved, duration_in_words, summarize

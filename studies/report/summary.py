@@ -13,11 +13,10 @@ from optuna.trial import FrozenTrial
 
 from fmnist_model.config import TrainConfig
 from fmnist_model.hyperparameters import HYPERPARAMETERS, shown
-from search.algorithms.terminator import stop_sentence
-from search.presets.preset import Preset
-from search.study.trial_record import TrialRecord
-from search.study.trials import best_trials, ending, is_finished
-from studies.figures.trial_frame import ended_trials, last_value, trial_span
+from search.algorithms import stop_sentence
+from search.presets import Preset
+from search.study import TrialRecord, best_trials, ending, is_finished
+from studies.figures import ended_trials, last_value, trial_span
 from studies.report.commands import Command, Wording, as_python
 
 TRAIN_IMAGES, VALIDATION_IMAGES = 48_000, 12_000

@@ -11,16 +11,13 @@ import optuna
 import pandas as pd
 from optuna.study import Study
 
-from fmnist_model.utils.atomic_write import atomic_path
-from search.algorithms.terminator import STOPPED
-from search.presets.files import parse_preset
-from search.storage.connection import open_read_only
-from search.storage.errors import storage_errors_explained
-from search.study.study import load_study
-from search.study.trials import TrialCounts, count_trials
-from studies.figures.trial_frame import trial_table
-from studies.page.render import write_page
-from studies.page.static_images import write_static_images
+from fmnist_model.utils import atomic_path
+from search.algorithms import STOPPED
+from search.presets import parse_preset
+from search.storage import open_read_only, storage_errors_explained
+from search.study import TrialCounts, count_trials, load_study
+from studies.figures import trial_table
+from studies.page import write_page, write_static_images
 from studies.report.commands import Wording, as_python
 from studies.report.sections import report_sections
 

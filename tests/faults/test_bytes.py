@@ -7,8 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 
 from fmnist_model.dataset.fashion_mnist import _digested, _read_cache, _write_cache
 from fmnist_model.dataset.formats import DataError, read_csv, read_idx

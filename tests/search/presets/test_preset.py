@@ -7,8 +7,7 @@ import doctest
 import string
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from search.presets import preset as module
 from search.presets.files import PresetError, load_preset, parse_preset

@@ -1,0 +1,15 @@
+"""What other folders may use; the rest is private by convention."""
+
+from .pruners import (
+    make_pruner as make_pruner,
+)
+from .samplers import (
+    make_sampler as make_sampler,
+    trial_seeds as trial_seeds,
+)
+from .terminator import (
+    STOPPED as STOPPED,
+    check_stop_when as check_stop_when,
+    expected_gain as expected_gain,
+    stop_sentence as stop_sentence,
+)

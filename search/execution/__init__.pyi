@@ -1,0 +1,31 @@
+"""What other folders may use; the rest is private by convention."""
+
+from .engines import (
+    EngineLoader as EngineLoader,
+    chosen_engine as chosen_engine,
+    loader as loader,
+)
+from .job import (
+    SearchJob as SearchJob,
+)
+from .local_pool import (
+    WorkerSpec as WorkerSpec,
+    thread_settings as thread_settings,
+    threads_each as threads_each,
+    worker_command as worker_command,
+)
+from .paired_runs import (
+    COMPARISON_KEY as COMPARISON_KEY,
+    PairedComparison as PairedComparison,
+    PairedRun as PairedRun,
+    judge_runs as judge_runs,
+    leaky_of as leaky_of,
+    read_judged as read_judged,
+    run_of as run_of,
+    runs_done as runs_done,
+    train_leaky as train_leaky,
+    train_runs as train_runs,
+)
+from .runner import (
+    run_search as run_search,
+)

@@ -1,0 +1,45 @@
+"""What other folders may use; the rest is private by convention."""
+
+from .best_config import (
+    export as export,
+)
+from .heartbeats import (
+    HeartbeatListener as HeartbeatListener,
+    sending_heartbeats as sending_heartbeats,
+    stale_by_database_clock as stale_by_database_clock,
+)
+from .lost_trials import (
+    fail_lost_trials as fail_lost_trials,
+    fail_trials_of_process as fail_trials_of_process,
+)
+from .migrate import (
+    copy_study as copy_study,
+)
+from .process_identity import (
+    ProcessIdentity as ProcessIdentity,
+    process_is_elsewhere as process_is_elsewhere,
+    process_is_gone as process_is_gone,
+    this_process as this_process,
+)
+from .study import (
+    check_data as check_data,
+    load_study as load_study,
+    open_study as open_study,
+)
+from .trial_record import (
+    TrialRecord as TrialRecord,
+)
+from .trials import (
+    TrialCounts as TrialCounts,
+    best_trials as best_trials,
+    count_trials as count_trials,
+    ending as ending,
+    failed_to_retry as failed_to_retry,
+    failure as failure,
+    is_finished as is_finished,
+    is_lost as is_lost,
+    lost_to_retry as lost_to_retry,
+    next_ordinal as next_ordinal,
+    objective_value as objective_value,
+    ordinals as ordinals,
+)
