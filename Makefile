@@ -29,7 +29,7 @@ study_name = $(or $(NAME),$(patsubst %.toml,%,$(notdir $(STUDY))))
 study_options = --study "$(STUDY)" $(if $(NAME),--name "$(NAME)")
 
 .DEFAULT_GOAL := help
-.PHONY: help setup data search status dashboard export evaluate report paper bench test test-newest lint lock clean
+.PHONY: help setup data search status dashboard export evaluate report paper bench test test-all test-newest lint lock clean
 
 help:  ## list the targets and their variables
 	@echo "make TARGET [VARIABLE=value ...]"
@@ -97,8 +97,11 @@ bench: .venv/installed  ## measure speed, the cost of a trial and end-to-end sea
 	@for table in $(wildcard benchmarks/curves/*.jsonl.gz); do \
 	  $(BIN)/python -m benchmarks.replay_search --curves $$table --seeds 4; done
 
-test: .venv/installed-dev lint  ## check style and types, then run all tests
-	@$(BIN)/pytest
+test: .venv/installed-dev lint  ## check style and types, then run the quick tests
+	@$(BIN)/pytest -m "not slow"
+
+test-all: test  ## the same, and then the slow tests: kills, clocks, Ray, browsers, long trainings
+	@$(BIN)/pytest -m slow
 
 # Bounds from above are taken out; what runs is the source tree, with whatever is the newest release.
 test-newest: .venv/installed-dev  ## run the quick tests with the newest release of every direct dependency

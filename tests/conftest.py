@@ -1,15 +1,19 @@
-"""What the tests share: the real data, one engine, and a project directory of one's own."""
+"""What the tests share: the real data, one engine, a project directory, and the command lines."""
 
 from __future__ import annotations
 
 import doctest
 import os
+import runpy
 import shutil
 import struct
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
+from io import StringIO
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 
@@ -24,6 +28,11 @@ PATHS = ProjectPaths(Path())
 """The project in the current directory, as command lines see it."""
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
+
+postgresql_is_slow = pytest.mark.parametrize(
+    "url", ["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)], indirect=True
+)
+"""For tests that take seconds on each database: on SQLite they are quick, on PostgreSQL slow."""
 
 
 @pytest.fixture(scope="session")
@@ -130,5 +139,32 @@ def command(project) -> Command:
             timeout=timeout,
             check=False,
         )
+
+    return run
+
+
+@pytest.fixture
+def invoke(project) -> Command:
+    """Runs in this process what `python -m ...` would run, in a fraction of the time.
+
+    Its exit code and what it writes to stdout and stderr are those of the command line. What a new
+    process alone can show, such as what is imported, tests by `command`.
+    """
+
+    def run(module: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+        path = ROOT.joinpath(*module.split("."), "__main__.py")
+        words = [str(path), *map(str, arguments)]
+        code = 0
+        with (
+            patch.object(sys, "argv", words),
+            patch.dict(os.environ),
+            redirect_stdout(StringIO()) as stdout,
+            redirect_stderr(StringIO()) as stderr,
+        ):
+            try:
+                runpy.run_path(str(path), run_name="__main__")
+            except SystemExit as ended:
+                code = ended.code or 0
+        return subprocess.CompletedProcess(words, code, stdout.getvalue(), stderr.getvalue())
 
     return run

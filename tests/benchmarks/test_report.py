@@ -1,4 +1,4 @@
-"""The benchmark of the report, on a study that is small."""
+"""The benchmark of the report, on a study that is small. Slow: it starts a browser twice."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 from benchmarks.report import app
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not shutil.which("chromedriver"), reason="chromedriver is not installed")
 def test_it_measures_both_halves_and_scrolling():
     done = CliRunner().invoke(app, ["--study", "wide", "--trials", "30", "--rounds", "1"])

@@ -68,6 +68,7 @@ def test_saturation_is_where_more_workers_only_wait():
     )
 
 
+@pytest.mark.slow
 def test_the_command(preset, command, monkeypatch):
     """With two workers for a few seconds each, real databases, and all tables."""
     monkeypatch.setenv("PYTHONPATH", str(ROOT))

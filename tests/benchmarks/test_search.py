@@ -9,6 +9,12 @@ from benchmarks import search
 from benchmarks.peers.figure import anytime, figure
 from benchmarks.peers.question import Log, Question
 
+
+def arms(letters: str, *marks: pytest.MarkDecorator) -> list[object]:
+    """The arms of these letters, marked."""
+    return [pytest.param(arm, marks=marks) for arm in search.ARMS if arm[1] in letters]
+
+
 TINY = Question("smoke", images=500, batch_size=50, epochs=2, trials=2)
 
 
@@ -23,7 +29,7 @@ def check(row, trials=TINY.trials):
     TINY.configurations(row["params"], 0)
 
 
-@pytest.mark.parametrize("arm", [search.OURS, *(arm for arm in search.ARMS if arm[1] in "dgh")])
+@pytest.mark.parametrize("arm", [search.OURS, *arms("d"), *arms("gh", pytest.mark.slow)])
 def test_an_arm_searches(arm, everything):
     check(search.ARMS[arm](TINY, 0))
 

@@ -8,7 +8,7 @@ from benchmarks.tools.isolated import Isolated
 from benchmarks.trial_overhead import growth, ours, settled, usual
 
 
-@pytest.mark.parametrize("arm", [ours, usual])
+@pytest.mark.parametrize("arm", [ours, pytest.param(usual, marks=pytest.mark.slow)])
 def test_trials_are_made_and_their_cost_is_taken_apart(arm, tmp_path, everything):
     file = str(tmp_path / "studies.db")
     with Isolated() as process:

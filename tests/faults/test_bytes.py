@@ -84,7 +84,7 @@ def test_mutated_idx_files(tmp_path, idx, mutations, images):
     readable(read_idx, *paths)
 
 
-@SETTINGS
+@settings(SETTINGS, max_examples=100)  # an example takes 30 ms
 @given(MUTATIONS)
 def test_mutated_csv_files(tmp_path, csv, mutations):
     (tmp_path / "x.csv").write_bytes(mutated(csv, mutations))

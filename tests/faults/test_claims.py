@@ -1,4 +1,8 @@
-"""Enqueued trials, claimed by several processes: each once."""
+"""Enqueued trials, claimed by several processes: each once.
+
+On SQLite it is slow: hundreds have to be claimed before a storage that fails at it is caught.
+tests/search/storage/test_connection.py claims fewer, by threads.
+"""
 
 from __future__ import annotations
 

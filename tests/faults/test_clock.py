@@ -1,4 +1,7 @@
-"""Clocks that are set in the middle of a search, or wrong from the beginning: nothing is lost."""
+"""Clocks that are set in the middle of a search, or wrong from the beginning: nothing is lost.
+
+Most of it is slow: a worker has to be waited for until it has missed several heartbeats.
+"""
 
 from __future__ import annotations
 
@@ -39,6 +42,11 @@ from tests.faults.test_workers import (
 from tests.search.conftest import URL, load, table, write_preset
 
 HOUR, DAY = 3600, 86400
+
+
+def slow_cases(*cases):
+    """Marks these cases of a parametrised test as slow."""
+    return [pytest.param(*case, marks=pytest.mark.slow) for case in cases]
 
 
 class Clock:
@@ -127,7 +135,16 @@ def test_the_calendar_is_moved_and_waiting_is_not(clock):
     assert 0.2 <= waited < HOUR
 
 
-@pytest.mark.parametrize("seconds", [-DAY, -HOUR, DAY])
+@pytest.mark.parametrize(
+    ("url", "seconds"),
+    [
+        ("sqlite", -DAY),
+        ("postgresql", DAY),
+        *slow_cases(("sqlite", -HOUR), ("sqlite", DAY)),
+        *slow_cases(("postgresql", -DAY), ("postgresql", -HOUR)),
+    ],
+    indirect=["url"],
+)
 def test_a_clock_that_is_set_in_the_middle_changes_nothing(replayed, clock, url, seconds):
     """Two workers with a trial in hand each: both keep it, and the study equals one of a single
     worker whose clock nobody touched."""
@@ -147,6 +164,7 @@ def test_a_clock_that_is_set_in_the_middle_changes_nothing(replayed, clock, url,
         assert integrity(file) == "ok"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seconds", [-DAY, DAY])
 def test_a_worker_whose_clock_is_wrong_keeps_its_trial(replayed, clock, url, seconds):
     """For longer than two heartbeats, while another, whose clock is right, waits for it."""
@@ -162,6 +180,7 @@ def test_a_worker_whose_clock_is_wrong_keeps_its_trial(replayed, clock, url, sec
     assert len({TrialRecord.of(trial).worker.pid for trial in trials}) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seconds", [-DAY, DAY])
 def test_a_worker_whose_clock_is_wrong_and_that_is_suspended_loses_its_trial(
     replayed, clock, url, seconds, monkeypatch

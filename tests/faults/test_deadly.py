@@ -11,7 +11,7 @@ from search.execution.local_pool import WorkerSpec
 from search.execution.runner import run_search
 from search.study.trial_record import TrialRecord
 from search.study.trials import count_trials, ending
-from tests.conftest import ROOT
+from tests.conftest import ROOT, postgresql_is_slow
 from tests.faults.conftest import write_replay
 from tests.faults.replay import quiet, replay, replay_order
 from tests.faults.test_workers import running, start, stopped, wait_until
@@ -34,7 +34,7 @@ class Deadly(replay.Replay):
 replay.Replay = Deadly
 sys.exit(replay.main())
 """
-ALONE = "import sys; from tests.faults.replay import replay; replay('alone', 1, sys.argv[1], 5)"
+ALONE = "import sys; from tests.faults.replay import replay; replay('alone', 1, sys.argv[1], 1)"
 
 
 def with_deadly_arm() -> None:
@@ -48,6 +48,7 @@ def deadly_crew(name: str, trials: int, url: str, count: int = 2, **more) -> Wor
     return WorkerSpec(command, count, {"STORAGE": url, "PYTHONPATH": str(ROOT)}, **more)
 
 
+@postgresql_is_slow
 def test_a_trial_that_kills_its_worker_twice_has_failed_and_the_search_goes_on(replayed, url):
     with_deadly_arm()
     progress = quiet()

@@ -1,4 +1,7 @@
-"""The Slurm and Kubernetes jobs of docs/distributed.md, run as their schedulers run them."""
+"""The Slurm and Kubernetes jobs of docs/distributed.md, run as their schedulers run them.
+
+Slow, as they really train. tests/test_docs.py checks their commands without running them.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Workers killed at random moments: nothing is lost, nothing is done twice."""
+"""Workers killed at random moments: nothing is lost, nothing is done twice.
+
+Slow, as thirty workers are started. tests/faults/test_deadly.py kills fewer.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Parallel and yet repeatable: one worker, or four of which two are killed, train the same."""
+"""Parallel and yet repeatable: one worker, or four of which two are killed, train the same.
+
+Slow, as five processes train. tests/faults/test_workers.py compares searches that only seem to.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The same worker on a real Ray cluster of three nodes, of which one is lost."""
+"""The same worker on a real Ray cluster of three nodes, of which one is lost.
+
+All of it is slow: a cluster takes ten seconds to start.
+"""
 
 from __future__ import annotations
 

@@ -6,11 +6,12 @@ import os
 import subprocess
 
 from search.study.trials import count_trials
-from tests.conftest import ROOT
+from tests.conftest import ROOT, postgresql_is_slow
 from tests.faults.replay import replay_command
 from tests.search.conftest import load
 
 
+@postgresql_is_slow
 def test_six_workers_make_the_database_and_the_study_together(replayed, url):
     """As an array job does: no parent has made them before."""
     environment = {**os.environ, "STORAGE": url, "PYTHONPATH": str(ROOT)}

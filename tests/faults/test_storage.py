@@ -202,7 +202,9 @@ params = { dense_units = 16 }
 
 @pytest.mark.slow
 def test_a_trial_that_wants_too_much_memory_fails_with_its_reason(replayed):
-    """Twice, and then the search goes on; TensorFlow really allocates, within a real limit."""
+    """Twice, and then the search goes on; TensorFlow really allocates, within a real limit.
+
+    Slow, as a process of its own builds two large networks and trains a third."""
     Path("studies/big.toml").write_text(BIG)
     command = [sys.executable, "-m", "search", "run", "--study", "big", "--trials", "1"]
     done = subprocess.run(

@@ -22,7 +22,7 @@ from search.execution.runner import run_search
 from search.storage.connection import open_storage
 from search.study.trial_record import TrialRecord
 from search.study.trials import count_trials, ending, is_lost, ordinals
-from tests.conftest import ROOT
+from tests.conftest import ROOT, postgresql_is_slow
 from tests.faults.conftest import write_replay
 from tests.faults.replay import quiet, replay, replay_command, replay_crew, replay_order
 from tests.search.conftest import load, table
@@ -86,6 +86,7 @@ def suspend_between_transactions(process: subprocess.Popen[str], url: str) -> No
         time.sleep(0.1)
 
 
+@postgresql_is_slow
 def test_a_late_result_does_not_overwrite_the_second_try(replayed, url, monkeypatch):
     """Suspended for longer than its heartbeat, a worker loses its trial to another; when it goes
     on, it notices, drops the result, and works on."""
@@ -110,17 +111,21 @@ def test_a_late_result_does_not_overwrite_the_second_try(replayed, url, monkeypa
     assert sorted(ordinals(trials).values()) == [0, 1, 2]
 
 
+@postgresql_is_slow
 def test_a_worker_that_lives_keeps_its_trial_beyond_two_heartbeats(replayed, url):
-    write_replay("heartbeat = 5")
-    slow = start("slow", 2, url, seconds=4)  # 12 s a trial
+    write_replay("heartbeat = 4")
+    slow = start("slow", 2, url, seconds=3)  # 9 s a trial
     wait_until(lambda: running("slow", url))
     other = start("slow", 2, url, seconds=0)
     assert slow.communicate(timeout=300)[1] == other.communicate(timeout=300)[1] == ""
     assert count_trials(load("slow", url).trials).lost == 0
 
 
+@pytest.mark.slow
 def test_workers_that_were_suspended_together_take_nothing_from_each_other(replayed, url):
-    """As with a laptop, or a container that is frozen: who wakes first has not listened either."""
+    """As with a laptop, or a container that is frozen: who wakes first has not listened either.
+
+    Slow, as they sleep for more than two heartbeats."""
     write_replay("heartbeat = 6")
     slow = start("asleep", 2, url, seconds=7)
     wait_until(lambda: running("asleep", url))
@@ -152,7 +157,9 @@ def test_what_a_worker_says_in_the_end_is_what_the_search_says(replayed):
         run_search(replay_order("saying", 4, url), quiet(), spec)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)]
+)
 def test_one_signal_ends_all_workers_cleanly(replayed, number):
     url = "sqlite:///studies/results/studies.db"
 
@@ -189,11 +196,13 @@ def test_workers_end_with_their_parent(replayed):
     assert count_trials(load("orphans").trials).running == 0
 
 
+@postgresql_is_slow
 def test_trials_are_met_exactly_with_more_workers_than_trials(replayed, url):
     study = replay_crew(5, "few", 3, url, seconds=0.2)
     assert (len(study.trials), count_trials(study.trials).finished) == (3, 3)
 
 
+@postgresql_is_slow
 def test_a_grid_is_searched_once_by_many(replayed, url):
     path = replayed / "studies/replay.toml"
     path.write_text("[space]\ndropout=[0.0,0.1,0.2]\nbatch_size=[10,20]\n[sampler]\nname='grid'\n")

@@ -15,9 +15,9 @@ def test_train_says_how_it_went(command, custom_data):
     assert done.stderr == ""
 
 
-def test_train_explains_a_stuck_run(command, custom_data):
+def test_train_explains_a_stuck_run(invoke, custom_data):
     options = ("--output-activation", "relu", "--learning-rate", "0.4")
-    done = command("fmnist_model", "train", *SMALL, *options, "--data", custom_data)
+    done = invoke("fmnist_model", "train", *SMALL, *options, "--data", custom_data)
     assert "stuck on" in done.stdout
     assert "every gradient has been exactly zero since step" in done.stdout
 
@@ -33,8 +33,8 @@ def test_train_explains_a_stuck_run(command, custom_data):
         (("data", "--data", "nowhere"), "error: nowhere: no such directory; DATA= names the one"),
     ],
 )
-def test_mistakes_are_one_sentence(command, arguments, said):
-    done = command("fmnist_model", *arguments)
+def test_mistakes_are_one_sentence(invoke, arguments, said):
+    done = invoke("fmnist_model", *arguments)
     assert done.returncode == 2
     assert done.stderr.startswith(said)
     assert done.stderr.count("\n") == 1

@@ -1,8 +1,10 @@
-"""Searches on few images, seconds long."""
+"""Searches on few images, seconds long, which share their engine."""
 
 from __future__ import annotations
 
+import contextlib
 import io
+import shutil
 from pathlib import Path
 
 import optuna
@@ -11,12 +13,13 @@ from optuna.trial import TrialState, create_trial
 from rich.console import Console
 
 from search.console.progress import Progress
+from search.execution.engines import EngineLoader, load_data, load_engine
 from search.execution.job import SearchJob
 from search.execution.runner import run_search
 from search.presets.files import load_preset
 from search.storage.connection import open_read_only
 from search.study.trials import ordinals
-from tests.conftest import DATA, PATHS
+from tests.conftest import DATA, PATHS, ROOT
 
 URL = "sqlite:///studies/results/studies.db"
 
@@ -48,15 +51,35 @@ def job(
     trials: int, name: str = "tiny", preset: str = "tiny", seed: int | None = None, url: str = URL
 ) -> SearchJob:
     preset_read = load_preset(preset, PATHS.presets)
-    return SearchJob(preset_read, name, url, trials, seed, DATA, data_home=PATHS.data)
+    return SearchJob(preset_read, name, url, trials, seed, DATA, data_home=ROOT / "data")
 
 
 def quiet_progress() -> Progress:
     return Progress(Console(file=io.StringIO(), width=200))
 
 
-def search(trials: int, name: str = "tiny", progress: Progress | None = None, **more):
-    return run_search(job(trials, name, **more), progress or quiet_progress())
+ENGINES: dict[object, object] = {}
+
+
+def shared_engine(job: SearchJob, study: optuna.Study, progress: Progress):
+    """The TensorFlow engine, which searches on the same images share: its programs are compiled
+    once. The data is checked as always."""
+    images = (job.data, job.preset.data.limit)
+    if images in ENGINES:
+        load_data(job, study, progress)
+    else:
+        ENGINES[images] = load_engine(job, study, progress)
+    return ENGINES[images]
+
+
+def search(
+    trials: int,
+    name: str = "tiny",
+    progress: Progress | None = None,
+    load: EngineLoader = shared_engine,
+    **more,
+) -> optuna.Study:
+    return run_search(job(trials, name, **more), progress or quiet_progress(), load=load)
 
 
 def load(name: str, url: str = URL) -> optuna.Study:
@@ -81,3 +104,21 @@ def trial(state=TrialState.PRUNED, value=None, number=0, **user_attrs):
 def tiny(project):
     write_preset()
     return project
+
+
+@pytest.fixture(scope="session")
+def trained_studies(tmp_path_factory, everything) -> Path:
+    """The folder studies/ of a project whose study `tiny` has three trials, to be copied."""
+    home = tmp_path_factory.mktemp("trained")
+    (home / "studies/results").mkdir(parents=True)
+    with contextlib.chdir(home):
+        write_preset()
+        search(3)
+    return home / "studies"
+
+
+@pytest.fixture
+def searched(tiny, trained_studies) -> optuna.Study:
+    """The study `tiny` with three trials, in a project of the test's own."""
+    shutil.copytree(trained_studies, "studies", dirs_exist_ok=True)
+    return load("tiny")

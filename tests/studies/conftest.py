@@ -109,9 +109,17 @@ def store(trials: list[FrozenTrial], name: str = "paper", memory: bool = False) 
     return study
 
 
-@pytest.fixture
-def browser(tmp_path):
-    """A browser without a window."""
-    driver = start_browser(tmp_path / "browser")
+@pytest.fixture(scope="session")
+def started_browser(tmp_path_factory):
+    """A browser without a window, started once: that takes longer than most of what it looks at."""
+    driver = start_browser(tmp_path_factory.mktemp("browser"))
     yield driver
     driver.quit()
+
+
+@pytest.fixture
+def browser(started_browser):
+    """The browser with an empty page, and without complaints of what another test looked at."""
+    started_browser.get("about:blank")
+    started_browser.get_log("browser")
+    return started_browser

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from studies.__main__ import _as_make
 from studies.paper.arms import sweep_runs
 from studies.report.commands import Command
@@ -27,7 +29,9 @@ def test_the_report_advises_make(project, command):
     assert "run_search" not in page
 
 
+@pytest.mark.slow
 def test_the_page_on_the_paper_advises_make(project, command):
+    """Slow, as a browser draws copies of all figures."""
     store_all(sweep_runs(range(10))[:27])
     done = command("studies", "paper", "--draw-only")
     assert done.returncode == 0, done.stderr

@@ -12,7 +12,6 @@ import tomli_w
 from sklearn.metrics import accuracy_score, f1_score
 
 from fmnist_model.dataset import fashion_mnist
-from fmnist_model.evaluation.exported_config import ConfigurationError, read_exported_config
 from fmnist_model.evaluation.final_evaluation import evaluate
 from fmnist_model.evaluation.metrics import interval
 from tests.conftest import run_examples
@@ -122,22 +121,6 @@ def test_the_command_prints_the_answer(best, custom_data, command):
     assert "this study has opened the test set once" in done.stdout
     assert "\nnext: make report NAME=mine STORAGE='sqlite:///my own.db' draws it" in done.stdout
     assert done.stderr == ""
-
-
-@pytest.mark.parametrize(
-    ("content", "said"),
-    [
-        ("[model", "cannot be read"),
-        ("[model]\ndroput = 1\n[train]", "model.droput: unknown key"),
-        ("[model]", "train: this key is required"),
-        ("[model]\n[train]\nlearning_rate = -1", "train.learning_rate: input should be greater"),
-    ],
-)
-def test_a_faulty_configuration_is_one_sentence(best, content, said):
-    best.write_text(content)
-    with pytest.raises(ConfigurationError, match=r"best.toml: ") as caught:
-        read_exported_config(best)
-    assert said in str(caught.value)
 
 
 def test_a_missing_configuration_says_what_to_do(project, command):

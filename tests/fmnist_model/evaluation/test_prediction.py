@@ -84,7 +84,7 @@ def test_the_example_runs(project, pixels):
     assert run_examples(predict)
 
 
-def test_the_command_gives_a_probability_for_each_class(project, pixels, command):
+def test_the_command_gives_a_probability_for_each_class(project, pixels, command, invoke):
     save_network("mine.keras")
     done = command("fmnist_model", "predict", saved(pixels, "a.png", 56), "--model", "mine.keras")
     assert done.returncode == 0, done.stderr
@@ -94,6 +94,6 @@ def test_the_command_gives_a_probability_for_each_class(project, pixels, command
     assert set(shares) == set(CLASS_NAMES)
     assert sum(shares.values()) == pytest.approx(100, abs=0.1)
     assert done.stderr == ""
-    done = command("fmnist_model", "predict", "a.png", "--model", "no.keras")
+    done = invoke("fmnist_model", "predict", "a.png", "--model", "no.keras")
     assert (done.returncode, done.stdout) == (2, "")
     assert "no.keras: no such model; make evaluate saves one" in done.stderr

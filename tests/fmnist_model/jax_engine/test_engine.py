@@ -1,4 +1,7 @@
-"""Runs the tests in `on_jax` in a process where Keras runs on JAX, beside real TensorFlow runs."""
+"""Runs the tests in `on_jax` in a process where Keras runs on JAX.
+
+Those that compile an engine of several slots again, or stand beside real TensorFlow runs, are slow.
+"""
 
 from __future__ import annotations
 
@@ -76,14 +79,13 @@ def tensorflow_runs(everything, tmp_path_factory):
     return folder
 
 
-@needs_jax
-def test_what_runs_on_jax(tensorflow_runs):
-    """The folder `on_jax`, in a process of its own; its output is shown where it fails."""
-    environment = os.environ | {"KERAS_BACKEND": "jax", "TENSORFLOW_RUNS": str(tensorflow_runs)}
+def run_on_jax(marked: str, **environment: str) -> None:
+    """Run the tests in `on_jax` that are so marked; their output is shown where one fails."""
+    command = [sys.executable, "-m", "pytest", "-q", str(ON_JAX), "-p", "no:cacheprovider"]
     tests = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", str(ON_JAX), "-p", "no:cacheprovider"],
+        [*command, "-m", marked],
         cwd=ROOT,
-        env=environment,
+        env=os.environ | {"KERAS_BACKEND": "jax"} | environment,
         capture_output=True,
         text=True,
         timeout=900,
@@ -92,6 +94,17 @@ def test_what_runs_on_jax(tensorflow_runs):
     assert tests.returncode == 0, tests.stdout[-20000:]
     assert "passed" in tests.stdout
     assert "skipped" not in tests.stdout
+
+
+@needs_jax
+def test_what_runs_on_jax():
+    run_on_jax("not slow")
+
+
+@needs_jax
+@pytest.mark.slow
+def test_what_is_slow_on_jax(tensorflow_runs):
+    run_on_jax("slow", TENSORFLOW_RUNS=str(tensorflow_runs))
 
 
 @needs_jax

@@ -102,24 +102,24 @@ def test_a_password_is_never_said(url):
     assert hidden_note({"STORAGE": "postgresql+psycopg://me@db/x"}) == ""
 
 
-def test_run_and_status_print_commands_that_can_be_copied(project, command):
+def test_run_and_status_print_commands_that_can_be_copied(project, invoke):
     arguments = ["--study", "smoke", "--name", "mine", "--storage", "sqlite:///my own.db"]
     more = ["--trials", "1", "--engine", "tensorflow", "--threads", "1", "--data", str(DATA)]
-    done = command("search", "run", *arguments, *more)
+    done = invoke("search", "run", *arguments, *more)
     assert done.returncode == 0, done.stderr
     common = "STUDY=smoke NAME=mine STORAGE='sqlite:///my own.db'"
     said = f"make search {common} DATA={DATA} ENGINE=tensorflow THREADS=1 TRIALS=2 "
     assert said in done.stdout
     assert f"make evaluate STUDY=smoke NAME=mine DATA={DATA} " in done.stdout
-    status = command("search", "status", *arguments)
+    status = invoke("search", "status", *arguments)
     assert f"make report {common} " in status.stdout
     assert "make dashboard STORAGE='sqlite:///my own.db' " in status.stdout
 
 
-def test_with_a_password_status_says_what_to_do(project, command, postgres_url):
+def test_with_a_password_status_says_what_to_do(project, invoke, postgres_url):
     write_replay()
     replay("there", 1, postgres_url)
-    done = command("search", "status", "--name", "there", "--storage", postgres_url)
+    done = invoke("search", "status", "--name", "there", "--storage", postgres_url)
     assert "next (STORAGE has a password and is not shown: have it in the environment):" in (
         done.stdout
     )

@@ -1,4 +1,8 @@
-"""A search that trains trials side by side: as good as one after the other, kills included."""
+"""A search that trains trials side by side: as good as one after the other, kills included.
+
+The killed one is slow, as each of three processes compiles its device program; so is running out of
+memory.
+"""
 
 from __future__ import annotations
 
@@ -35,6 +39,19 @@ batch_size = 1000
 limit = 1000
 [space]
 dropout = { low = 0.0, high = 0.5 }
+"""
+
+PERCEPTRON = """
+[model]
+architecture = "mlp"
+dense_units = 8
+[train]
+batch_size = 500
+epochs = 2
+[data]
+limit = 1000
+[space]
+learning_rate = { low = 0.1, high = 0.2 }
 """
 
 needs_jax = pytest.mark.skipif(
@@ -82,6 +99,20 @@ def kill_while_three_run(process: subprocess.Popen[str], name: str) -> None:
 
 
 @needs_jax
+def test_trials_are_trained_side_by_side(project, command):
+    """The smallest network, in a process of its own, as Keras has one backend a process."""
+    Path("studies/small.toml").write_text(PERCEPTRON)
+    options = ["--study", "small", "--trials", "3", "--data", DATA]
+    done = command("search", "run", *options, "--engine", "population", "--slots", "2")
+    assert done.returncode == 0, done.stderr
+    assert "2 slots on " in done.stdout
+    trials = load("small").trials
+    assert count_trials(trials).finished == 3
+    assert {trial.user_attrs["engine"] for trial in trials} == {"population"}
+
+
+@needs_jax
+@pytest.mark.slow
 def test_a_study_with_a_kill_equals_one_straight_through(project, command, everything):
     """A lag as long as there are slots, and a SIGKILL while all slots are at work; then the best
     configuration trains again on TensorFlow."""
@@ -120,6 +151,7 @@ def test_a_study_with_a_kill_equals_one_straight_through(project, command, every
 
 
 @needs_jax
+@pytest.mark.slow
 def test_slots_that_do_not_fit_into_memory_are_an_error_of_one_sentence(project):
     """The limit is of the address space, so that the allocation really fails."""
     Path("studies/tight.toml").write_text(TIGHT)
@@ -141,11 +173,11 @@ def test_slots_that_do_not_fit_into_memory_are_an_error_of_one_sentence(project)
     assert done.stderr.count("\n") == 1
 
 
-def test_what_cannot_be_is_refused_in_a_sentence(project, command):
-    done = command("search", "run", "--study", "wide", "--engine", "population")
+def test_what_cannot_be_is_refused_in_a_sentence(project, invoke):
+    done = invoke("search", "run", "--study", "wide", "--engine", "population")
     assert done.returncode == 2
     assert "space.filters, space.batch_normalization, " in done.stderr
-    done = command("search", "run", "--slots", "4", "--engine", "tensorflow")
+    done = invoke("search", "run", "--slots", "4", "--engine", "tensorflow")
     assert done.returncode == 2
     assert "SLOTS= is for ENGINE=population" in done.stderr
     assert done.stderr.count("\n") == 1

@@ -1,4 +1,9 @@
-"""A search that was stopped, killed or failing goes on as if nothing had happened."""
+"""A search that was stopped, killed or failing goes on as if nothing had happened.
+
+Where the training is not what is tested, a made-up curve stands in for it (`Replay`): signals,
+samplers, pruners and the database are real. One interrupted study really trains; the one that is
+killed in a process of its own is slow, as four processes train 32 trials.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +14,14 @@ import sqlite3
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import optuna
 import pytest
 
+from benchmarks.standins.replay import Replay
 from search.console.progress import Progress
+from search.execution.engines import load_engine
 from search.storage.errors import StorageError
 from search.study.trials import count_trials
 from tests.conftest import DATA
@@ -38,7 +46,12 @@ class InterruptingProgress(Progress):
         super().epoch(metrics)
 
 
-def launch(trials: int, name: str, study: str = "smoke") -> subprocess.Popen[str]:
+def replayed(trials: int, **more) -> optuna.Study:
+    """Search with the stand-in."""
+    return search(trials, load=lambda *_: Replay(), **more)
+
+
+def launch(trials: int, name: str, study: str) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "search", "run", "--study", study, "--name", name]
     command += ["--trials", str(trials), "--data", str(DATA)]
     return subprocess.Popen(
@@ -73,16 +86,17 @@ def kill_within_a_trial(process: subprocess.Popen[str], name: str) -> None:
     raise AssertionError("no trial was seen running")
 
 
+@pytest.mark.slow
 def test_a_study_with_kills_between_equals_one_straight_through(project):
     """The smoke preset, straight through, and as 4 and 12 with a SIGKILL in the middle of a trial
     after the tenth, from which on TPE models what it has seen."""
-    straight = launch(16, "straight")
+    straight = launch(16, "straight", "smoke")
     finish(straight)
-    finish(launch(4, "killed"))
-    process = launch(16, "killed")
+    finish(launch(4, "killed", "smoke"))
+    process = launch(16, "killed", "smoke")
     wait_for(process, "trial  11")
     kill_within_a_trial(process, "killed")
-    output = finish(launch(16, "killed"))
+    output = finish(launch(16, "killed", "smoke"))
     assert "was killed; it will be tried again" in output
     killed = load("killed")
     assert count_trials(killed.trials).lost == 1
@@ -91,8 +105,8 @@ def test_a_study_with_kills_between_equals_one_straight_through(project):
     assert table(killed) == table(load("straight"))
 
 
-def test_ctrl_c_ends_cleanly(project):
-    process = launch(30, "interrupted")
+def test_ctrl_c_ends_cleanly(tiny):
+    process = launch(200, "interrupted", "tiny")
     wait_for(process, "trial   1")
     process.send_signal(signal.SIGINT)
     output, _ = process.communicate(timeout=300)
@@ -119,6 +133,7 @@ SAMPLERS = {
     + [(sampler, "hyperband") for sampler in ("tpe", "grid")],
 )
 def test_an_interrupted_study_equals_an_uninterrupted_one(project, sampler, pruner):
+    """TPE models what it has seen from the eleventh trial on."""
     more = f'{SAMPLERS[sampler]}\n[sampler]\nname = "{sampler}"\n[pruner]\nname = "{pruner}"'
     write_preset(more=more)
     if sampler == "grid":
@@ -127,17 +142,29 @@ def test_an_interrupted_study_equals_an_uninterrupted_one(project, sampler, prun
             line for line in text.splitlines() if "low =" not in line and line != "batch_size = 100"
         ]
         (project / "studies/tiny.toml").write_text("\n".join(kept))
+    at = {2, 5, 6} if sampler == "grid" else {2, 5, 6, 12}  # the grid has nine points
+    interruptions_change_nothing(replayed, 15, at)
+
+
+def test_an_interrupted_study_trains_as_an_uninterrupted_one(tiny):
+    """Each time with an engine that is as new as that of another process."""
+
+    def trained(trials: int, **more) -> optuna.Study:
+        return search(trials, load=load_engine, **more)
+
+    interruptions_change_nothing(trained, 7, {2, 5, 6})
+
+
+def interruptions_change_nothing(search_with, count: int, at: set[int]) -> None:
+    """Interrupted in these trials, of which 6 is the second try of 5."""
     # Hyperband hashes the study's name: both studies must have the same.
-    # TPE models what it has seen from the eleventh trial on. Trial 6 is the second try of 5.
-    count = 15 if sampler == "tpe" else 9
-    straight = table(search(count))
-    (project / "studies/results/studies.db").unlink()
-    lost = {2, 5, 6, 12} if sampler == "tpe" else {2, 5, 6}
-    for number in sorted(lost):
+    straight = table(search_with(count))
+    Path("studies/results/studies.db").unlink()
+    for number in sorted(at):
         with pytest.raises(KeyboardInterrupt):
-            search(count, progress=InterruptingProgress({number}))
-    interrupted = search(count)
-    assert count_trials(interrupted.trials).lost == len(lost)
+            search_with(count, progress=InterruptingProgress({number}))
+    interrupted = search_with(count)
+    assert count_trials(interrupted.trials).lost == len(at)
     assert table(interrupted) == straight
 
 
@@ -145,16 +172,16 @@ def test_an_interrupted_study_equals_an_uninterrupted_one(project, sampler, prun
 def test_the_other_pruners(project, pruner):
     """Without one every run completes; the median needs five peers, then stops those below it."""
     write_preset(epochs=4, more=f'[pruner]\nname = "{pruner}"')
-    counts = count_trials(search(12).trials)
+    counts = count_trials(replayed(12).trials)
     assert (counts.pruned > 0) == (pruner == "median")
     assert counts.completed + counts.pruned == 12
 
 
 def test_enough_is_enough(tiny):
-    study = search(3)
+    study = replayed(3)
     before = [trial.datetime_complete for trial in study.trials]
-    assert [t.datetime_complete for t in search(3).trials] == before
-    assert count_trials(search(4).trials).finished == 4
+    assert [t.datetime_complete for t in replayed(3).trials] == before
+    assert count_trials(replayed(4).trials).finished == 4
 
 
 class DestroyingProgress(Progress):
@@ -172,4 +199,4 @@ def test_a_database_that_breaks_is_one_sentence(tiny):
     with pytest.raises(
         StorageError, match=r"the database cannot be used: no such table: main\.nowhere"
     ):
-        search(2, progress=DestroyingProgress(quiet_progress().console))
+        replayed(2, progress=DestroyingProgress(quiet_progress().console))

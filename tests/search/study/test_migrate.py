@@ -91,10 +91,10 @@ def test_what_other_programs_added_arrives_too(studied):
     assert after.user_attrs["figure"] != after.user_attrs["figure"]
 
 
-def test_the_command(studied, command, postgres_url):
-    done = command("search", "copy", "--from", URL, "--to", postgres_url, "--name", "moved")
+def test_the_command(studied, invoke, postgres_url):
+    done = invoke("search", "copy", "--from", URL, "--to", postgres_url, "--name", "moved")
     assert "moved: 12 trials copied to postgresql+psycopg://tester:***@/d" in done.stdout
     assert "secret" not in done.stdout + done.stderr
-    status = command("search", "status", "--name", "moved", "--storage", postgres_url)
+    status = invoke("search", "status", "--name", "moved", "--storage", postgres_url)
     assert "moved: 12 finished" in status.stdout
     assert "secret" not in status.stdout + status.stderr

@@ -19,8 +19,7 @@ from search.storage.connection import open_storage
 from search.storage.optuna_internals import study_system_attrs
 from studies.dashboard.annotations import annotate, artifact_store
 from tests.conftest import PATHS
-from tests.search.conftest import search, write_preset
-from tests.studies.conftest import URL, store, trial
+from tests.studies.conftest import URL, one_of_each, store, trial
 
 
 def free_port() -> int:
@@ -31,9 +30,8 @@ def free_port() -> int:
 
 @pytest.fixture
 def dashboard(project):
-    """The URL of a dashboard that serves a study of three trials."""
-    write_preset()
-    search(3)
+    """The URL of a dashboard that serves a study of five trials."""
+    store(one_of_each())
     with served() as url:
         yield url
 
@@ -63,10 +61,10 @@ def text_with(browser, wanted: str) -> str:
 
 def test_the_study_and_its_trials_are_there(dashboard, browser, tmp_path):
     browser.get(dashboard)
-    text_with(browser, "tiny")
+    text_with(browser, "paper")
     browser.get(f"{dashboard}/dashboard/studies/1/trials")
     text = text_with(browser, "Trial 0")
-    assert "Trial 2" in text
+    assert "Trial 4" in text
     assert "learning_rate" in text
     browser.save_screenshot(str(tmp_path / "dashboard.png"))
     severe = [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]
@@ -136,14 +134,13 @@ def test_without_a_database_it_says_so_and_makes_none(command):
     assert not Path("studies/results/studies.db").exists()
 
 
-def test_a_port_in_use_is_one_sentence(project, command):
-    write_preset()
-    search(1)
+def test_a_port_in_use_is_one_sentence(project, invoke):
+    store(one_of_each())
     with socket.socket() as busy:
         busy.bind(("127.0.0.1", 0))
         busy.listen()
         port = busy.getsockname()[1]
-        done = command("studies", "dashboard", "--port", port)
+        done = invoke("studies", "dashboard", "--port", port)
     assert done.returncode == 2
     assert f"port {port} on 127.0.0.1 cannot be used (Address already in use)" in done.stderr
     assert "take another with PORT=" in done.stderr

@@ -1,4 +1,8 @@
-"""The paper's comparison: trained on few images, resumed, drawn and looked at in a browser."""
+"""The paper's comparison: trained on few images, resumed, drawn and looked at in a browser.
+
+To train it is slow: 34 runs of the paper's networks. tests/search/execution/test_paired_runs.py
+trains smaller ones.
+"""
 
 from __future__ import annotations
 
@@ -10,20 +14,14 @@ import sys
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 import optuna
-import pandas as pd
 import pytest
-from scipy import stats
 
 from fmnist_model.utils.errors import UserError
 from search.execution.paired_runs import _with_new_defaults, run_of
 from search.storage.connection import open_read_only, open_storage
-from studies.paper.arm_figures import arm_data
 from studies.paper.arms import ARMS, RELU, arm_runs, comparison, sweep_runs
-from studies.paper.published import PUBLISHED
 from studies.paper.run import compare
-from studies.paper.summary_figures import frozen_levels, levels_data, rates_data
 from studies.paper.tables import curve_table
 from studies.paper.write import Say, write_paper
 from tests.conftest import PATHS
@@ -42,21 +40,6 @@ def train(data: Path, say: Say, limit: int = 200) -> None:
     """Train the comparison with two seeds on few images, and draw it."""
     question = comparison(PATHS, limit)
     compare(question, URL, 2, data, say, partial(write_paper, question, URL, say))
-
-
-def test_the_plan_has_every_arm_rate_and_seed_once():
-    arms, rates = arm_runs(range(10)), sweep_runs(range(10))
-    assert len(set(arms)) == len(arms) == 50
-    assert len(set(rates)) == len(rates) == 120
-    assert not set(arms) & set(rates)
-    assert {run.learning_rate for run in rates} == {0.15, 0.25, 0.3, 0.35, 0.4, 0.45}
-
-
-def test_the_papers_losses_are_two_of_the_levels():
-    levels = frozen_levels()
-    assert PUBLISHED[RELU].loss[0] == pytest.approx(levels[4], abs=1e-4)
-    assert PUBLISHED["ReLU output + dropout"].loss[0] == pytest.approx(levels[8], abs=1e-4)
-    assert levels[10] == pytest.approx(2.3026, abs=1e-4)
 
 
 @pytest.fixture
@@ -85,6 +68,7 @@ def two_seeds(interrupted, custom_data, monkeypatch):
     return said
 
 
+@pytest.mark.slow
 def test_the_comparison_is_trained_judged_resumed_and_drawn(
     interrupted, two_seeds, custom_data, browser
 ):
@@ -138,7 +122,9 @@ FIGURES = {
 }
 
 
-@pytest.mark.parametrize("rates", [120, 27, 0])
+@pytest.mark.parametrize(
+    "rates", [27, *(pytest.param(rates, marks=pytest.mark.slow) for rates in (0, 120))]
+)
 def test_the_page_in_a_browser_with_so_many_runs_at_other_rates(project, browser, rates):
     store_all(sweep_runs(range(10))[:rates])
     page = write_paper(comparison(PATHS), URL, print, copies=False)
@@ -148,55 +134,6 @@ def test_the_page_in_a_browser_with_so_many_runs_at_other_rates(project, browser
     text = browser.execute_script("return document.body.innerText")
     assert f"{rates} of 120" in text
     assert ("runs; compare(" in text) == (rates < 120)
-
-
-def test_the_mean_over_seeds_has_its_interval_at_each_rate():
-    runs = pd.DataFrame(
-        [("sigmoid", 0.2, seed, value) for seed, value in enumerate((0.6, 0.7, 0.8))]
-        + [("sigmoid", 0.45, 0, 0.9), ("ReLU + softmax", 0.2, 0, 0.85)],
-        columns=["arm", "learning_rate", "seed", "val_accuracy"],
-    )
-    data = rates_data(runs, "sigmoid")
-    assert data.means["learning_rate"].to_list() == [0.2, 0.45]
-    assert data.means["mean"].to_list() == pytest.approx([0.7, 0.9])
-    half = stats.t.ppf(0.975, 2) * 0.1 / np.sqrt(3)
-    assert data.means["high"][0] - data.means["mean"][0] == pytest.approx(half)
-    assert data.means["low"][1] == data.means["high"][1] == 0.9
-    assert data.means["seeds"].to_list() == [3, 1]
-
-
-def test_runs_of_one_level_stand_on_each_other():
-    levels = frozen_levels()
-    losses = [levels[4], levels[4] + 0.02, levels[8], levels[4] - 0.01]
-    runs = pd.DataFrame({"arm": RELU, "seed": range(4), "loss": losses})
-    data = levels_data(runs, "loss")
-    assert data["k"].to_list() == [4, 4, 8, 4]
-    assert data["height"].to_list() == [1, 2, 1, 3]
-
-
-def test_a_frozen_arm_shows_each_seed_and_others_their_intervals():
-    curves = pd.DataFrame(
-        [
-            {"arm": RELU, "seed": s, "epoch": e, "loss": 1.0 + s, "accuracy": 0.1}
-            | {"val_loss": 1.0 + s, "val_accuracy": 0.1}
-            for s in range(3)
-            for e in (1, 2)
-        ]
-    )
-    frozen = arm_data(RELU, "loss", curves, curves.iloc[:0])
-    assert frozen.seeds["seed"].nunique() == 3
-    assert [one.name for one in frozen.bands][:2] == ["ours, training", "ours, validation"]
-    assert len(frozen.bands) == 4
-    other = arm_data("sigmoid", "loss", curves, curves)
-    assert other.seeds.empty
-    assert other.bands[-1].name == "ours, leaky"
-    assert other.bands[0].points["mean"].to_list() == [2, 2]
-
-
-def test_the_arms_are_those_of_the_paper():
-    models = comparison(PATHS).arms
-    assert [m.output_activation for m in models.values()].count("relu") == 2
-    assert {m.architecture for m in models.values()} == {"cnn", "mlp"}
 
 
 def test_nothing_to_draw_is_one_sentence(project, command):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ import tomli_w
 from fmnist_model.evaluation.final_evaluation import evaluate
 from studies.report.commands import Command, as_python
 from studies.report.write import write_report
-from tests.conftest import PATHS
+from tests.conftest import PATHS, write_idx
 from tests.studies.browser import check_figures, show
 from tests.studies.conftest import URL, many, store
 
@@ -22,14 +23,25 @@ BEST = {
 }
 
 
-@pytest.fixture
-def judged(custom_data):
-    """A study whose best configuration has been judged, on 500 images in the test set's place."""
-    store(many(12))
-    path = PATHS.results / "paper" / "best.toml"
-    path.parent.mkdir(parents=True)
+@pytest.fixture(scope="module")
+def evaluated(few, tmp_path_factory):
+    """Results whose best.toml has been judged, on 500 images in the test set's place."""
+    home = tmp_path_factory.mktemp("evaluated")
+    write_idx(home / "data", "train", few[0])
+    write_idx(home / "data", "t10k", few[1])
+    path = home / "results" / "best.toml"
+    path.parent.mkdir()
     path.write_text(tomli_w.dumps(BEST))
-    return evaluate(path, 2, custom_data)
+    evaluate(path, 2, home / "data")
+    return path.parent
+
+
+@pytest.fixture
+def judged(project, evaluated):
+    """A study whose best configuration has been judged; what evaluation.json says of it."""
+    store(many(12))
+    shutil.copytree(evaluated, PATHS.results / "paper")
+    return json.loads((evaluated / "evaluation.json").read_text())
 
 
 def test_predictions_are_kept_in_few_bytes(judged, few):

@@ -38,10 +38,15 @@ def test_the_files_say_the_same_as_the_database(project):
     assert str(parquet["started"].dtype).endswith("UTC]")
 
 
-def test_the_page_in_a_browser(project, browser, tmp_path):
+LOOKS = [(1280, "light"), (400, "dark")]
+MORE_LOOKS = [(1280, "dark"), (400, "light")]
+
+
+@pytest.mark.parametrize("looks", [LOOKS, pytest.param(MORE_LOOKS, marks=pytest.mark.slow)])
+def test_the_page_in_a_browser(project, browser, tmp_path, looks):
     store(many(60))
     page = write_report("paper", URL, PATHS.results, print, copies=False).page
-    for width, scheme in ((1280, "light"), (1280, "dark"), (400, "light"), (400, "dark")):
+    for width, scheme in looks:
         show(browser, page, width, scheme)
         assert set(check_figures(browser, width)) == {
             "optimisation-history",
@@ -97,6 +102,7 @@ def test_what_the_database_holds_is_shown_not_run(project, browser):
     assert "<b>bold</b>" in browser.execute_script("return document.body.innerText")
 
 
+@pytest.mark.slow
 def test_two_thousand_trials_are_drawn(project, browser):
     study = store(many(2000), memory=True)
     page = draw_report(study, PATHS.results, print, copies=False).page
@@ -126,11 +132,11 @@ def test_a_study_without_trials_has_a_page(project):
     assert "No trial has ended yet" in page.read_text()
 
 
-def test_mistakes_are_one_sentence(project, command):
-    done = command("studies", "report")
+def test_mistakes_are_one_sentence(project, invoke):
+    done = invoke("studies", "report")
     assert done.returncode == 2
     assert "no such database; make search creates it" in done.stderr
     store([])
-    done = command("studies", "report", "--name", "other")
+    done = invoke("studies", "report", "--name", "other")
     assert "there is no study 'other'; it has paper" in done.stderr
     assert done.stderr.count("\n") == 1

@@ -1,0 +1,35 @@
+"""Workers on this machine: their command and their share of it. tests/faults/test_workers.py starts
+and kills them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import typer
+
+from search.__main__ import app
+from search.execution.job import SearchJob
+from search.execution.local_pool import thread_settings, threads_each, worker_command
+from search.presets.files import parse_preset
+
+PRESET = parse_preset({"space": {"activation": ["relu", "elu"]}}, "x.toml")
+
+
+def test_the_command_of_a_worker_is_one_that_there_is_and_hides_the_database():
+    job = SearchJob(PRESET, "mine", "postgresql://me:secret@db/x", 7, 3, Path("there"))
+    command = worker_command(job, "paper", "population", 4)
+    assert command[1:4] == ["-m", "search", "worker"]
+    assert "secret" not in " ".join(command)
+    parser = typer.main.get_command(app).commands["worker"]
+    given = parser.make_context("worker", command[4:]).params
+    asked = {"study": "paper", "name": "mine", "trials": 7, "seed": 3, "engine": "population"}
+    asked |= {"slots": 4, "data": Path("there"), "stop_when": None, "parent": None}
+    assert {name: given[name] for name in asked} == asked
+
+
+def test_the_processors_are_shared_out():
+    cores = len(os.sched_getaffinity(0))
+    assert threads_each(1) == cores
+    assert threads_each(10 * cores) == 1
+    assert set(thread_settings(3).values()) == {"3"}

@@ -1,0 +1,32 @@
+"""Static copies of figures: an SVG each, or a sentence where there is no browser to draw them."""
+
+from __future__ import annotations
+
+import plotly.graph_objects as go
+import pytest
+from choreographer.errors import ChromeNotFoundError
+
+from studies.page.render import Figure
+from studies.page.static_images import write_static_images
+
+FIGURE = Figure("One of them", go.Figure(go.Scatter(x=[1, 2], y=[1, 2])))
+
+
+def test_a_figure_is_written_on_white_and_an_older_one_removed(tmp_path, started_browser):
+    """Where there is a browser, which draws them."""
+    (tmp_path / "old.svg").write_text("")
+    assert write_static_images([FIGURE], tmp_path, pytest.fail) == tmp_path
+    (image,) = tmp_path.iterdir()
+    assert image.name == "one-of-them.svg"
+    assert "fill: rgb(255, 255, 255)" in image.read_text()
+    assert FIGURE.figure.layout.paper_bgcolor is None
+
+
+def test_without_a_browser_it_says_so(tmp_path, monkeypatch):
+    def fail(*_, **__):
+        raise ChromeNotFoundError
+
+    monkeypatch.setattr("plotly.io.write_images", fail)
+    said: list[str] = []
+    assert write_static_images([FIGURE], tmp_path, said.append) is None
+    assert said[0].startswith("no copies of the figures: they need Chrome or Chromium (")
