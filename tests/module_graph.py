@@ -31,10 +31,24 @@ def imports(path: Path) -> set[str]:
     return found
 
 
+def offered(folder: str) -> dict[str, str]:
+    """The names that a folder offers in its `__init__.pyi`, with the module each comes from."""
+    stub = ROOT.joinpath(*folder.split("."), "__init__.pyi")
+    if not stub.exists():
+        return {}
+    return {
+        alias.name: f"{folder}.{node.module or alias.name}"
+        for node in ast.parse(stub.read_text()).body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+
+
 def module_of(name: str) -> str | None:
     """The module of the three packages that an imported name is or is in, if there is one."""
     while name and name not in MODULES:
-        name = name.rpartition(".")[0]
+        folder, _, last = name.rpartition(".")
+        name = offered(folder).get(last, folder)
     return name or None
 
 

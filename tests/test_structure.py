@@ -12,20 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT
-
-PACKAGES = ("fmnist_model", "search", "studies")
-SOURCES = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
-
-
-def imports(path: Path) -> set[str]:
-    """Full names of all that a file imports, at whatever depth."""
-    found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            found |= {f"{node.module}.{alias.name}" for alias in node.names}
-    return found
+from tests.module_graph import SOURCES, imports
 
 
 def targets() -> list[str]:
