@@ -58,14 +58,14 @@ class VectorizedEngine:
     Example:
         Two learning rates side by side, in a process where JAX is Keras's backend:
 
-        >>> from fmnist_model.jax_engine import backend
-        >>> backend.use_jax()
+        >>> from pathlib import Path
         >>> from fmnist_model.config import ModelConfig, TrainConfig
-        >>> from fmnist_model.dataset.fashion_mnist import load_train, split
-        >>> from fmnist_model.jax_engine.engine import VectorizedEngine
+        >>> from fmnist_model.dataset import load_train, split
+        >>> from fmnist_model.jax_engine import VectorizedEngine, backend
+        >>> backend.use_jax()
         >>> model = ModelConfig(filters=(4,), dense_units=(8,))
         >>> train = TrainConfig(batch_size=100, epochs=2, precision="float32")
-        >>> images, validation = split(load_train(), 400)
+        >>> images, validation = split(load_train(data_home=Path("data")), 400)
         >>> engine = VectorizedEngine(model, train, images, validation, 2, ["relu"])
         >>> results = {}
         >>> def trial(rate):

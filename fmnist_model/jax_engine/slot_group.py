@@ -26,10 +26,7 @@ from fmnist_model.jax_engine.state import (
     HostControls,
 )
 from fmnist_model.jax_engine.trainer import VmappedTrainer
-from fmnist_model.training import EvalRequest, Request, TrainReply, TrainRequest
-
-Reply = TrainReply | tuple[float, float]
-"""The answer to a TrainRequest, or mean loss and accuracy for an EvalRequest."""
+from fmnist_model.training import EvalRequest, Reply, Request, TrainReply, TrainRequest
 
 
 class SlotGroup:

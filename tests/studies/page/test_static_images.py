@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import plotly.graph_objects as go
 import pytest
 from choreographer.errors import ChromeNotFoundError
@@ -18,7 +20,8 @@ def test_a_figure_is_written_on_white_and_an_older_one_removed(tmp_path, started
     assert write_static_images([FIGURE], tmp_path, pytest.fail) == tmp_path
     (image,) = tmp_path.iterdir()
     assert image.name == "one-of-them.svg"
-    assert "fill: rgb(255, 255, 255)" in image.read_text()
+    paper = re.search("fill: ([^;]*)", image.read_text())[1]  # what is drawn first
+    assert paper == "rgb(255, 255, 255)"
     assert FIGURE.figure.layout.paper_bgcolor is None
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
 import json
 import os
 from pathlib import Path
@@ -12,7 +11,8 @@ import pytest
 
 from fmnist_model.config import ModelConfig, TrainConfig
 from fmnist_model.dataset.fashion_mnist import split
-from fmnist_model.jax_engine import engine
+from tests.conftest import ROOT
+from tests.fmnist_model.examples import assert_examples_run
 from tests.fmnist_model.jax_engine.on_jax.helpers import (
     DYING,
     EXPLODING,
@@ -27,10 +27,9 @@ from tests.fmnist_model.jax_engine.on_jax.helpers import (
 
 
 @pytest.mark.slow
-def test_the_example_of_its_docstring_runs():
-    result = doctest.testmod(engine)
-    assert result.attempted > 10
-    assert result.failed == 0
+def test_the_example_of_its_docstring_runs(monkeypatch):
+    monkeypatch.chdir(ROOT)  # the data is there
+    assert_examples_run("fmnist_model.jax_engine.engine")
 
 
 @pytest.mark.parametrize(
