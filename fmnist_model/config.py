@@ -3,7 +3,8 @@
 A field that a search may vary, a hyperparameter, says so by `Searchable`. All else that is to be
 known of it is read from the field: `fmnist_model.hyperparameters` collects them. To add a
 hyperparameter, add a field here, and what it does to the network (`fmnist_model.network`) or to the
-training (`fmnist_model.tensorflow_engine`); presets, samplers and reports then know it.
+training (`fmnist_model.tensorflow_engine`, `fmnist_model.jax_engine`). Presets, samplers and
+reports then know it.
 """
 
 from __future__ import annotations

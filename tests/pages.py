@@ -12,6 +12,8 @@ from tests.conftest import ROOT
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 """The pages for users, whose commands are tried."""
+MIGRATION = ROOT / "docs" / "migration.md"
+"""It names what there was before, too; `tests/test_docs.py` checks the names that there are now."""
 CONTRIBUTING = ROOT / "CONTRIBUTING.md"
 ALL_PAGES = [*PAGES, CONTRIBUTING, ROOT / "CHANGELOG.md", ROOT / "LOG.md"]
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)

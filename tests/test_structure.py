@@ -1,4 +1,7 @@
-"""The house rules that a reader cannot see at a glance: arrows, the test set, documentation."""
+"""Rules between the packages: who imports whom, who prints, who opens the test set.
+
+Also: which files and make targets the documentation has to name, and what the lock has to cover.
+"""
 
 from __future__ import annotations
 

@@ -56,10 +56,11 @@ def diagnose_stuck(evidence: Evidence) -> Diagnosis | None:
     """Confirm from the censuses that a run cannot learn any more.
 
     The diagnosis is not certain where dropout precedes what died, for a mask that was not drawn
-    yet might revive a unit. With momentum the weights must be dead also where their velocity
-    carries them; that is not certain either, for they are not examined on the way there. Whether
-    it suffices to stop a run that is not certain to be dead says `is_enough`. A dead output whose
-    loss is better than guessing has learned something before it died, and does not count as stuck.
+    yet might revive a unit. With momentum the network must be dead also with the weights to which
+    their velocity carries them; that is not certain either, for the weights on the way there are
+    not examined. `is_enough` says whether a run whose death is not certain is to be stopped. A dead
+    output whose loss is better than guessing has learned something before it died, and does not
+    count as stuck.
 
     Args:
         evidence: What is known of the run, with a census of all training images.

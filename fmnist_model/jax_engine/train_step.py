@@ -1,8 +1,10 @@
-"""Training steps: of one slot, and of many slots by `jax.vmap`, one after the other. JAX only.
+"""One training step of all slots at once, made by `jax.vmap` from that of one slot. JAX only.
 
-All that differs between trials is data: weights, velocity, random streams, activations and rates
-have a leading axis of slots, over which one slot's step is mapped. Nothing is ever summed over that
-axis, so no slot can affect another.
+`train_step` is the step of a single slot. All in which trials differ (weights, velocity, random
+streams, activations, learning rates) is an input of it, so `jax.vmap` can compute it for all slots
+side by side: each input gets a leading axis with an entry for each slot. Nothing is ever summed
+over that axis, so no slot can affect another. `train_steps` makes several such steps, one after the
+other.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What every room needs: errors, files, devices, versions, and the command lines' common part."""
+"""What every folder needs: errors, files, devices, versions, and the command lines' common part."""
 
 import lazy_loader
 

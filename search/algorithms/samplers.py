@@ -3,8 +3,12 @@
 After a resume, one sampler with the study's seed would suggest the same points again: so each trial
 has a sampler of its own, seeded from the study's seed and the trial's ordinal.
 
-A new sampler is one more `case` in `make_sampler`, and one more name in
-`search.presets.sections.SamplerConfig`.
+A new sampler is one more `case` in `make_sampler`, and one more name in `SamplerConfig`
+(`search/presets/sections.py`), in docs/presets.md and in the tests of samplers. Where it cannot
+search every space, it needs a check in `search/presets/checks.py`; where it keeps a state of its
+own, a class in `search/algorithms/optuna_samplers.py` that computes it anew; and where it has a
+last proposal, as a grid has, `search/execution/trial_queue.py` has to know. CONTRIBUTING.md lists
+these steps.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """The private names of Optuna that this project relies on, each behind a function of its own.
 
 Checked with Optuna 5.0.0; each docstring says which private name it needs. What else is private to
-Optuna stands in `optuna_tables` (its tables), `rdb` (the methods of its storage that are replaced)
-and `search.algorithms.optuna_samplers` (those of its samplers). `tests/test_private_names.py` keeps
-all of them out of other files.
+Optuna stands in `optuna_tables` (its tables), `trial_reader` and `trial_writer` (the methods of its
+storage that are replaced) and `search.algorithms.optuna_samplers` (those of its samplers).
+`tests/test_private_names.py` keeps all of them out of other files.
 """
 
 from __future__ import annotations

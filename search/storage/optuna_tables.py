@@ -1,8 +1,8 @@
 """Optuna's tables, and how numbers and times are encoded in them.
 
 Relies on the models of `optuna.storages._rdb.models` (Optuna 5.0.0, schema v3.2.0.a), which are
-private to Optuna. The names of the columns are the schema's, which `search.storage.connection`
-compares with Optuna's before anything else is read.
+private to Optuna. The names of the columns are the schema's: before anything else is read,
+`search.storage.schema.check_schema` compares the database's schema with that of this Optuna.
 """
 
 from __future__ import annotations

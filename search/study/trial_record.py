@@ -1,4 +1,4 @@
-"""What is kept of a trial in its user attributes. It is written and read here, and nowhere else.
+"""What is kept of a trial in its user attributes. It is made and read here, and nowhere else.
 
 A trial is claimed by a worker, gets its seed, trains, and ends; at each of these points one of the
 class methods below makes the record of what is to be kept, and `attributes` is what is stored.
@@ -33,9 +33,10 @@ RECORD_VERSION = 1
 FailReason = Literal["killed", "interrupted", "exception", "deadly"]
 """Why a trial has failed, in Optuna's sense of the word.
 
-Of the first two it is lost, not at fault: its worker was killed, or was told to stop. "exception":
-its training raised one. "deadly": it was tried again after its worker had been killed, and its
-second worker was killed, too.
+"killed": its worker was killed, or was not heard of any more. "interrupted": its worker was told to
+stop. Nothing is wrong with such a trial: it counts as lost, and is tried again. "exception": its
+training raised one. "deadly": it had already been tried again because its worker was killed, and
+then its second worker was killed, too. Trials of the last two reasons count as failed.
 """
 LONGEST_ERROR = 500
 """Characters."""

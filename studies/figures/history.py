@@ -20,7 +20,7 @@ PAUSE = 0.1
 LANE_PIXELS = 34
 MOST_PIXELS = 900
 NAMED_PAUSES = 4
-"""The lengths of so many pauses are written beside them; of more, there would be no room."""
+"""The lengths of so many pauses are written beside them; more of them would not fit."""
 
 
 class History(NamedTuple):

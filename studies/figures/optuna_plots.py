@@ -119,7 +119,7 @@ def draw_edf(study: Study) -> go.Figure | None:
 
 
 def _height(hyperparameters: int) -> int:
-    """Room for a bar a hyperparameter, of their figure and of the one beside it."""
+    """Space for a bar of each hyperparameter, in their figure and in the one beside it."""
     return max(360, 90 + 28 * hyperparameters)
 
 

@@ -24,7 +24,7 @@ BINS = 8
 HOPELESS = ("stuck", "diverged")
 """The endings whose density is shown along each axis."""
 JITTER = 0.5
-"""Trials of one choice are spread over so much of the room that it has."""
+"""Trials of one choice are spread over so much of the space that it has."""
 GOLDEN = (math.sqrt(5) - 1) / 2
 GRID = 100
 MIN_SURFACE_TRIALS = 5

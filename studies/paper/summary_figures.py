@@ -1,6 +1,7 @@
 """The paper's other figures: the split, the arms side by side, learning rates, frozen losses.
 
-For each a function that returns its data and one that draws it; two show what is given.
+Most of them have a function that returns the data of the figure and one that draws it. The split
+has no data but its three sizes.
 """
 
 from __future__ import annotations

@@ -76,7 +76,7 @@ def marks(browser) -> dict[str, int]:
 
 
 def cramped(browser) -> list[str]:
-    """Figures whose axes are left hardly any room by their labels and legends."""
+    """Figures whose axes are left hardly any space by their labels and legends."""
     return browser.execute_script(
         f"{SEES} return plots.filter(plot => plot._fullLayout._size.h < 70 || "
         f"plot._fullLayout._size.w < 120).map(plot => plot.id)"
@@ -87,11 +87,11 @@ def clipped(browser) -> list[tuple[str, str]]:
     """Texts of figures that reach out of them, each with its figure's name."""
     return browser.execute_script(
         f"""{SEES} return plots.flatMap(plot => {{
-            const room = plot.getBoundingClientRect();
+            const bounds = plot.getBoundingClientRect();
             return [...plot.querySelectorAll("svg text")].filter(seen).filter(text => {{
                 const box = text.getBoundingClientRect();
-                return box.left < room.left - 2 || box.right > room.right + 2
-                    || box.top < room.top - 2 || box.bottom > room.bottom + 2;
+                return box.left < bounds.left - 2 || box.right > bounds.right + 2
+                    || box.top < bounds.top - 2 || box.bottom > bounds.bottom + 2;
             }}).map(text => [plot.id, text.textContent]);
         }})"""
     )
