@@ -9,6 +9,7 @@ import pytest
 
 from fmnist_model.jax_engine import backend
 from fmnist_model.utils.errors import UserError
+from search.console.remedies import SEARCH_REMEDIES
 from tests.conftest import ROOT
 
 needs_jax = pytest.mark.skipif(
@@ -36,8 +37,9 @@ def test_what_is_compiled_for_a_gpu_is_kept(tmp_path):
 
 def test_without_jax_it_says_what_to_install(monkeypatch):
     monkeypatch.setattr(backend, "find_spec", lambda _name: None)
-    with pytest.raises(UserError, match=r"-e '\.\[jax\]'"):
+    with pytest.raises(UserError, match="install the extra jax") as raised:
         backend.use_jax()
+    assert "-e '.[jax]'" in raised.value.worded(SEARCH_REMEDIES)
 
 
 @needs_jax
