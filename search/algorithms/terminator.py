@@ -1,10 +1,11 @@
-"""When a search has little left to gain: what the next ten trials are expected to improve.
+"""Estimates by how much the next ten trials will improve the best value, to stop a search early.
 
-For trials in random order the mean gain of the last ten is known from their values alone (expected
-validation performance: Dodge et al., 2019), and that of the next ten cannot be greater: the
-expected maximum rises ever more slowly. But samplers learn, so that early trials say less of what
-is proposed now, and the order is not random. Therefore the later half of the trials is looked at
-by itself, too, and so is what the last ten really gained; the greatest of the three is expected.
+If trials came in random order, the mean improvement by the last ten would follow from their values
+alone (expected validation performance: Dodge et al., 2019), and the next ten could not be expected
+to improve more, because the expected maximum rises ever more slowly. But samplers learn: the order
+is not random, and early trials say little about what is proposed now. Therefore there are three
+estimates: the mean over all orders of all trials, the same of the later half of the trials, and the
+improvement that the last ten trials really brought. The greatest of them is the expected gain.
 """
 
 from __future__ import annotations
@@ -28,11 +29,11 @@ STOPPED = "stopped"
 
 
 class ExpectedGain(NamedTuple):
-    """What is expected of the next trials, as validation accuracy.
+    """Estimates of how much the next trials will improve the best validation accuracy.
 
-    `latest` is what the last `LOOK_AHEAD_TRIALS` of `trials` finished ones improved the best by,
-    `shuffled` the mean of that had they come in any order: all of them or, if that is more, their
-    later half.
+    `trials` is the number of finished trials. `latest` is by how much the last `LOOK_AHEAD_TRIALS`
+    of them improved the best value; `shuffled` is the mean of that over all orders of the trials,
+    or over all orders of their later half if that is greater.
     """
 
     latest: float
@@ -41,8 +42,8 @@ class ExpectedGain(NamedTuple):
 
     @property
     def expected(self) -> float:
-        """By how much the next `LOOK_AHEAD_TRIALS` trials are expected to improve the best, at
-        most."""
+        """The most by which the next `LOOK_AHEAD_TRIALS` trials are expected to improve the
+        best."""
         return max(self.latest, self.shuffled)
 
 
@@ -60,11 +61,10 @@ def check_stop_when(below: float | None) -> float | None:
 
 
 def expected_gain(trials: Sequence[FrozenTrial], last: int) -> ExpectedGain | None:
-    """The gain expected after the finished trials of ordinals up to `last`; None while there are
-    fewer than MIN_TRIALS.
+    """The gain expected after the finished trials whose ordinals are at most `last`.
 
-    A trial that did not complete has no value, and improves nothing. While none has completed, the
-    best value counts as 0.
+    None if there are fewer than MIN_TRIALS of them. A trial that did not complete has no value and
+    improves nothing; while no trial has completed, the best value counts as 0.
     """
     in_order = sorted((ordinal, n) for n, ordinal in ordinals(trials).items() if ordinal <= last)
     ended = [trials[number] for _, number in in_order if is_finished(trials[number])]
@@ -77,29 +77,29 @@ def expected_gain(trials: Sequence[FrozenTrial], last: int) -> ExpectedGain | No
 
 
 def _shuffled(values: Sequence[float]) -> float:
-    """The mean over all orders of what the last `LOOK_AHEAD_TRIALS` values add to the greatest
-    before.
+    """By how much the last m = `LOOK_AHEAD_TRIALS` of n values exceed all before them, on average
+    over all orders of the values.
 
-    The best k are all among the last with the probability C(n - k, NEXT - k) / C(n, NEXT), and each
-    time that they are, the gap between the k-th and the next one is gained.
+    The k greatest values are all among the last m with probability C(n - k, m - k) / C(n, m). Each
+    time that they are, the gap between the k-th and the (k + 1)-th greatest value is gained.
     """
     best = sorted(values, reverse=True)
-    among = [
+    orders = [
         math.comb(len(values) - k, LOOK_AHEAD_TRIALS - k) for k in range(1, LOOK_AHEAD_TRIALS + 1)
     ]
     gaps = [greater - less for greater, less in pairwise(best[: LOOK_AHEAD_TRIALS + 1])]
-    gained = sum(ways * gap for ways, gap in zip(among, gaps, strict=True))
+    gained = sum(ways * gap for ways, gap in zip(orders, gaps, strict=True))
     return gained / math.comb(len(values), LOOK_AHEAD_TRIALS)
 
 
 def stop_sentence(known: dict[str, Any]) -> str:
-    """Why a study was stopped, as kept in its attribute, in one sentence."""
-    said = ExpectedGain(known["latest"], known["shuffled"], known["trials"])
+    """Why a study was stopped early, in one sentence; `known` is its user attribute STOPPED."""
+    gain = ExpectedGain(known["latest"], known["shuffled"], known["trials"])
     return (
         f"the next {LOOK_AHEAD_TRIALS} trials are expected to improve the best validation "
         f"accuracy by at most "
-        f"{said.expected:.4f}, less than {known['below']:g}: of {said.trials} finished trials the "
-        f"last {LOOK_AHEAD_TRIALS} improved it by {said.latest:.4f}, and in random order they "
+        f"{gain.expected:.4f}, less than {known['below']:g}: of {gain.trials} finished trials the "
+        f"last {LOOK_AHEAD_TRIALS} improved it by {gain.latest:.4f}, and in random order they "
         f"would have by "
-        f"{said.shuffled:.4f} on average"
+        f"{gain.shuffled:.4f} on average"
     )

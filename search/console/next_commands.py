@@ -1,4 +1,4 @@
-"""The make commands that are printed to be copied, each with the variables that it needs."""
+"""Words the make commands that the user may run next, each with the variables that it needs."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def make_command(target: str, given: Mapping[str, object]) -> str:
 
 
 def hidden_note(given: Mapping[str, object]) -> str:
-    """What a user has to do besides, as a parenthesis; nothing where the commands say it all."""
+    """A note in parentheses if the commands leave a password out; an empty string otherwise."""
     storage = given.get("STORAGE")
     if storage is None or not has_password(str(storage)):
         return ""

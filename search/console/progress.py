@@ -1,4 +1,4 @@
-"""What a person sees while a search runs: a live line on a terminal, plain lines elsewhere."""
+"""Shows a search to the user: a live display on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -41,28 +41,32 @@ STYLES = {
 
 
 DIGITS = 3
-"""Significant digits of a hyperparameter on the terminal, where lines are short."""
+"""Significant digits of a hyperparameter; few, because lines on a terminal are short."""
 UNBOUNDED_COLUMNS = 10_000
-"""Columns: wider than any table."""
+"""A width in columns that no table exceeds."""
 
 
 def describe(params: dict[str, object]) -> str:
-    """Parameters in one line, numbers short."""
+    """The hyperparameters in one line, with rounded numbers."""
     return " ".join(f"{name}={shown(value, DIGITS)}" for name, value in params.items())
 
 
 def counts_line(counts: TrialCounts, target: int | None) -> str:
-    """How many trials ended in which way, in one line."""
-    wanted = f"/{target}" if target is not None else ""
+    """How many trials ended in which way, in one line; `target` is how many shall finish."""
+    of_target = f"/{target}" if target is not None else ""
     parts = [f"{counts.completed} completed", f"{counts.pruned} pruned", f"{counts.stuck} stuck"]
     parts += [f"{counts.diverged} diverged", f"{counts.failed} failed"]
     if counts.lost:
         parts.append(f"{counts.lost} interrupted or killed (and tried again)")
-    return f"{counts.finished}{wanted} finished: {', '.join(parts)}"
+    return f"{counts.finished}{of_target} finished: {', '.join(parts)}"
 
 
 class Progress:
-    """Shows a search on `console`: the trials that run, each trial's end, and the time left."""
+    """Shows the running trials, how each trial ends, and the time left.
+
+    Args:
+        console: Where to print; by default on stdout.
+    """
 
     def __init__(self, console: Console | None = None) -> None:
         self.console = console or Console()
@@ -84,7 +88,7 @@ class Progress:
         self.console.print(Text(message), soft_wrap=not self._terminal)
 
     def begin(self, study: Study, target: int, slots: int = 1) -> None:
-        """Begin to show the trials of a study, which run in so many slots until `target` have
+        """Begin to show a study; `slots` trials are trained side by side until `target` have
         finished."""
         self._slots = slots
         self._target, self._started = target, time.monotonic()
@@ -96,7 +100,7 @@ class Progress:
             self._live.start()
 
     def start(self, trial: Trial) -> None:
-        """Show that a trial has its parameters and begins to train."""
+        """Show that a trial, whose parameters have been chosen, begins to train."""
         self._in_flight = f"trial {trial.number}: {describe(trial.params)}"
         if self._slots > 1:
             self._in_flight = (
@@ -114,12 +118,12 @@ class Progress:
         self._refresh(f"epoch {metrics.epoch}, loss {loss}, accuracy {metrics.val_accuracy:.4f}")
 
     def running(self, trials: Sequence[FrozenTrial]) -> None:
-        """Show these trials, each of which runs in a worker of its own."""
+        """Show the trials that run in other workers, instead of those shown before."""
         self._in_flight = "\n".join(map(_running_line, trials))
         self._refresh()
 
     def end(self, trial: FrozenTrial, trials: Sequence[FrozenTrial]) -> None:
-        """Show how one of the study's trials has ended."""
+        """Show how `trial`, one of the study's `trials`, has ended."""
         self._count(trials)
         how = ending(trial)
         line = Text(f"trial {trial.number:>3} ")
@@ -134,7 +138,7 @@ class Progress:
         self._refresh()
 
     def close(self) -> None:
-        """Take the live line away."""
+        """Remove the live display."""
         if self._live is not None:
             self._live.stop()
 
@@ -168,8 +172,10 @@ def _running_line(trial: FrozenTrial) -> str:
 
 
 def _figures(trial: FrozenTrial, how: str) -> str:
-    """Value, epochs and seconds, as wide for every trial; of a trial that did not train here, only
-    its value is known."""
+    """The value, epochs and seconds of a trial, in columns of a fixed width.
+
+    Of a trial that this project did not train only the value is known.
+    """
     record = TrialRecord.of(trial)
     if how in ("failed", "lost"):
         return " " * 32
@@ -182,7 +188,10 @@ def _figures(trial: FrozenTrial, how: str) -> str:
 
 
 def _explanation(trial: FrozenTrial, how: str) -> str | None:
-    """What a stuck or diverged trial suffered from, and one that was told to go on all the same."""
+    """The diagnosis of a stuck or diverged trial, and of one that continued although it was stuck.
+
+    None for all other trials.
+    """
     record = TrialRecord.of(trial)
     message = record.diagnosis.message if record.diagnosis is not None else None
     if message is None or not (how in ("stuck", "diverged") or record.recorded):
@@ -193,8 +202,11 @@ def _explanation(trial: FrozenTrial, how: str) -> str | None:
 
 
 def best_table(console: Console, trials: list[FrozenTrial]) -> Table:
-    """The five best completed trials: a column for each hyperparameter, or one for all of them
-    where the console is too narrow."""
+    """The five best completed trials.
+
+    Each hyperparameter has a column of its own, unless the console is too narrow for that: then one
+    column holds all of them.
+    """
     best = best_trials(trials, 5)
     names = list(dict.fromkeys(name for trial in best for name in trial.params))
     table = _titled(*names)
@@ -223,7 +235,7 @@ def _titled(*columns: str) -> Table:
 
 
 def print_status(console: Console, study: Study) -> None:
-    """Print how the study stands."""
+    """Print how many trials ended in which way, which of them run, and the best."""
     trials = study.get_trials(deepcopy=False)
     counts = count_trials(trials)
     console.print(Text(f"{study.study_name}: {counts_line(counts, None)}"), soft_wrap=True)
@@ -231,8 +243,8 @@ def print_status(console: Console, study: Study) -> None:
         console.print(Text(f"{counts.waiting} enqueued, to be run next"), soft_wrap=True)
     for trial in trials:
         if ending(trial) == "running":
-            gone = process_is_gone(TrialRecord.of(trial).worker)
-            how = "was killed; the next make search tries it again" if gone else "is running"
+            killed = process_is_gone(TrialRecord.of(trial).worker)
+            how = "was killed; the next make search tries it again" if killed else "is running"
             console.print(Text(f"trial {trial.number} {how}"), soft_wrap=True)
     stopped = study.user_attrs.get(STOPPED)
     if stopped is not None:
@@ -242,22 +254,24 @@ def print_status(console: Console, study: Study) -> None:
 
 
 def print_end(console: Console, study: Study, seconds: float) -> None:
-    """Print how the study stands after a search that took so long."""
+    """Print the status of the study after a search, and how many seconds the search took."""
     console.print()
     print_status(console, study)
     console.print(f"this took {timedelta(seconds=round(seconds))}", highlight=False)
 
 
 def print_next_steps(console: Console, study: Study, given: Mapping[str, object]) -> None:
-    """Print the commands that make sense now, with those make variables that were given."""
+    """Print the commands that make sense next, with the make variables that were given."""
     trials = study.get_trials(deepcopy=False)
     steps = {"dashboard": "look at it in the browser", "report": "draw it as one page"}
     if best_trials(trials, 1):
         steps["export"] = "write the best configuration to best.toml"
         steps["evaluate"] = "then retrain that and open the test set once"
     steps["search"] = "search on"
-    more = max(1, 2 * sum(map(is_finished, trials)))
-    commands = {target: make_command(target, {**given, "TRIALS": more}) for target in steps}
+    twice_as_many = max(1, 2 * sum(map(is_finished, trials)))
+    commands = {
+        target: make_command(target, {**given, "TRIALS": twice_as_many}) for target in steps
+    }
     width = max(map(len, commands.values()))
     console.print(Text(f"next{hidden_note(given)}:"), soft_wrap=True)
     for target, purpose in steps.items():

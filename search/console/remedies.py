@@ -1,4 +1,4 @@
-"""How the command lines word what mends an error: by the variables and targets of the Makefile."""
+"""How the command lines say what remedies an error: in the Makefile's variables and targets."""
 
 from __future__ import annotations
 

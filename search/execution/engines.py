@@ -1,4 +1,5 @@
-"""Which engine trains a search's trials, one after the other or side by side, and who loads it."""
+"""Chooses and loads the engine of a search: TensorFlow trains one trial after the other, the
+population engine (JAX) many side by side."""
 
 from __future__ import annotations
 
@@ -27,30 +28,31 @@ Name = Literal["tensorflow", "population"]
 EngineLoader = Callable[[SearchJob, Study, Progress], Engine]
 
 CHOSEN = "population"
-"""The study's attribute that says how many slots were chosen, on which device."""
+"""The study's user attribute that records how many slots, and which kind of convolution, were
+chosen on which device."""
 
 
 def chosen_engine(wanted: str, preset: Preset, alone: bool) -> Name:
-    """The engine: the one that is wanted, or, for "auto", what suits the preset and the machine.
+    """The engine that is wanted or, for "auto", the one that suits the preset and the machine.
 
-    That is the population if the space allows it, JAX sees a GPU, and this process works `alone`.
-    Raises UserError where a population is wanted that cannot be.
+    "auto" means the population engine if it supports everything that the preset fixes and searches,
+    if JAX sees a GPU, and if this process is the only worker (`alone`); otherwise TensorFlow.
+    Raises UserError if the population engine is wanted but does not support the preset.
     """
     searched = preset.space.dimensions()
-    fixed = [name for name in searched if HYPERPARAMETERS[name].jax != "per_slot"]
-    asked = unsupported_by_jax(ModelConfig(**preset.model), TrainConfig(**preset.train))
-    if wanted == "population" and fixed:
-        names = ", ".join(f"space.{name}" for name in fixed)
+    not_per_slot = [name for name in searched if HYPERPARAMETERS[name].jax != "per_slot"]
+    unsupported = unsupported_by_jax(ModelConfig(**preset.model), TrainConfig(**preset.train))
+    if wanted == "population" and not_per_slot:
+        names = ", ".join(f"space.{name}" for name in not_per_slot)
         problem = f"{names} would need a program for each choice"
         raise UserError(problem, Remedy.FIX_OR_TAKE_TENSORFLOW)
-    if wanted == "population" and asked:
-        names = " and ".join(asked)
+    if wanted == "population" and unsupported:
+        names = " and ".join(unsupported)
         problem = f"the population engine does not know {names}"
         raise UserError(problem, Remedy.OMIT_OR_TAKE_TENSORFLOW, names=names)
     if wanted == "auto":
-        return (
-            "population" if not (fixed or asked) and alone and _jax_sees_a_gpu() else "tensorflow"
-        )
+        supported = not (not_per_slot or unsupported)
+        return "population" if supported and alone and _jax_sees_a_gpu() else "tensorflow"
     return "population" if wanted == "population" else "tensorflow"
 
 
@@ -60,7 +62,11 @@ def _jax_sees_a_gpu() -> bool:
 
 
 def loader(engine: Name, slots: int | None) -> EngineLoader:
-    """What loads the engine. Raises UserError where it is not installed or has no slots."""
+    """The function that loads the engine.
+
+    `slots` is how many trials the population engine trains side by side; None lets it measure what
+    is fastest. Raises UserError if JAX is not installed, or if TensorFlow is given slots.
+    """
     if engine == "population":
         backend.use_jax()
         return partial(load_population, slots=slots)
@@ -71,7 +77,10 @@ def loader(engine: Name, slots: int | None) -> EngineLoader:
 
 
 def load_data(job: SearchJob, study: Study, progress: Progress) -> tuple[Images, Images]:
-    """Training and validation images; raise UserError where they are wrong or not the study's."""
+    """The training and the validation images.
+
+    Raises UserError if the files are invalid, or if the study was begun with other images.
+    """
     from fmnist_model.dataset import load_train, split
 
     images = load_train(job.data, progress.say, job.data_home)
@@ -81,7 +90,7 @@ def load_data(job: SearchJob, study: Study, progress: Progress) -> tuple[Images,
 
 
 def load_engine(job: SearchJob, study: Study, progress: Progress) -> Engine:
-    """Load data and TensorFlow; raise UserError where the data is wrong or not the study's."""
+    """Load the images and TensorFlow. Raises UserError as `load_data` does."""
     started = time.perf_counter()
     progress.say("loading the data and TensorFlow")
     train, validation = load_data(job, study, progress)
@@ -97,7 +106,10 @@ def load_engine(job: SearchJob, study: Study, progress: Progress) -> Engine:
 
 
 def load_population(job: SearchJob, study: Study, progress: Progress, slots: int | None) -> Engine:
-    """Load data and JAX, and compile; raise UserError where the data is wrong or too much."""
+    """Load the images and JAX, and compile the training step.
+
+    Raises UserError as `load_data` does, and if the slots do not fit into the device's memory.
+    """
     started = time.perf_counter()
     progress.say("loading the data and JAX, and compiling")
     train, validation = load_data(job, study, progress)
@@ -113,7 +125,7 @@ def load_population(job: SearchJob, study: Study, progress: Progress, slots: int
     def make(count: int, convolution: Convolution) -> VectorizedEngine:
         return VectorizedEngine(model, training, train, validation, count, activations, convolution)
 
-    population = _chosen(make, study, slots, progress.say)
+    population = _create_population(make, study, slots, progress.say)
     progress.say(
         f"{len(train):,} training and {len(validation):,} validation images on "
         f"{population.device}, ready after {time.perf_counter() - started:.0f} s"
@@ -121,8 +133,12 @@ def load_population(job: SearchJob, study: Study, progress: Progress, slots: int
     return population
 
 
-def _chosen(make: Make, study: Study, slots: int | None, say: Say) -> VectorizedEngine:
-    """As many slots as are asked for; else as the study has had on this device; else measured."""
+def _create_population(make: Make, study: Study, slots: int | None, say: Say) -> VectorizedEngine:
+    """A population engine with the number of slots that is asked for.
+
+    If none is asked for, it is the number that the study recorded for this device; if there is no
+    record, the number that measurements show to be fastest. The choice is recorded in the study.
+    """
     from fmnist_model.jax_engine import choose, recreate
     from fmnist_model.utils import jax_device_name
 

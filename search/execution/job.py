@@ -1,4 +1,4 @@
-"""What is to be searched, and how a search may end early."""
+"""The description of a search, and the ways in which a search may be interrupted."""
 
 from __future__ import annotations
 
@@ -16,10 +16,23 @@ from search.presets import Preset
 
 @dataclass(frozen=True)
 class SearchJob:
-    """What to search: `trials` is how many finished ones the study shall have in the end.
+    """What to search, where the study is stored, and when the search ends.
 
-    The images are those in the folder `data`. Where it is None, they are in `data_home`, and are
-    fetched into it if they are not; it also keeps decoded images and compiled programs.
+    Args:
+        preset: The model, the training and the search space.
+        name: The study's name; a study that exists is continued.
+        url: The URL of the study's database.
+        trials: How many finished trials the study shall have in the end, those that it already has
+            included.
+        seed: The study's seed; None takes that of the study if it exists, else the default.
+        data: The folder that contains the images; None takes those in `data_home`.
+        is_secondary_worker: Is this one of several workers that another process has started?
+        parent: The id of the process that started this worker. If that process dies, the search
+            ends, too.
+        stop_when: The search stops early once the next trials are expected to improve the best
+            validation accuracy by less than this; None never stops early.
+        data_home: The folder into which the images are fetched if they are not there yet; it also
+            keeps decoded images and compiled programs.
     """
 
     preset: Preset
@@ -28,20 +41,23 @@ class SearchJob:
     trials: int
     seed: int | None = None
     data: Path | None = None
-    is_secondary_worker: bool = False  # by one worker of several
-    parent: int | None = None  # the process whose death ends the search, too
-    stop_when: float | None = None  # what the next trials have to be expected to gain, to go on
+    is_secondary_worker: bool = False
+    parent: int | None = None
+    stop_when: float | None = None
     data_home: Path | None = None
 
 
 class SearchStoppedError(UserError):
-    """The search ended early for a reason of its own, which the message gives."""
+    """The search ended early, though nobody interrupted it; the message gives the reason."""
 
     exit_code = 1
 
 
 class InterruptFlag:
-    """Set by a signal, or by the death of the process's parent `parent`; read between epochs."""
+    """Says, when called, whether the search is to end: after a signal, or once `parent` has died.
+
+    `parent` is the id of the process that started this one. The flag is read between two epochs.
+    """
 
     def __init__(self, parent: int | None) -> None:
         self.set, self._parent = False, parent
@@ -52,7 +68,11 @@ class InterruptFlag:
 
 @contextmanager
 def interruptible(say: Callable[[str], None], parent: int | None = None) -> Iterator[InterruptFlag]:
-    """Within the block Ctrl-C and SIGTERM set a flag the first time, and interrupt the second."""
+    """Within the block, the first Ctrl-C or SIGTERM sets the flag, the second interrupts at once.
+
+    `say` reports the first one; for `parent` see `InterruptFlag`. The former signal handlers are
+    restored after the block.
+    """
     flag = InterruptFlag(parent)
 
     def handle(_number: int, _frame: FrameType | None) -> None:

@@ -1,4 +1,4 @@
-"""Several workers on this machine: starts them, shows what they do, replaces those that die."""
+"""Starts several workers on this machine, shows their progress, and replaces those that die."""
 
 from __future__ import annotations
 
@@ -22,24 +22,25 @@ from search.execution.objective import Interrupted
 from search.study import TrialRecord, fail_trials_of_process, is_finished
 
 MAX_REPLACEMENTS = 3
-"""So often in a row, no trial finished between, a worker that died is replaced."""
+"""How many times in a row a worker that died is replaced; a finished trial restarts the count."""
 POOL_POLL_SECONDS = 0.3
 GRACE_SECONDS = 10.0
-"""How long workers that were told to stop at once are waited for."""
+"""How long the pool waits for workers that were told to stop at once, before it kills them."""
 
 
 def threads_each(workers: int) -> int:
-    """The processor cores that this process may use, shared out."""
+    """How many threads each worker gets if they share the processor cores of this process
+    evenly."""
     return max(1, len(os.sched_getaffinity(0)) // workers)
 
 
 def thread_settings(threads: int) -> dict[str, str]:
-    """The environment in which TensorFlow uses so many threads."""
+    """The environment variables that make TensorFlow use this many threads."""
     return {"TF_NUM_INTRAOP_THREADS": str(threads), "TF_NUM_INTEROP_THREADS": str(threads)}
 
 
-class _Slot:
-    """One worker's place: its process now, and how often it has died."""
+class _WorkerProcess:
+    """One worker: the process that it runs in now, and how many times in a row it has died."""
 
     def __init__(self, spec: WorkerSpec) -> None:
         self._spec = spec
@@ -48,7 +49,7 @@ class _Slot:
         self.start()
 
     def start(self) -> None:
-        """Start a process; Ctrl-C at the terminal reaches the parent alone."""
+        """Start the process, in a session of its own, so that Ctrl-C reaches only the parent."""
         self._errors.seek(0)
         self._errors.truncate()
         self.process = subprocess.Popen(
@@ -61,24 +62,30 @@ class _Slot:
             start_new_session=True,
         )
 
-    def last_words(self) -> str:
-        """The last line that the process wrote to stderr."""
+    def last_error_line(self) -> str:
+        """The last line that is not blank of what the process wrote to stderr."""
         self._errors.seek(0)
         text = self._errors.read().decode(errors="replace")
         return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "")
 
     def close(self) -> None:
-        """Forget what the process wrote."""
+        """Delete what the process wrote to stderr."""
         self._errors.close()
 
 
 @dataclass(frozen=True)
 class WorkerSpec:
-    """So many processes that run this command each, in this environment besides one's own.
+    """How many workers to start, and how: each is a process that runs `command`.
 
-    `--parent` and the process that starts them are added to the command. They run in `directory`,
-    that is, relative paths in the command begin there; None stands for the current directory of
-    the process that starts them. On a Ray cluster each takes so many of its processors and GPUs.
+    Args:
+        command: The command line; `--parent` and the id of the starting process are added to it.
+        count: The number of workers.
+        environment: Variables that are added to the environment of the starting process.
+        launcher: Whether the workers run on this machine ("local") or on a Ray cluster ("ray").
+        cpus: The processors that each worker reserves on a Ray cluster.
+        gpus: The GPUs that each worker reserves on a Ray cluster.
+        directory: The folder in which the workers run, so that relative paths in the command begin
+            there; None takes the current directory of the starting process.
     """
 
     command: Sequence[str]
@@ -91,18 +98,18 @@ class WorkerSpec:
 
 
 class TrialDisplay:
-    """Shows the trials that workers run and end, as the database tells of them."""
+    """Shows which trials the workers run and how they end, as recorded in the database."""
 
     def __init__(self, study: Study, progress: Progress) -> None:
         self._study, self._progress = study, progress
         self._ended = {t.number for t in self.trials() if t.state.is_finished()}
 
     def trials(self) -> list[FrozenTrial]:
-        """The study's trials as they stand now."""
+        """The current trials of the study; they must not be changed."""
         return self._study.get_trials(deepcopy=False)
 
     def show(self) -> None:
-        """Show what is new."""
+        """Show the trials that have ended since the last call, and those that run now."""
         trials = self.trials()
         for trial in trials:
             if trial.state.is_finished() and trial.number not in self._ended:
@@ -112,8 +119,11 @@ class TrialDisplay:
 
 
 def worker_command(job: SearchJob, study: str, engine: str, slots: int | None) -> list[str]:
-    """The command of a worker, but for the database: its URL, which may hold a password, is to
-    be in the worker's environment."""
+    """The command line of a worker.
+
+    The URL of the database is left out, as it may contain a password, which other users of the
+    machine could read from the list of processes: it has to be in the worker's environment.
+    """
     command = [sys.executable, "-m", "search", "worker", "--study", study, "--name", job.name]
     command += ["--trials", str(job.trials), "--engine", engine]
     command += ["--slots", str(slots)] if slots is not None else []
@@ -123,13 +133,13 @@ def worker_command(job: SearchJob, study: str, engine: str, slots: int | None) -
 
 
 def _runs_in(trial: FrozenTrial, pid: int) -> bool:
-    """Does a worker with this process id run the trial, or did it?"""
+    """Was the trial claimed by the worker with this process id?"""
     worker = TrialRecord.of(trial).worker
     return worker is not None and worker.pid == pid
 
 
 class LocalPool:
-    """`count` workers, each a process of its own, on one study."""
+    """The workers of one study on this machine, each a process of its own, started at once."""
 
     def __init__(
         self,
@@ -139,78 +149,82 @@ class LocalPool:
         interrupted: Callable[[], bool],
     ) -> None:
         self._study, self._progress = study, progress
-        self._watch = TrialDisplay(study, progress)
+        self._display = TrialDisplay(study, progress)
         self._interrupted = interrupted
-        self._told = False
+        self._terminated = False
         progress.say(f"starting {spec.count} workers")
-        self._slots = [_Slot(spec) for _ in range(spec.count)]
+        self._workers = [_WorkerProcess(spec) for _ in range(spec.count)]
 
     def run(self) -> None:
-        """Wait until all workers have ended; raise Interrupted or SearchStoppedError."""
+        """Wait until all workers have ended.
+
+        Raises Interrupted after Ctrl-C or SIGTERM, and SearchStoppedError if a worker reports an
+        error or has died too many times in a row.
+        """
         try:
             while self._alive():
-                self._watch.show()
-                if self._interrupted() and not self._told:
+                self._display.show()
+                if self._interrupted() and not self._terminated:
                     self._terminate()
                 time.sleep(POOL_POLL_SECONDS)
-            self._watch.show()
-            if self._told:
+            self._display.show()
+            if self._terminated:
                 raise Interrupted
         finally:
             self._end()
 
     def _alive(self) -> bool:
-        living = [self._lives(slot) for slot in self._slots]
-        return any(living)
+        alive = [self._is_alive(worker) for worker in self._workers]
+        return any(alive)
 
-    def _lives(self, slot: _Slot) -> bool:
-        """Does the worker live? One that died is replaced."""
-        code = slot.process.poll()
+    def _is_alive(self, worker: _WorkerProcess) -> bool:
+        """Is the worker still running? One that died is replaced, and counts as running."""
+        code = worker.process.poll()
         if code is None:
             return True
         if code == 0 or self._interrupted():
             return False
-        words = slot.last_words()
-        if words.startswith("error: "):
-            raise SearchStoppedError(words.removeprefix("error: "))
-        self._replace(slot, code, words)
+        error_line = worker.last_error_line()
+        if error_line.startswith("error: "):
+            raise SearchStoppedError(error_line.removeprefix("error: "))
+        self._replace(worker, code, error_line)
         return True
 
-    def _replace(self, slot: _Slot, code: int, words: str) -> None:
-        pid = slot.process.pid
-        its = [t for t in self._watch.trials() if _runs_in(t, pid)]
-        how = f"was killed by signal {-code}" if code < 0 else f"ended with {words or code!r}"
-        slot.deaths = 1 if any(map(is_finished, its)) else slot.deaths + 1
+    def _replace(self, worker: _WorkerProcess, code: int, error_line: str) -> None:
+        pid = worker.process.pid
+        claimed = [t for t in self._display.trials() if _runs_in(t, pid)]
+        how = f"was killed by signal {-code}" if code < 0 else f"ended with {error_line or code!r}"
+        worker.deaths = 1 if any(map(is_finished, claimed)) else worker.deaths + 1
         fail_trials_of_process(self._study, pid, how)
-        self._watch.show()
-        if slot.deaths > MAX_REPLACEMENTS:
-            last = f", at work on trial {its[-1].number}" if its else ""
+        self._display.show()
+        if worker.deaths > MAX_REPLACEMENTS:
+            last = f", at work on trial {claimed[-1].number}" if claimed else ""
             problem = (
-                f"a worker has died {slot.deaths} times in a row; the last time it {how}{last}"
+                f"a worker has died {worker.deaths} times in a row; the last time it {how}{last}"
             )
             raise SearchStoppedError(problem, Remedy.TAKE_FEWER_WORKERS)
         self._progress.say(f"worker {pid} {how}; another takes its place")
-        slot.start()
+        worker.start()
 
     def _terminate(self) -> None:
-        self._told = True
-        for slot in self._slots:
-            slot.process.terminate()
+        self._terminated = True
+        for worker in self._workers:
+            worker.process.terminate()
 
     def _end(self) -> None:
-        """Stop at once what still runs: the second SIGTERM interrupts a worker."""
-        living = [slot.process for slot in self._slots if slot.process.poll() is None]
-        if living and not self._told:
+        """Stop the workers that still run at once: the second SIGTERM interrupts a worker."""
+        running = [w.process for w in self._workers if w.process.poll() is None]
+        if running and not self._terminated:
             self._terminate()
             time.sleep(POOL_POLL_SECONDS)
-        for process in living:
+        for process in running:
             process.terminate()
         deadline = time.monotonic() + GRACE_SECONDS
-        for process in living:
+        for process in running:
             try:
                 process.wait(max(0.0, deadline - time.monotonic()))
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
-        for slot in self._slots:
-            slot.close()
+        for worker in self._workers:
+            worker.close()

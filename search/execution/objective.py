@@ -1,4 +1,4 @@
-"""The objective: a trial's parameters become a run, and the run becomes the trial's record."""
+"""The objective function: trains with a trial's parameters, and returns how the trial ended."""
 
 from __future__ import annotations
 
@@ -19,12 +19,15 @@ OnTrialEpoch = Callable[[EpochMetrics], None]
 
 
 class Interrupted(KeyboardInterrupt):
-    """Raised between two epochs after Ctrl-C or SIGTERM, so that the trial is told of it."""
+    """Raised between two epochs after Ctrl-C or SIGTERM, so that the trial can be marked so."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a trial ended, and what else is kept of it; None where another keeps it."""
+    """How a trial ended: its state, its value if it completed, and the record to write.
+
+    `record` is None if another process has already written how the trial ended.
+    """
 
     state: TrialState
     value: float | None = None
@@ -32,11 +35,24 @@ class Outcome:
 
 
 class Objective:
-    """Trains what a trial proposes; the value is the validation accuracy after the last epoch.
+    """Trains the configuration that a trial proposes.
 
-    Pruned, stuck and diverged runs end as PRUNED, and the attribute `stop_reason` says which.
-    Any exception of the run is kept as `traceback`, and the trial fails. Raises Interrupted,
-    StorageInternalError, and UpdateFinishedTrialError where the trial was taken for lost meanwhile.
+    The trial's value is the validation accuracy after the last epoch. Pruned, stuck and diverged
+    runs end in Optuna's state PRUNED, and the user attribute `stop_reason` says which of the three
+    it was. If the run raises an exception, the trial fails, and the attribute `traceback` keeps it.
+
+    Args:
+        preset: The model, the training and the search space.
+        seed: The study's seed, from which each trial's own seed is derived.
+        engine: Trains the networks.
+        on_start: Called with each trial once its parameters have been chosen.
+        on_epoch: Called with the metrics of each epoch.
+        interrupted: Says, after each epoch, whether the search is to end.
+
+    Raises:
+        Interrupted: The search is to end.
+        StorageInternalError: The database cannot be written to.
+        UpdateFinishedTrialError: Another worker has meanwhile declared the trial lost.
     """
 
     def __init__(
@@ -52,11 +68,11 @@ class Objective:
         self._on_start, self._on_epoch, self._interrupted = on_start, on_epoch, interrupted
 
     def __call__(self, trial: Trial) -> Generator[None, None, Outcome]:
-        """Train a trial, a piece each time that it is resumed."""
+        """Train a trial as a generator, which trains a little each time that it is resumed."""
         try:
             result = yield from self._run(trial)
         except (UpdateFinishedTrialError, StorageInternalError):
-            raise  # none of the trial's fault
+            raise  # not the fault of the trial
         except Exception as error:
             return Outcome(TrialState.FAIL, None, TrialRecord.of_exception(error))
         record = TrialRecord.of_run(result)
@@ -66,10 +82,10 @@ class Objective:
 
     def _run(self, trial: Trial) -> Generator[None, None, RunResult]:
         ordinal = TrialRecord.of(trial).ordinal
-        assert ordinal is not None  # it was claimed
+        assert ordinal is not None  # every claimed trial has one
         training_seed = trial_seeds(self._seed, ordinal)[1]
-        _ = trial.relative_params  # what takes long is sampled before the database is locked
-        # A trial of which a power cut leaves less is tried again, as is one that leaves all.
+        _ = trial.relative_params  # sampling takes long: do it before the database is locked
+        # After a power cut a running trial is tried again, whether or not these writes survived.
         with transaction(trial.study, durable=False):
             suggest(trial, self._preset)
             TrialRecord.of_seed(training_seed).write_to(trial)

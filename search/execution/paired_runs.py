@@ -1,6 +1,7 @@
-"""Trains named arms with the same seeds, each run a trial of a study, so that arms can be paired.
+"""Trains several named configurations, the arms, with the same seeds, so that arms can be compared
+in pairs. Each run is a trial of a study.
 
-A run becomes a trial once it has ended, so that whatever is interrupted is simply not there yet.
+A run is added to the study only after it has ended: one that was interrupted leaves no trace.
 """
 
 from __future__ import annotations
@@ -41,14 +42,14 @@ if TYPE_CHECKING:
     from fmnist_model.tensorflow_engine import TensorFlowEngine
 
 COMPARISON_KEY = "comparison"
-"""The user attribute of a study that is one of these, with what all of its runs share."""
+"""The user attribute of a comparison's study that holds what all of its runs share."""
 
 Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class PairedRun:
-    """One run: which arm, how fast it learns, and its seed."""
+    """One run: the name of its arm, its learning rate and its seed."""
 
     arm: str
     learning_rate: float
@@ -57,9 +58,15 @@ class PairedRun:
 
 @dataclass(frozen=True)
 class PairedComparison:
-    """Arms by name, and what all of their runs share; `limit` keeps so many training images.
+    """The arms of a comparison by name, and what all of their runs share.
 
-    What is kept of it lies below `paths`.
+    Args:
+        name: The name of the study and of its folder of results.
+        arms: The network of each arm.
+        paths: The project's folders, below which results and data are kept.
+        epochs: How many epochs each run trains for.
+        batch_size: The number of images in a batch.
+        limit: If given, only this many training images are used.
     """
 
     name: str
@@ -71,27 +78,28 @@ class PairedComparison:
 
     @property
     def directory(self) -> Path:
-        """Where what does not fit into a database is kept."""
+        """The folder of the files that belong to the comparison, such as weights."""
         return self.paths.results / self.name
 
     def settings(self, run: PairedRun) -> TrainConfig:
-        """How a run is trained."""
+        """The training configuration of a run."""
         return TrainConfig(
             batch_size=self.batch_size,
             epochs=self.epochs,
             learning_rate=run.learning_rate,
             seed=run.seed,
-            # What is proved needs no showing; a mask might still revive what is not.
+            # Without dropout it is proved that a stuck run stays stuck, so it may stop early. With
+            # dropout it is not proved: another dropout mask might revive the network.
             on_stuck="record" if self.arms[run.arm].dropout > 0 else "stop",
         )
 
     def weights(self, run: PairedRun) -> Path:
-        """The file of the weights that a run ended with."""
+        """The file that holds the weights with which a run ended."""
         name = f"{run.arm}-{run.learning_rate:g}-{run.seed}".replace(" ", "_")
         return self.directory / "weights" / f"{name}.npz"
 
     def identity(self) -> dict[str, Any]:
-        """All that makes runs comparable, as plain values."""
+        """What two runs must share to be comparable, as values that JSON can hold."""
         arms = {name: model.model_dump(mode="json") for name, model in self.arms.items()}
         shared = {"epochs": self.epochs, "batch_size": self.batch_size, "limit": self.limit}
         return {"arms": arms, **shared}
@@ -109,11 +117,26 @@ def train_runs(
     on_run: OnRun,
     keep_weights: bool = True,
 ) -> Study:
-    """Train those of `runs` that the study lacks, in their order, and keep weights if told to.
+    """Train those of `runs` that the study lacks, in the given order.
 
-    A run whose weights are to be kept and are gone is trained again. A stuck run whose arm has
-    dropout goes on to its last epoch: that it stays so is not proved. Raises UserError where the
-    study was begun with other arms, epochs or data.
+    A stuck run whose arm has dropout continues to its last epoch, because it is not proved that it
+    stays stuck.
+
+    Args:
+        comparison: The arms, and what their runs share.
+        runs: The runs that the study shall have.
+        url: The URL of the study's database.
+        data: The folder that contains the images; None takes the project's own.
+        say: Called with each message.
+        on_run: Called with each run that has been trained, and its result.
+        keep_weights: Whether to save each run's weights; then a run is trained again, too, if its
+            file of weights is missing.
+
+    Returns:
+        The study.
+
+    Raises:
+        UserError: The study was begun with other arms, epochs or data.
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     with storage_errors_explained(url):
@@ -138,49 +161,51 @@ def train_runs(
     return study
 
 
-def judge_runs(
+def evaluate_runs(
     comparison: PairedComparison,
     runs: Sequence[PairedRun],
     data: Path | None,
     say: Say,
-    on_judged: Callable[[int], None],
+    on_evaluated: Callable[[int], None],
 ) -> list[dict[str, Any]]:
-    """Judge the runs' networks on the test set, opened once for all; a second call only reads.
+    """Evaluate the runs' networks on the test set, which is opened once for all of them.
 
-    Written to test.json: arm, learning_rate, seed, loss and accuracy of each run.
+    The result is one dictionary for each run, with arm, learning_rate, seed, loss and accuracy. It
+    is written to test.json, and a second call only reads that file. `on_evaluated` is called with
+    the index of each run that has been evaluated.
     """
     path = comparison.directory / "test.json"
-    judged = read_judged(comparison)
-    if {PairedRun(r["arm"], r["learning_rate"], r["seed"]) for r in judged} >= set(runs):
-        return judged
+    known = read_test_scores(comparison)
+    if {PairedRun(r["arm"], r["learning_rate"], r["seed"]) for r in known} >= set(runs):
+        return known
     networks = [_network(comparison, run) for run in runs]
     purpose = "the arms of the comparison"
     data_home = comparison.paths.data
     scores = evaluate_networks(
-        comparison.directory, purpose, networks, data, say, on_judged, data_home
+        comparison.directory, purpose, networks, data, say, on_evaluated, data_home
     )
-    judged = [
+    evaluated = [
         {**asdict(run), "loss": loss, "accuracy": accuracy}
         for run, (loss, accuracy) in zip(runs, scores, strict=True)
     ]
-    write_atomically(path, json.dumps(judged, indent=2))
-    return judged
+    write_atomically(path, json.dumps(evaluated, indent=2))
+    return evaluated
 
 
-def read_judged(comparison: PairedComparison) -> list[dict[str, Any]]:
-    """What `judge_runs` wrote; nothing where it has not been called."""
+def read_test_scores(comparison: PairedComparison) -> list[dict[str, Any]]:
+    """What `evaluate_runs` wrote; an empty list if it has not been called yet."""
     path = comparison.directory / "test.json"
-    found: list[dict[str, Any]] = json.loads(path.read_text("utf-8")) if path.exists() else []
-    return found
+    scores: list[dict[str, Any]] = json.loads(path.read_text("utf-8")) if path.exists() else []
+    return scores
 
 
 def leaky_of(comparison: PairedComparison) -> PairedComparison:
-    """The comparison whose study `train_leaky` fills."""
+    """The comparison to whose study `train_leaky` adds its runs."""
     return replace(comparison, name=f"{comparison.name}-leaky")
 
 
 def runs_done(comparison: PairedComparison, url: str) -> set[PairedRun]:
-    """The runs that the comparison's study has. The database is not written to."""
+    """The runs that the comparison's study contains. The database is only read."""
     with suppress(UserError):
         storage = open_read_only(url)
         if comparison.name in optuna.get_all_study_names(storage):
@@ -197,10 +222,11 @@ def train_leaky(
     say: Say,
     on_run: OnRun,
 ) -> None:
-    """Train the runs' networks on, on the test set, into a study of its own: see `leaky_of`.
+    """Continue to train the runs' networks, this time on the test set.
 
-    That is the paper's protocol, not a sound one: see
-    `fmnist_model.evaluation.final_evaluation.train_on_test`.
+    The results are added to a separate study, that of `leaky_of`. This repeats the paper's
+    protocol, which is not sound: see `fmnist_model.evaluation.final_evaluation.train_on_test`. The
+    arguments are those of `train_runs`.
     """
     leaky = leaky_of(comparison)
     with storage_errors_explained(url):
@@ -210,9 +236,9 @@ def train_leaky(
         if not missing:
             return
 
-        def keep(place: int, result: RunResult) -> None:
-            study.add_trial(_trial(leaky, missing[place], result))
-            on_run(missing[place], result)
+        def keep(index: int, result: RunResult) -> None:
+            study.add_trial(_trial(leaky, missing[index], result))
+            on_run(missing[index], result)
 
         networks = [_network(comparison, run) for run in missing]
         where = (data, comparison.limit, say, keep, comparison.paths.data)
@@ -228,15 +254,16 @@ def _network(comparison: PairedComparison, run: PairedRun) -> Network:
 
 
 def run_of(trial: FrozenTrial) -> PairedRun | None:
-    """Which run a trial of such a study is; None if it is none, but was added by somebody."""
+    """The run that a trial of a comparison's study records; None if another program added the
+    trial."""
     if set(trial.params) != {"arm", "learning_rate", "seed"} or not trial.state.is_finished():
         return None
     return PairedRun(**trial.params)
 
 
 def _runs(study: Study) -> set[PairedRun]:
-    found = map(run_of, study.get_trials(deepcopy=False))
-    return {run for run in found if run is not None}
+    runs = map(run_of, study.get_trials(deepcopy=False))
+    return {run for run in runs if run is not None}
 
 
 def _open(comparison: PairedComparison, url: str) -> Study:
@@ -260,7 +287,7 @@ def _open(comparison: PairedComparison, url: str) -> Study:
 
 
 def _with_new_defaults(identity: dict[str, Any]) -> dict[str, Any]:
-    """An identity as it would be written today, where configurations have more fields."""
+    """A stored identity, with the defaults of fields that configurations have got since then."""
     models = {name: ModelConfig(**model) for name, model in identity["arms"].items()}
     return identity | {"arms": {name: m.model_dump(mode="json") for name, m in models.items()}}
 
@@ -281,7 +308,7 @@ def _engine(
 
 
 def _trial(comparison: PairedComparison, run: PairedRun, result: RunResult) -> FrozenTrial:
-    """The run as a finished trial; as everywhere, a stuck or diverged one counts as pruned."""
+    """The run as a finished trial; as in a search, a stuck or diverged one has the state PRUNED."""
     completed = result.stop_reason == "completed"
     return create_trial(
         state=TrialState.COMPLETE if completed else TrialState.PRUNED,

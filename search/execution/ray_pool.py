@@ -1,7 +1,8 @@
-"""Workers on a Ray cluster: each is a Ray task that runs the worker's command on some node.
+"""Runs the workers on a Ray cluster: each is a Ray task that runs the worker's command on a node.
 
-Ray finds the node, shares out its processors and GPUs, and starts a task again elsewhere when its
-node is lost; all else (claims, heartbeats, second tries) goes by the database as on one machine.
+Ray finds a node, reserves processors and GPUs there, and starts a task again on another node if its
+node is lost. Claims, heartbeats and second tries of trials work through the database, as they do
+on one machine.
 """
 
 from __future__ import annotations
@@ -24,11 +25,11 @@ from search.storage import open_storage, sqlite_file, storage_errors_explained
 from search.study import fail_trials_of_process, load_study
 
 MAX_RETRIES = 3
-"""So often Ray starts a worker again whose node or process was lost."""
+"""How many times Ray starts a worker again whose node or process was lost."""
 
 
 class ClusterError(UserError):
-    """The search cannot run on this cluster: the message says what it lacks."""
+    """The search cannot run on this cluster; the message says why."""
 
 
 def run_on_ray(
@@ -38,30 +39,32 @@ def run_on_ray(
     progress: Progress,
     interrupted: Callable[[], bool],
 ) -> None:
-    """Run the crew as Ray tasks until all have ended; raise Interrupted or SearchStoppedError.
+    """Run the workers as Ray tasks until all of them have ended.
 
-    RAY_ADDRESS names the cluster; without it Ray starts one on this machine. `spec.directory` has
-    to be at the same path on every node.
+    The environment variable RAY_ADDRESS names the cluster; without it Ray starts one on this
+    machine. `spec.directory` has to exist at the same path on every node. Raises Interrupted after
+    Ctrl-C or SIGTERM, SearchStoppedError if a worker reports an error or is lost too many times,
+    and ClusterError if the search cannot run on the cluster.
     """
     ray = _connected()
     try:
         nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
         _check_storage(job, len(nodes), progress)
-        if not any(_has_room(node, spec) for node in nodes):
+        if not any(_fits_on(node, spec) for node in nodes):
             progress.say(
                 f"no node of the cluster has {spec.cpus:g} processors and {spec.gpus:g} GPUs for a "
                 f"worker: waiting for one that has"
             )
-        needs = {"num_cpus": spec.cpus, "num_gpus": spec.gpus}
-        again = {"max_retries": MAX_RETRIES, "retry_exceptions": [ChildProcessError]}
-        work = ray.remote(**needs, **again)(_work)
+        resources = {"num_cpus": spec.cpus, "num_gpus": spec.gpus}
+        retries = {"max_retries": MAX_RETRIES, "retry_exceptions": [ChildProcessError]}
+        task = ray.remote(**resources, **retries)(_run_worker)
         progress.say(f"starting {spec.count} workers on the Ray cluster")
         environment, directory = dict(spec.environment), spec.directory
         pending = [
-            work.remote(job.name, job.url, list(spec.command), environment, directory)
+            task.remote(job.name, job.url, list(spec.command), environment, directory)
             for _ in range(spec.count)
         ]
-        _await(ray, pending, TrialDisplay(study, progress), interrupted)
+        _wait_for_all(ray, pending, TrialDisplay(study, progress), interrupted)
     finally:
         ray.shutdown()
 
@@ -92,20 +95,20 @@ def _check_storage(job: SearchJob, nodes: int, progress: Progress) -> None:
     progress.say(f"{why}: more than this one node need a database server, such as PostgreSQL")
 
 
-def _has_room(node: Mapping[str, float], spec: WorkerSpec) -> bool:
+def _fits_on(node: Mapping[str, float], spec: WorkerSpec) -> bool:
     return node.get("CPU", 0) >= spec.cpus and node.get("GPU", 0) >= spec.gpus
 
 
-def _await(
-    ray: Any, pending: list[Any], watch: TrialDisplay, interrupted: Callable[[], bool]
+def _wait_for_all(
+    ray: Any, pending: list[Any], display: TrialDisplay, interrupted: Callable[[], bool]
 ) -> None:
     try:
         while pending and not interrupted():
             done, pending = ray.wait(pending, timeout=POOL_POLL_SECONDS)
-            watch.show()
-            for words in ray.get(done):
-                if words:
-                    raise SearchStoppedError(words)
+            display.show()
+            for error in ray.get(done):
+                if error:
+                    raise SearchStoppedError(error)
     except ray.exceptions.RayError as error:
         raise SearchStoppedError(
             f"a worker was lost {MAX_RETRIES + 1} times: {str(error).splitlines()[0]}"
@@ -114,19 +117,20 @@ def _await(
         for task in pending:
             ray.cancel(task, force=False)
         ray.wait(pending, num_returns=len(pending), timeout=GRACE_SECONDS) if pending else None
-        watch.show()
+        display.show()
     if interrupted():
         raise Interrupted
 
 
-def _work(
+def _run_worker(
     study: str,
     url: str,
     command: Sequence[str],
     environment: Mapping[str, str],
     directory: Path | None,
 ) -> str:
-    """Run a worker on this node; return the error that it ended with, or nothing."""
+    """Run a worker on this node; return its error in one line, or an empty string if it had
+    none."""
     process = subprocess.Popen(
         [*command, "--parent", str(os.getpid())],
         cwd=directory,
@@ -138,7 +142,7 @@ def _work(
     )
     try:
         _, errors = process.communicate()
-    except BaseException:  # Ray interrupts a task that is cancelled
+    except BaseException:  # Ray cancels a task by raising KeyboardInterrupt in it
         process.terminate()
         process.communicate()
         raise

@@ -1,4 +1,4 @@
-"""Runs a search: opens the study, then trains in this process, or starts workers that do."""
+"""Runs a search: opens the study, then trains in this process or starts workers that train."""
 
 from __future__ import annotations
 
@@ -33,13 +33,39 @@ def run_search(
     spec: WorkerSpec | None = None,
     load: EngineLoader = load_engine,
 ) -> Study:
-    """Search until the study has `job.trials` finished trials, here or by several workers; return
-    it.
+    """Search until the study has `job.trials` finished trials.
 
-    With `job.stop_when` it may end before that, and the study's attribute STOPPED says why.
+    A study that already has trials is continued as if it had never stopped. With `job.stop_when`
+    the search may end early, and the study's user attribute STOPPED then says why.
 
-    Going on with a study that has some is the same as never having stopped. Raises Interrupted
-    after Ctrl-C or SIGTERM, SearchStoppedError after three failures in a row.
+    Args:
+        job: What to search, and where the study is stored.
+        progress: Shows the search to the user.
+        spec: The workers to start; None trains in this process.
+        load: Loads the engine, if the training is done in this process; see `loader`.
+
+    Returns:
+        The study.
+
+    Raises:
+        Interrupted: After Ctrl-C or SIGTERM, once the current epoch has ended.
+        SearchStoppedError: Three trials in a row failed, or a worker died too many times.
+        UserError: The database, the study, the images or the engine cannot be used.
+
+    Example:
+        One trial of the preset that takes seconds, in a new database:
+
+        >>> from pathlib import Path
+        >>> from search.console import Progress
+        >>> from search.execution import SearchJob, run_search
+        >>> from search.presets import load_preset
+        >>> preset = load_preset("studies/smoke.toml")
+        >>> job = SearchJob(preset, "smoke", "sqlite:///smoke.db", trials=1, data_home=Path("data"))
+        >>> study = run_search(job, Progress())  # doctest: +ELLIPSIS
+        loading the data and TensorFlow
+        ...
+        >>> len(study.trials)
+        1
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     storage = open_storage(job.url, job.preset.workers.heartbeat)
@@ -50,12 +76,14 @@ def run_search(
         study = open_study(storage, job.name, job.preset, job.seed)
         study.pruner = make_pruner(job.preset)
         if not job.is_secondary_worker:
-            _tell_of_the_running(study, progress)
-        if _is_to_go_on(study, job):
+            _report_running_trials(study, progress)
+        if _needs_more_trials(study, job):
             if spec is None:
                 Worker(job, study, progress, interrupted).run(load)
             else:
-                load_data(job, study, progress)  # once, and what is wrong with it is told here
+                load_data(
+                    job, study, progress
+                )  # so that an error is reported once, before they start
                 progress.begin(study, job.trials)
                 if spec.launcher == "ray":
                     run_on_ray(job, spec, study, progress, interrupted)
@@ -66,7 +94,7 @@ def run_search(
         return study
 
 
-def _is_to_go_on(study: Study, job: SearchJob) -> bool:
+def _needs_more_trials(study: Study, job: SearchJob) -> bool:
     trials = study.get_trials(deepcopy=False)
     if count_trials(trials).finished >= job.trials:
         return False
@@ -74,15 +102,16 @@ def _is_to_go_on(study: Study, job: SearchJob) -> bool:
 
 
 def _is_stopped(study: Study, job: SearchJob) -> bool:
-    """Was the study stopped as it is to be this time, and not gone on with since?"""
+    """Was the study stopped early with the same `stop_when`, and not continued since?"""
     stopped = study.user_attrs.get(STOPPED)
     return stopped is not None and stopped["below"] == job.stop_when
 
 
-def _tell_of_the_running(study: Study, progress: Progress) -> None:
-    """Say of each running trial whether it was killed, or is another's.
+def _report_running_trials(study: Study, progress: Progress) -> None:
+    """Report of each trial that is marked as running whether it was killed, or runs elsewhere.
 
-    The whole search before this one may have been killed, which is no trial's fault.
+    Killed trials are marked as interrupted, not as killed: probably the whole search was killed, so
+    that no trial is to blame.
     """
     running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
     with study_lock(study):

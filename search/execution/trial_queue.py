@@ -1,7 +1,8 @@
-"""What a worker does next: claim a trial, wait for others, or stop. One worker decides at a time.
+"""Decides what a worker does next: claim a trial, wait for other workers, or stop.
 
-A claim takes over what was lost before it begins anything new, and begins no more trials than
-the search still needs; so their number is met exactly, however many workers there are.
+A lock lets only one worker decide at a time. Lost trials are tried again before new ones begin, and
+no more trials begin than the search still needs, so that the study ends with exactly the number of
+trials that was asked for, however many workers there are.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ from search.study import (
 
 
 class IdleReason(Enum):
-    """There is no trial to run: for now, or for good."""
+    """Why there is no trial to run: for now (WAIT), or for good (all others)."""
 
     WAIT = "others are at work on all that is needed now"
     DONE = "the study has enough finished trials"
@@ -50,12 +51,17 @@ class IdleReason(Enum):
 
 
 class TrialQueue:
-    """Claims trials of a study for this process, until `target` have finished.
+    """Claims trials of a study for this process, until `target` trials have finished.
 
-    With `stop_when` nothing new is begun any more once the next trials are expected to improve the
-    best by less than that (`search.algorithms.terminator`); the study's attribute STOPPED then says
-    so to all workers that have the same `stop_when`. `pool` is the id of the process that started
-    this worker and others, if one did: it notices how they end.
+    Args:
+        study: The study.
+        preset: The model, the training, the search space and the sampler.
+        target: How many finished trials the study shall have in the end.
+        pool: The id of the process that started this worker and others, if there is one. It notices
+            by itself when one of its workers dies.
+        stop_when: No new trial begins once the next trials are expected to improve the best value
+            by less than this (`search.algorithms.terminator`). The study's user attribute STOPPED
+            then tells this to all workers that have the same `stop_when`.
     """
 
     def __init__(
@@ -73,10 +79,10 @@ class TrialQueue:
         self._listener = HeartbeatListener(study)
 
     def next(self) -> Trial | IdleReason:
-        """Claim a trial and give the study the trial's sampler, or return why there is none.
+        """Claim a trial and set the study's sampler for it, or return why there is none.
 
-        The trial runs from then on, and belongs to this process until it ends, or until another
-        takes it for lost.
+        The claimed trial is in the state RUNNING and belongs to this process until it ends, or
+        until another worker declares it lost.
         """
         with study_lock(self.study):
             trials, stale = self._trials(), self._listener.stale()
@@ -85,11 +91,11 @@ class TrialQueue:
             chosen = self._choose(trials)
             if isinstance(chosen, IdleReason):
                 return chosen
-            named = TrialRecord.of(chosen).ordinal
-            ordinal = next_ordinal(trials) if named is None else named
+            recorded = TrialRecord.of(chosen).ordinal
+            ordinal = next_ordinal(trials) if recorded is None else recorded
             key = self._begin(chosen, ordinal)
         self.study.sampler = make_sampler(self._preset, self._seed, ordinal)
-        with transaction(self.study):  # the sampler reads the study while others claim
+        with transaction(self.study):  # so that the sampler reads the study as it is at one moment
             return Trial(self.study, key)
 
     def _trials(self) -> list[FrozenTrial]:
@@ -103,7 +109,7 @@ class TrialQueue:
         if finished >= self._target:
             return IdleReason.DONE
         if lost is not None:
-            return self._again(lost, next_ordinal(trials))
+            return self._retry(lost, next_ordinal(trials))
         if finished + running >= self._target:
             return IdleReason.WAIT
         return waiting if waiting is not None else self._choose_new(trials, running > 0)
@@ -116,11 +122,11 @@ class TrialQueue:
         if lag is not None and _any_runs(trials, settled):
             return IdleReason.WAIT
         arm = self._untried_arm(trials)
-        if arm is None and self._stops(trials, settled):
+        if arm is None and self._should_stop(trials, settled):
             return IdleReason.STOPPED
         failed = failed_to_retry(trials, settled)
         if failed is not None:
-            return self._again(failed, ordinal)
+            return self._retry(failed, ordinal)
         if arm is not None:
             return _new(ordinal, {FIXED_PARAMS: stored_params(arm.params)}, arm=arm.name)
         if self._preset.sampler.name != "grid":
@@ -131,17 +137,17 @@ class TrialQueue:
         if others_run:
             return IdleReason.WAIT
         failed = failed_to_retry(trials, ordinal)
-        return self._again(failed, ordinal) if failed is not None else IdleReason.EXHAUSTED
+        return self._retry(failed, ordinal) if failed is not None else IdleReason.EXHAUSTED
 
-    def _stops(self, trials: Sequence[FrozenTrial], last: int) -> bool:
-        """Is nothing new to be begun, because too little is expected of it?
+    def _should_stop(self, trials: Sequence[FrozenTrial], last: int) -> bool:
+        """Should no new trial begin, because too little improvement is expected?
 
-        Decided from the trials of ordinals up to `last`, or by another worker with the same
-        `stop_when` before.
+        This is decided from the trials whose ordinals are at most `last`, unless a worker with the
+        same `stop_when` has already decided it.
         """
         if self._stop_when is not None:
-            before = self.study.user_attrs.get(STOPPED)
-            if before is not None and before["below"] == self._stop_when:
+            decided = self.study.user_attrs.get(STOPPED)
+            if decided is not None and decided["below"] == self._stop_when:
                 return True
             gain = expected_gain(trials, last)
             if gain is not None and gain.expected < self._stop_when:
@@ -152,32 +158,35 @@ class TrialQueue:
             self._was_stopped = False
         return False
 
-    def _again(self, ended: FrozenTrial, ordinal: int) -> FrozenTrial:
-        """The second try of a trial: with its own ordinal if it was lost, else with `ordinal`.
+    def _retry(self, ended: FrozenTrial, ordinal: int) -> FrozenTrial:
+        """The second try of a trial: a lost one keeps its ordinal, a failed one gets `ordinal`.
 
-        It begins with all of its parameters and what the sampler noted; if it was lost while it
-        was sampled, only with what was fixed before: the sampler proposes the same again.
+        It starts with all parameters of the first try and with what the sampler stored. A trial
+        that was lost before all of its parameters had been sampled keeps only those that were fixed
+        beforehand: the sampler will propose the others again.
         """
         record = TrialRecord.of(ended)
         if is_lost(ended) and record.ordinal is not None:
             ordinal = record.ordinal
-        noted = {k: v for k, v in ended.system_attrs.items() if not k.startswith(RUNG_PREFIX)}
+        system_attrs = {
+            k: v for k, v in ended.system_attrs.items() if not k.startswith(RUNG_PREFIX)
+        }
         if set(ended.params) < set(self._preset.space.dimensions()):
-            noted = {k: v for k, v in noted.items() if k in (FIXED_PARAMS, GRID_ID)}
+            system_attrs = {k: v for k, v in system_attrs.items() if k in (FIXED_PARAMS, GRID_ID)}
         else:
-            noted[FIXED_PARAMS] = ended.params
-        return _new(ordinal, noted, arm=record.arm, retry_of=ended.number)
+            system_attrs[FIXED_PARAMS] = ended.params
+        return _new(ordinal, system_attrs, arm=record.arm, retry_of=ended.number)
 
     def _untried_arm(self, trials: Sequence[FrozenTrial]) -> Arm | None:
         tried = {TrialRecord.of(trial).arm for trial in trials if not is_lost(trial)}
         return next((arm for arm in self._preset.arms if arm.name not in tried), None)
 
     def _begin(self, chosen: FrozenTrial, ordinal: int) -> int:
-        """Let a trial run as this process's own; return its id."""
+        """Mark the trial as running in this process, and create it if it is new; return its id."""
         storage = storage_of(self.study)
         if chosen.number < 0:
             key = storage.create_new_trial(study_id(self.study), chosen)
-        else:  # somebody has enqueued it
+        else:  # the user, or another program, has enqueued it
             key = trial_id(chosen)
             for name, value in TrialRecord.of_claim(ordinal, this_process()).attributes.items():
                 storage.set_trial_user_attr(key, name, value)
@@ -192,7 +201,7 @@ def _new(
     arm: str | None = None,
     retry_of: int | None = None,
 ) -> FrozenTrial:
-    """A trial that this process claims and that is not in the database yet."""
+    """A trial that this process claims, and that is not in the database yet."""
     record = TrialRecord.of_claim(ordinal, this_process(), arm, retry_of)
     return create_trial(
         state=TrialState.RUNNING, user_attrs=dict(record.attributes), system_attrs=system_attrs
@@ -200,12 +209,12 @@ def _new(
 
 
 def _grid_point(trial: FrozenTrial) -> int:
-    """The number of the trial's point of the grid; -1 where it has none."""
+    """The index of the trial's point in the grid; -1 if it has none."""
     point = trial.system_attrs.get(GRID_ID)
     return point if isinstance(point, int) else -1
 
 
 def _any_runs(trials: Sequence[FrozenTrial], last: int) -> bool:
-    """Does any trial of ordinal `last` or below still run?"""
+    """Does a trial whose ordinal is at most `last` still run?"""
     known = ordinals(trials).items()
     return any(ordinal <= last and not trials[n].state.is_finished() for n, ordinal in known)

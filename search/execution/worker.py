@@ -1,6 +1,7 @@
-"""One worker: claims trials, trains them, tells how they went, until there is nothing left to do.
+"""One worker: claims trials, trains them and records how they ended, until none are left.
 
-It has as many in flight as its engine has slots, each a generator that is resumed in turn.
+It has as many trials in flight as its engine has slots. Each of them is a generator, and the worker
+resumes one after the other.
 """
 
 from __future__ import annotations
@@ -25,19 +26,20 @@ from search.storage import backend, lock_trial, transaction, trial_id
 from search.study import TrialRecord, ending, failure, is_lost, sending_heartbeats
 
 MAX_FAILURES = 3
-"""So many failed trials in a row end the search."""
+"""The search ends after this many failed trials in a row."""
 POLL_SECONDS, LONGEST_POLL_SECONDS = 0.2, 2.0
-"""How long a worker that waits for others rests before it looks again: at first, and at most. Each
-look takes the study's lock, and many may be waiting."""
+"""How long a worker that waits for others sleeps before it asks the queue again: at first, and at
+most. Each time takes the study's lock, which many workers may be waiting for."""
 CLAIM_RETRY_SECONDS = 5.0
-"""How long it does so while it has trials in flight and none of them has ended."""
+"""How long a worker with trials in flight waits, unless one of them ends, until it asks again."""
 
 
 InFlight = Generator[None, None, None]
+"""A trial in flight: each `next` trains a little of it."""
 
 
 class Worker:
-    """The loop over trials, in this process."""
+    """Runs trials of a study in this process, one after the other or several in turn."""
 
     def __init__(
         self,
@@ -52,10 +54,14 @@ class Worker:
         self._next_claim = 0.0
 
     def run(self, load: EngineLoader) -> None:
-        """Run trials until the study has enough; raise Interrupted or SearchStoppedError."""
+        """Run trials until the study has enough.
+
+        Raises Interrupted after Ctrl-C or SIGTERM, and SearchStoppedError after MAX_FAILURES failed
+        trials in a row.
+        """
         job, progress = self._job, self._progress
         seed = int(self._study.user_attrs["seed"])
-        make_sampler(job.preset, seed, 0)  # what it lacks shows before data is loaded
+        make_sampler(job.preset, seed, 0)  # raises for a missing package before data is loaded
         engine = as_parallel(load(job, self._study, progress))
         objective = Objective(
             job.preset, seed, engine, progress.start, progress.epoch, self._interrupted
@@ -84,32 +90,33 @@ class Worker:
     def _fill(
         self, in_flight: list[InFlight], slots: int, queue: TrialQueue, objective: Objective
     ) -> IdleReason | None:
-        """Claim trials while there are free slots; return why there are no more."""
-        self._check()
+        """Claim trials for the free slots; return the reason if there are fewer trials than
+        slots."""
+        self._raise_if_interrupted()
         if in_flight and time.monotonic() < self._next_claim:
             return None
         while len(in_flight) < slots:
-            self._check()
+            self._raise_if_interrupted()
             claimed = queue.next()
             if isinstance(claimed, IdleReason):
                 self._next_claim = time.monotonic() + CLAIM_RETRY_SECONDS
                 return claimed
-            trial_run = self._try(objective, claimed)
-            if self._goes_on(trial_run):
+            trial_run = self._run_trial(objective, claimed)
+            if self._resume(trial_run):
                 in_flight.append(trial_run)
         return None
 
-    def _check(self) -> None:
+    def _raise_if_interrupted(self) -> None:
         if self._interrupted():
             raise Interrupted
 
     def _resume_all(self, in_flight: list[InFlight]) -> None:
         for trial_run in list(in_flight):
-            if not self._goes_on(trial_run):
+            if not self._resume(trial_run):
                 in_flight.remove(trial_run)
 
-    def _goes_on(self, trial_run: InFlight) -> bool:
-        """Resume a trial; is it still in flight then?"""
+    def _resume(self, trial_run: InFlight) -> bool:
+        """Resume a trial; return whether it is still in flight afterwards."""
         try:
             next(trial_run)
         except StopIteration:
@@ -117,12 +124,12 @@ class Worker:
             return False
         return True
 
-    def _try(self, objective: Objective, trial: Trial) -> InFlight:
+    def _run_trial(self, objective: Objective, trial: Trial) -> InFlight:
         try:
             with sending_heartbeats(trial, self._job.preset.workers.heartbeat):
                 outcome = yield from objective(trial)
         except UpdateFinishedTrialError:
-            outcome = Outcome(TrialState.FAIL)  # another has written how it ended
+            outcome = Outcome(TrialState.FAIL)  # another worker has written how it ended
         except (KeyboardInterrupt, GeneratorExit, StorageInternalError):
             with suppress(StorageInternalError):
                 interrupted = TrialRecord.of_failure("interrupted")
@@ -137,18 +144,18 @@ class Worker:
                 f"worker; what it came to here is dropped"
             )
         else:
-            self._judge(ended, trials)
+            self._report_end(ended, trials)
 
     def _end(self, trial: Trial, outcome: Outcome) -> None:
-        """Write how a trial ended, unless it was taken for lost before."""
+        """Write how a trial ended, unless another worker has already declared it lost."""
         with transaction(self._study):
             if lock_trial(self._study, trial_id(trial)) == TrialState.RUNNING:
                 if outcome.record is not None:
-                    kept = outcome.record.attributes
-                    backend(self._study).set_trial_user_attrs(trial_id(trial), kept)
+                    attributes = outcome.record.attributes
+                    backend(self._study).set_trial_user_attrs(trial_id(trial), attributes)
                 self._study.tell(trial, outcome.value, outcome.state)
 
-    def _judge(self, trial: FrozenTrial, trials: Sequence[FrozenTrial]) -> None:
+    def _report_end(self, trial: FrozenTrial, trials: Sequence[FrozenTrial]) -> None:
         self._progress.end(trial, trials)
         self._failures = self._failures + 1 if ending(trial) == "failed" else 0
         if self._failures == MAX_FAILURES:

@@ -1,6 +1,7 @@
-"""Writes what the report says into optuna-dashboard: notes, training curves, and two figures.
+"""Adds what the report says to optuna-dashboard: notes, training curves and two figures.
 
-What a person wrote is left alone. Training curves are files in a folder of artifacts.
+Notes that the user has written or edited stay as they are. The training curves are files in a
+folder of artifacts.
 """
 
 from __future__ import annotations
@@ -32,22 +33,22 @@ from studies.dashboard.dashboard_internals import (
     read_note,
     write_note,
 )
-from studies.figures import EITHER, ended_trials, escaped, history, trial_table
+from studies.figures import NEUTRAL_TEMPLATE, ended_trials, escaped, history, trial_table
 from studies.report import Wording, as_python, duration_in_words, summarize
 
 Say = Callable[[str], None]
 WordingFor = Callable[[str], Wording]
-"""How commands on the study of a given name read."""
+"""A function that returns the wording of commands for the study of a given name."""
 
 SIGNATURE = "*Written by the dashboard; edit it and it is yours.*"
 SIGNED = "; edit it and it is yours.*"
-"""What every signature has ended with: by this a note is known as one of ours."""
+"""The end of this signature and of all earlier ones, by which our own notes are recognised."""
 ANNOUNCE_ABOVE_TRIALS = 100
-"""So many trials to write about take a while, which is then said."""
+"""Notes on more trials than this take a while, so a message announces them."""
 
 
 def artifact_store(folder: Path) -> FileSystemArtifactStore:
-    """The training curves kept in `folder`, which is made if it is absent."""
+    """The store of training curves in `folder`, which is created if it does not exist."""
     folder.mkdir(parents=True, exist_ok=True)
     return FileSystemArtifactStore(str(folder))
 
@@ -55,78 +56,78 @@ def artifact_store(folder: Path) -> FileSystemArtifactStore:
 def annotate(
     study: Study, store: FileSystemArtifactStore, say: Say, wording: Wording = as_python
 ) -> None:
-    """Bring the dashboard's notes, curves and figures of a study up to date.
+    """Update the dashboard's notes, curves and figures of a study.
 
-    `wording` says how the commands in the study's note read. A study that is not a search of ours
-    is left as it is.
+    `wording` words the commands in the study's note. A study that this project has not made stays
+    as it is.
     """
     if "preset" not in study.user_attrs:
         return
     trials = ended_trials(study.get_trials(deepcopy=False))
-    known = study_system_attrs(study)
-    new = [trial for trial in trials if artifact_key(trial, _curve_name(trial)) not in known]
-    if not new and known:
+    attrs = study_system_attrs(study)
+    new = [trial for trial in trials if artifact_key(trial, _curve_name(trial)) not in attrs]
+    if not new and attrs:
         return
     if len(new) > ANNOUNCE_ABOVE_TRIALS:
         say(f"writing the notes and curves of {len(new):,} trials of {study.study_name}")
     for trial in new:
         if ending(trial) in ("stuck", "diverged", "failed"):
-            _note(study, known, trial, _trial_note(trial))
+            _write_note(study, attrs, trial, _trial_note(trial))
         _attach_curve(study, store, trial)
-    _note(study, known, None, _study_note(study, trials, wording))
+    _write_note(study, attrs, None, _study_note(study, trials, wording))
     _figures(study, trials)
 
 
-def _note(study: Study, known: dict[str, Any], trial: FrozenTrial | None, body: str) -> None:
-    """Write a note where there is none, or over one of ours."""
-    present = read_note(known, trial)
+def _write_note(study: Study, attrs: dict[str, Any], trial: FrozenTrial | None, body: str) -> None:
+    """Write a note if there is none, or replace one of our own."""
+    present = read_note(attrs, trial)
     if not present or SIGNED in present:
-        write_note(study, known, trial, f"{body}\n\n{SIGNATURE}")
+        write_note(study, attrs, trial, f"{body}\n\n{SIGNATURE}")
 
 
 def _trial_note(trial: FrozenTrial) -> str:
-    how, found = ending(trial), TrialRecord.of(trial).diagnosis
+    how, diagnosis = ending(trial), TrialRecord.of(trial).diagnosis
     if how == "failed":
         return f"**failed**: {_plain(failure(trial))}"
-    if found is None:
+    if diagnosis is None:
         return f"**{how}**: no diagnosis was recorded"
-    where = f" in `{_plain(found.layer)}`" if found.layer else ""
-    known = found.epoch is not None and found.step is not None
-    since = f" since epoch {found.epoch}, step {found.step}" if known else ""
-    lines = "  \n".join(_plain(line) for line in wrap(found.message or "", 90))
-    return f"**{how}**: {_plain(found.kind)}{where}{since}\n\n{lines}".rstrip()
+    where = f" in `{_plain(diagnosis.layer)}`" if diagnosis.layer else ""
+    dated = diagnosis.epoch is not None and diagnosis.step is not None
+    since = f" since epoch {diagnosis.epoch}, step {diagnosis.step}" if dated else ""
+    lines = "  \n".join(_plain(line) for line in wrap(diagnosis.message or "", 90))
+    return f"**{how}**: {_plain(diagnosis.kind)}{where}{since}\n\n{lines}".rstrip()
 
 
 def _plain(text: object) -> str:
-    """Text that Markdown takes as it stands."""
+    """The text with all characters escaped that have a meaning in Markdown."""
     return "".join(f"\\{c}" if c in "\\`*_{}[]<>#|!~" else c for c in str(text))
 
 
-def _coded(text: str) -> str:
-    """The same, but for what stands between backticks, which stays code."""
+def _with_code_spans(text: str) -> str:
+    """The same as `_plain`, except that text between backticks stays code."""
     parts = text.split("`")
-    return "`".join(part if place % 2 else _plain(part) for place, part in enumerate(parts))
+    return "`".join(part if index % 2 else _plain(part) for index, part in enumerate(parts))
 
 
 def _study_note(study: Study, trials: Sequence[FrozenTrial], wording: Wording) -> str:
     preset = parse_preset(study.user_attrs["preset"], f"study {study.study_name}")
-    found = summarize(preset, trials, wording, study.user_attrs.get(STOPPED))
+    summary = summarize(preset, trials, wording, study.user_attrs.get(STOPPED))
     lines = [f"# {_plain(study.study_name)}"]
-    if found.best is not None:
-        lines.append(f"Best: **{found.best.value:.4f}**, trial {found.best.number}")
-        lines += [f"- {_plain(n)}: {_plain(shown(v))}" for n, v in found.best.params.items()]
+    if summary.best is not None:
+        lines.append(f"Best: **{summary.best.value:.4f}**, trial {summary.best.number}")
+        lines += [f"- {_plain(n)}: {_plain(shown(v))}" for n, v in summary.best.params.items()]
     lines.append("What the search suggests:")
-    lines += [f"- {_coded(sentence)}" for sentence in found.advice]
-    saved = sum(one.seconds for one in found.time_saved.values())
+    lines += [f"- {_with_code_spans(sentence)}" for sentence in summary.advice]
+    saved_seconds = sum(saved.seconds for saved in summary.time_saved.values())
     lines.append(
-        f"Training took {duration_in_words(found.train_seconds)}; stopping early saved about "
-        f"{duration_in_words(saved)}, estimated from the study's own steps."
+        f"Training took {duration_in_words(summary.train_seconds)}; stopping early saved about "
+        f"{duration_in_words(saved_seconds)}, estimated from the study's own steps."
     )
     return "\n\n".join(lines).replace("\n\n- ", "\n- ")
 
 
 def _curve_name(trial: FrozenTrial) -> str:
-    """A UUID, as the dashboard wants them, the same at every call."""
+    """The artifact's id: a UUID, as the dashboard requires, which is the same at every call."""
     return str(uuid5(NAMESPACE_URL, f"{trial_id(trial)} {trial.number} {trial.datetime_complete}"))
 
 
@@ -143,7 +144,7 @@ def _attach_curve(study: Study, store: FileSystemArtifactStore, trial: FrozenTri
 
 
 def curve_svg(trial: FrozenTrial) -> str:
-    """The trial's validation accuracy an epoch as a small picture of its own."""
+    """The trial's validation accuracy after each epoch, as a small SVG picture."""
     values = trial.intermediate_values
     epochs = sorted(epoch for epoch in values if math.isfinite(values[epoch]))
     last = max([*epochs, 2])
@@ -167,7 +168,7 @@ def _figures(study: Study, trials: Sequence[FrozenTrial]) -> None:
         "Training curves": history.draw_curves(history.curves_data(trials)),
     }
     for title, figure in drawn.items():
-        figure.update_layout(template=EITHER, title=title, margin={"t": 90})
+        figure.update_layout(template=NEUTRAL_TEMPLATE, title=title, margin={"t": 90})
         name = title.lower().replace(" ", "-")
         save_plotly_graph_object(study, figure, graph_object_id=name)
 
@@ -175,8 +176,8 @@ def _figures(study: Study, trials: Sequence[FrozenTrial]) -> None:
 def annotate_all(
     storage: BaseStorage, store: FileSystemArtifactStore, say: Say, wording_for: WordingFor
 ) -> None:
-    """`annotate` every study of a storage."""
-    for summary in optuna.get_all_study_summaries(storage, include_best_trial=False):
-        name = summary.study_name
+    """Call `annotate` for every study of a storage."""
+    for info in optuna.get_all_study_summaries(storage, include_best_trial=False):
+        name = info.study_name
         study = optuna.load_study(study_name=name, storage=storage)
         annotate(study, store, say, wording_for(name))

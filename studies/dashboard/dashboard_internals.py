@@ -1,7 +1,7 @@
 """The private names of optuna-dashboard that notes and curves rely on; checked with 0.21.0.
 
-Its public functions need a running `optuna.Trial`; here notes and artifacts go to trials that have
-ended. `tests/studies/dashboard/` holds against a served dashboard that it shows them.
+The public functions of optuna-dashboard need a running `optuna.Trial`, but notes and artifacts are
+added here to trials that have ended. `tests/studies/dashboard/` checks that a dashboard shows them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from search.storage import set_study_system_attr, storage_of, study_id, trial_id
 
 
 def read_note(system_attrs: dict[str, Any], trial: FrozenTrial | None) -> str:
-    """The note on a trial, or on the study where `trial` is None; empty where there is none.
+    """The note on a trial, or on the study if `trial` is None; an empty string if there is none.
 
     `system_attrs` are the study's, read once for all of its notes. Relies on
     `optuna_dashboard._note.get_note_from_system_attrs`.
@@ -56,8 +56,8 @@ def artifact_key(trial: FrozenTrial, artifact: str) -> str:
 
 
 def attach_artifact(study: Study, trial: FrozenTrial, meta: dict[str, Any]) -> None:
-    """Let the dashboard show a file of the artifact store with a trial.
+    """Make the dashboard show a file of the artifact store at a trial.
 
-    `meta` has what Optuna's `ArtifactMeta` has: artifact_id, filename, mimetype and encoding.
+    `meta` has the fields of Optuna's `ArtifactMeta`: artifact_id, filename, mimetype and encoding.
     """
     set_study_system_attr(study, artifact_key(trial, meta["artifact_id"]), json.dumps(meta))

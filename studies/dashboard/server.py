@@ -1,4 +1,4 @@
-"""Serves optuna-dashboard to this machine alone."""
+"""Serves optuna-dashboard, by default to this machine only."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from studies.dashboard.annotations import Say, WordingFor, annotate_all, artifac
 from studies.report import as_python
 
 HOST = "127.0.0.1"
-"""The dashboard has no login, and its pages can delete studies: it listens on loopback
-unless told otherwise."""
+"""The default address, which only this machine can reach, because the dashboard has no login and
+its pages can delete studies."""
 
 
-class _Quiet(WSGIRequestHandler):
+class _SilentRequestHandler(WSGIRequestHandler):
     def log_message(self, format: str, *args: object) -> None:
         pass
 
@@ -30,12 +30,20 @@ def serve(
     host: str = HOST,
     wording_for: WordingFor = lambda _: as_python,
 ) -> None:
-    """Serve until interrupted; raise UserError where there is no database or no free port.
+    """Serve the dashboard until it is interrupted.
 
-    Training curves are kept in the folder `artifacts`. `wording_for` says how the commands in the
-    notes read.
+    Args:
+        url: The URL of the database; its studies get notes and curves first.
+        port: The port to listen on.
+        artifacts: The folder in which training curves are kept.
+        announce: Called with each message.
+        host: The address to listen on.
+        wording_for: Returns how to word the commands in the notes of the study of a given name.
+
+    Raises:
+        UserError: There is no such database, or the port cannot be used.
     """
-    open_read_only(url)  # an error where it does not exist, instead of an empty database
+    open_read_only(url)  # raises if it does not exist, where open_storage would create an empty one
     import optuna_dashboard
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -45,7 +53,7 @@ def serve(
         annotate_all(storage, store, announce, wording_for)
     app = optuna_dashboard.wsgi(storage, artifact_store=store)
     try:
-        server = make_server(host, port, app, handler_class=_Quiet)
+        server = make_server(host, port, app, handler_class=_SilentRequestHandler)
     except OSError as error:
         problem = f"port {port} on {host} cannot be used ({error.strerror})"
         raise UserError(problem, Remedy.TAKE_OTHER_PORT) from error

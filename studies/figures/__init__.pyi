@@ -10,10 +10,10 @@ from .marks import (
 )
 from .theme import (
     BLUE as BLUE,
-    EITHER as EITHER,
     GREEN as GREEN,
     GREY as GREY,
     MARKS_EXPLAINED as MARKS_EXPLAINED,
+    NEUTRAL_TEMPLATE as NEUTRAL_TEMPLATE,
     ON_DARK as ON_DARK,
     ORANGE as ORANGE,
     PALETTE as PALETTE,

@@ -1,5 +1,8 @@
-"""How a search went: history, training curves, timeline; for each a function that returns its
-data and one that draws it. The data come from `studies.figures.trial_frame`, escaped."""
+"""Draws how a search went: its optimisation history, training curves and timeline.
+
+For each figure there is a function that returns its data and one that draws it. The tables that
+they take come from `studies.figures.trial_frame` and are escaped.
+"""
 
 from __future__ import annotations
 
@@ -15,23 +18,27 @@ from studies.figures.marks import ACCURACY, by_ending, hover
 from studies.figures.theme import GREEN, GREY, MARKS, epoch_axis, styled
 from studies.figures.trial_frame import ended_trials
 
-PAUSE = 0.1
-"""Where no trial ran for so large a share of the time in which some did, it is a pause."""
+MIN_PAUSE_SHARE = 0.1
+"""A time without a running trial is a pause if it is longer than this share of the time in which at
+least one trial ran."""
 LANE_PIXELS = 34
-MOST_PIXELS = 900
-NAMED_PAUSES = 4
-"""The lengths of so many pauses are written beside them; more of them would not fit."""
+MAX_TIMELINE_PIXELS = 900
+MAX_LABELLED_PAUSES = 4
+"""If there are at most this many pauses, each is labelled with its length; more do not fit."""
 
 
 class History(NamedTuple):
-    """Each trial's value by ending, and the best value so far: columns trial and best."""
+    """Each trial's value and ending, and the best value so far.
+
+    `points` has the columns trial, value, ending and text; `best` has the columns trial and best.
+    """
 
     points: pd.DataFrame
     best: pd.DataFrame
 
 
 def history_data(table: pd.DataFrame) -> History:
-    """Optimisation history: points trial, value, ending, text; trials without a value lie at 0."""
+    """The optimisation history of a table of trials; trials without a value are drawn at 0."""
     points = table.assign(value=table["value"].fillna(0.0), text=hover(table))
     completed = table[table["ending"] == "completed"]
     best = pd.DataFrame({"trial": completed["trial"], "best": completed["value"].cummax()})
@@ -39,7 +46,8 @@ def history_data(table: pd.DataFrame) -> History:
 
 
 def draw_history(data: History) -> go.Figure:
-    """Trials in order, a mark for each ending, and the best so far as a line."""
+    """The trials in their order, with a mark for each ending, and the best value so far as a
+    line."""
     figure = go.Figure(by_ending(data.points, "trial", "value"))
     figure.add_scatter(
         x=data.best["trial"],
@@ -55,7 +63,7 @@ def draw_history(data: History) -> go.Figure:
 
 
 class Point(NamedTuple):
-    """A trial after so many epochs; without epoch and value a gap between two trials' lines."""
+    """The value of a trial after an epoch; a gap between two trials' lines has neither of them."""
 
     epoch: float | None
     value: float | None
@@ -64,10 +72,11 @@ class Point(NamedTuple):
 
 
 class Curves(NamedTuple):
-    """Validation accuracy an epoch, all trials of an ending as one line with gaps between them.
+    """The validation accuracy after each epoch.
 
-    `lines` maps an ending to columns epoch, value and text; `best` is the best trial's alone;
-    `ends` are the last points of stuck and diverged trials.
+    `lines` has, for each ending, one line for all of its trials, with gaps between them. `best` is
+    the line of the best trial, `ends` the last points of stuck and diverged trials. The columns are
+    those of `Point`.
     """
 
     lines: dict[str, pd.DataFrame]
@@ -76,12 +85,13 @@ class Curves(NamedTuple):
 
 
 def curves_data(trials: Sequence[FrozenTrial]) -> Curves:
-    """Training curves of all trials that reported an epoch.
+    """The training curves of all trials that completed at least one epoch.
 
-    Those of stuck and diverged trials end at the step at which they were stopped, within an epoch.
+    The curve of a stuck or diverged trial ends at the step at which it was stopped, which may be
+    within an epoch.
     """
     ended = [trial for trial in ended_trials(trials) if trial.intermediate_values]
-    steps = _steps_an_epoch(ended)
+    steps = _steps_per_epoch(ended)
     best = [trial.number for trial in best_trials(ended, 1)]
     lines: dict[str, list[Point]] = {}
     for trial in ended:
@@ -108,14 +118,17 @@ def _curve(trial: FrozenTrial, steps: Mapping[Any, float]) -> list[Point]:
     return points
 
 
-def _steps_an_epoch(ended: Sequence[FrozenTrial]) -> dict[Any, float]:
-    """By batch size: the most steps an epoch of any trial, for some have whole epochs only."""
+def _steps_per_epoch(ended: Sequence[FrozenTrial]) -> dict[Any, float]:
+    """The steps per epoch for each batch size.
+
+    It is the greatest average of any trial, because trials that stopped within an epoch have less.
+    """
     steps: dict[Any, float] = {}
     for trial in ended:
         record = TrialRecord.of(trial)
         if record.epochs_run:
-            own = (record.steps_run or 0) / record.epochs_run
-            steps[_batch(trial)] = max(own, steps.get(_batch(trial), 1))
+            average = (record.steps_run or 0) / record.epochs_run
+            steps[_batch(trial)] = max(average, steps.get(_batch(trial), 1))
     return steps
 
 
@@ -124,7 +137,7 @@ def _batch(trial: FrozenTrial) -> Any:
 
 
 def draw_curves(data: Curves) -> go.Figure:
-    """All training curves, the best on top; stuck ones end, with a mark, where they stopped."""
+    """All training curves, the best on top; stuck and diverged ones end with a mark."""
     figure = go.Figure()
     for name in ("pruned", "completed", "diverged", "stuck", "failed"):
         if name in data.lines:
@@ -162,10 +175,11 @@ def _epochs(data: Curves) -> float:
 
 
 class Timeline(NamedTuple):
-    """When each worker ran which trial, with the pauses cut out.
+    """Which trial each worker ran when, with the pauses removed.
 
-    `bars` has the columns lane (from 1), start and seconds (since the search began, without
-    pauses), ending and text; `pauses` has start, where it was cut, and seconds, how long it was.
+    `bars` has the columns lane (from 1), start and seconds, ending and text; `pauses` has the
+    columns start and seconds, the length of the pause. Starts are in seconds since the search
+    began, pauses not counted; `spent` is the end of the last trial in the same unit.
     """
 
     bars: pd.DataFrame
@@ -174,7 +188,10 @@ class Timeline(NamedTuple):
 
 
 def timeline_data(table: pd.DataFrame) -> Timeline:
-    """The trials that know when they ran; those whose process is not known share a lane."""
+    """The timeline of the trials whose times are recorded.
+
+    Trials whose process is not recorded share one lane.
+    """
     known = table[table["started"].notna() & table["ended"].notna()]
     starts, ends = (pd.to_datetime(known[name]) for name in ("started", "ended"))
     began = starts.min()
@@ -186,16 +203,16 @@ def timeline_data(table: pd.DataFrame) -> Timeline:
         }
     ).sort_values("start")
     pauses = _pauses(spans)
-    cut = [pauses.loc[pauses["end"] <= start, "seconds"].sum() for start in spans["start"]]
-    own = known.loc[spans.index]
+    paused = [pauses.loc[pauses["end"] <= start, "seconds"].sum() for start in spans["start"]]
+    rows = known.loc[spans.index]
     at = starts[spans.index].dt.strftime("%Y-%m-%d %H:%M:%S UTC")
     bars = pd.DataFrame(
         {
             "lane": spans["worker"].map(_lanes(spans)),
-            "start": spans["start"] - cut,
+            "start": spans["start"] - paused,
             "seconds": spans["end"] - spans["start"],
-            "ending": own["ending"],
-            "text": pd.Series(hover(own), own.index) + "<br>" + spans["worker"] + ", " + at,
+            "ending": rows["ending"],
+            "text": pd.Series(hover(rows), rows.index) + "<br>" + spans["worker"] + ", " + at,
         }
     )
     before = pauses["seconds"].cumsum().shift(fill_value=0.0)
@@ -204,22 +221,22 @@ def timeline_data(table: pd.DataFrame) -> Timeline:
 
 
 def _pauses(spans: pd.DataFrame) -> pd.DataFrame:
-    """Start, end and seconds of each stretch in which no trial ran, if it was long."""
+    """The pauses, with the columns start, end and seconds; see MIN_PAUSE_SHARE."""
     busy_until = spans["end"].cummax().shift()
     gaps = pd.DataFrame({"start": busy_until, "end": spans["start"]})
     gaps = gaps.assign(seconds=gaps["end"] - gaps["start"])
     gaps = gaps.loc[gaps["seconds"] > 0]
     busy = (spans["end"].max() - spans["start"].min()) - gaps["seconds"].sum()
-    long: pd.DataFrame = gaps.loc[gaps["seconds"] > PAUSE * busy]
+    long: pd.DataFrame = gaps.loc[gaps["seconds"] > MIN_PAUSE_SHARE * busy]
     return long
 
 
 def _lanes(spans: pd.DataFrame) -> dict[str, int]:
-    """A lane for each process; one that began after another had ended takes its lane."""
-    lives = spans.groupby("worker", sort=False).agg({"start": "min", "end": "max"})
+    """The lane of each process: the first one in which no earlier process still runs."""
+    lifetimes = spans.groupby("worker", sort=False).agg({"start": "min", "end": "max"})
     until: list[float] = []
     lanes = {}
-    for worker, start, end in lives.itertuples():
+    for worker, start, end in lifetimes.itertuples():
         free = next((n for n, busy in enumerate(until) if busy <= start), len(until))
         until[free : free + 1] = [end]
         lanes[worker] = free + 1
@@ -227,7 +244,7 @@ def _lanes(spans: pd.DataFrame) -> dict[str, int]:
 
 
 def draw_timeline(data: Timeline) -> go.Figure:
-    """A row a worker, a bar a trial, a dotted line where a pause was cut out."""
+    """A row for each worker, a bar for each trial, a dotted line for each pause."""
     unit, seconds = _unit(data.spent)
     figure = go.Figure()
     for name, mark in MARKS.items():
@@ -247,14 +264,14 @@ def draw_timeline(data: Timeline) -> go.Figure:
                 customdata=chosen["text"],
                 hovertemplate="%{customdata}<extra></extra>",
             )
-    named = len(data.pauses) <= NAMED_PAUSES
+    labelled = len(data.pauses) <= MAX_LABELLED_PAUSES
     for start, pause in data.pauses.itertuples(index=False):
         long, unit_seconds = _unit(pause)
         figure.add_vline(
             x=start / seconds,
             line={"color": GREY, "dash": "dot", "width": 1.5},
             annotation={
-                "text": f"{pause / unit_seconds:.0f} {long} later" if named else "",
+                "text": f"{pause / unit_seconds:.0f} {long} later" if labelled else "",
                 "font": {"size": 11, "color": GREY},
                 "textangle": -90,
                 "xshift": 3,
@@ -267,10 +284,10 @@ def draw_timeline(data: Timeline) -> go.Figure:
     figure.update_yaxes(
         title="worker",
         autorange="reversed",
-        dtick=1 if lanes * LANE_PIXELS < MOST_PIXELS else None,
+        dtick=1 if lanes * LANE_PIXELS < MAX_TIMELINE_PIXELS else None,
     )
     figure.update_layout(barmode="overlay", bargap=0.25)
-    return styled(figure, 140 + min(MOST_PIXELS, LANE_PIXELS * lanes))
+    return styled(figure, 140 + min(MAX_TIMELINE_PIXELS, LANE_PIXELS * lanes))
 
 
 def _unit(seconds: float) -> tuple[str, float]:

@@ -1,4 +1,4 @@
-"""What a trial looks like in a figure, and what its mark tells when it is pointed at."""
+"""The marks of trials in figures, and the texts that appear when the pointer is on them."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ ACCURACY = "validation accuracy"
 
 
 def hyperparameters(table: pd.DataFrame) -> list[str]:
-    """The table's columns that are hyperparameters."""
+    """The columns of the table that are hyperparameters."""
     return [name for name in table.columns if name != "trial" and name not in OUTCOME_COLUMNS]
 
 
 def hover(table: pd.DataFrame, names: Sequence[str] | None = None) -> list[str]:
-    """What a point tells of its trial: how it ended, and all hyperparameters or those `names`."""
+    """The text of each trial: how it ended, and its hyperparameters: those in `names`, or all."""
     if names is None:
         names = hyperparameters(table)
     return [_hover_line(row, names) for row in table.to_dict("records")]
@@ -38,7 +38,10 @@ def _hover_line(row: Mapping[Any, Any], names: Sequence[str]) -> str:
 
 
 def by_ending(points: pd.DataFrame, x: str, y: str, legend: bool = True) -> list[go.Scatter]:
-    """A trace for each ending: columns `x`, `y`, ending and text of `points`."""
+    """A scatter trace for each ending.
+
+    `x` and `y` name the columns of `points` to draw; `points` also has the columns ending and text.
+    """
     traces = []
     for name, mark in MARKS.items():
         chosen = points[points["ending"] == name]

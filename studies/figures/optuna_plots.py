@@ -1,7 +1,7 @@
-"""The figures that Optuna draws: importances, parallel coordinates, empirical distribution.
+"""Figures that Optuna computes: importances, parallel coordinates, empirical distribution.
 
-They are drawn of `escaped_copy`, a copy of the study in memory whose strings are escaped, and
-styled.
+They show a copy of the study in memory (`escaped_copy`), whose strings are escaped, because Optuna
+would put names and choices into the page as they are.
 """
 
 from __future__ import annotations
@@ -24,51 +24,58 @@ from studies.figures.theme import BLUE, styled
 from studies.figures.trial_frame import ended_trials, parameters
 
 PARALLEL_TRIALS = 300
-"""So many of the best completed trials the parallel coordinates show; each is a line of its own."""
-FAINTEST = 0.12
-"""The opacity of the worst of them."""
+"""How many of the best completed trials the parallel coordinates show, each as a line."""
+MIN_OPACITY = 0.12
+"""The opacity of the line of the worst of these trials."""
 
 
 def escaped_copy(trials: Sequence[FrozenTrial]) -> Study:
-    """A copy in memory for Optuna's own figures: completed trials only, all strings escaped.
+    """A copy of the completed trials in memory, for Optuna's figures, with all strings escaped.
 
-    Of a trial no more is kept than these figures show, for Optuna copies all of it again and again.
-    A trial that was enqueued with a parameter outside of its range is left out: Optuna refuses it.
+    A trial keeps only what these figures show, because Optuna copies trials many times. A trial
+    that was enqueued with a parameter outside of its range is left out, because Optuna refuses it.
     """
     study = optuna.create_study(direction="maximize")
     for trial in ended_trials(trials):
         if objective_value(trial) is not None:
             with suppress(ValueError):
-                study.add_trial(_safe(trial))
+                study.add_trial(_escaped_trial(trial))
     return study
 
 
-def _safe(trial: FrozenTrial) -> FrozenTrial:
+def _escaped_trial(trial: FrozenTrial) -> FrozenTrial:
     return create_trial(
         value=trial.value,
-        params={html.escape(name): _safe_value(value) for name, value in trial.params.items()},
-        distributions={html.escape(n): _safe_axis(d) for n, d in trial.distributions.items()},
+        params={html.escape(name): _escaped_value(value) for name, value in trial.params.items()},
+        distributions={
+            html.escape(n): _escaped_distribution(d) for n, d in trial.distributions.items()
+        },
     )
 
 
-def _safe_value(value: Any) -> Any:
+def _escaped_value(value: Any) -> Any:
     return html.escape(value) if isinstance(value, str) else value
 
 
-def _safe_axis(distribution: BaseDistribution) -> BaseDistribution:
+def _escaped_distribution(distribution: BaseDistribution) -> BaseDistribution:
     if isinstance(distribution, CategoricalDistribution):
-        return CategoricalDistribution([_safe_value(choice) for choice in distribution.choices])
+        return CategoricalDistribution([_escaped_value(choice) for choice in distribution.choices])
     return distribution
 
 
 def importances_data(study: Study) -> dict[str, float] | None:
-    """Optuna's importances of completed trials (PED-ANOVA), None where it can tell none."""
-    shares: dict[str, float] | None = _asked(optuna.importance.get_param_importances, study)
+    """Optuna's importance of each hyperparameter (PED-ANOVA); None if it cannot be computed."""
+    shares: dict[str, float] | None = _result_or_none(
+        optuna.importance.get_param_importances, study
+    )
     return shares
 
 
 def draw_importances(shares: Mapping[str, float]) -> go.Figure:
-    """A bar a hyperparameter; Optuna's own figure copies the whole study for each of them."""
+    """A bar for each hyperparameter.
+
+    Optuna's own figure is not used, because it copies the whole study for each hyperparameter.
+    """
     values = list(shares.values())
     figure = go.Figure(
         go.Bar(
@@ -88,17 +95,23 @@ def draw_importances(shares: Mapping[str, float]) -> go.Figure:
 
 
 def draw_parallel(study: Study) -> go.Figure | None:
-    """Optuna's parallel coordinates of the best PARALLEL completed trials, the best strongest."""
-    few = optuna.create_study(direction="maximize")
-    few.add_trials(best_trials(study.get_trials(deepcopy=False), PARALLEL_TRIALS))
-    figure = _asked(optuna.visualization.plot_parallel_coordinate, few, target_name="accuracy")
+    """Optuna's parallel coordinates of the best PARALLEL_TRIALS trials; better lines are more
+    opaque.
+
+    None if they cannot be drawn.
+    """
+    best = optuna.create_study(direction="maximize")
+    best.add_trials(best_trials(study.get_trials(deepcopy=False), PARALLEL_TRIALS))
+    figure = _result_or_none(
+        optuna.visualization.plot_parallel_coordinate, best, target_name="accuracy"
+    )
     if figure is None:
         return None
-    # One trace is there for a colour bar only; the first axis tells accuracy as well.
+    # One trace only serves as the colour bar; it is not needed: the first axis shows the same.
     lines = sorted((t for t in figure.data if t.mode == "lines"), key=lambda trace: trace.y[0])
-    for place, trace in enumerate(lines, 1):
+    for rank, trace in enumerate(lines, 1):
         trace.line = {"color": BLUE, "width": 1.5}
-        trace.opacity = FAINTEST + (1 - FAINTEST) * (place / len(lines)) ** 2
+        trace.opacity = MIN_OPACITY + (1 - MIN_OPACITY) * (rank / len(lines)) ** 2
     figure.data = lines
     figure.update_annotations(font={"color": None})
     names = [name.replace("_", "_<br>") for name in figure.layout.xaxis.ticktext]
@@ -107,8 +120,9 @@ def draw_parallel(study: Study) -> go.Figure | None:
 
 
 def draw_edf(study: Study) -> go.Figure | None:
-    """Optuna's empirical distribution of the objective of completed trials."""
-    figure = _asked(optuna.visualization.plot_edf, study)
+    """Optuna's empirical distribution of the completed trials' objective; None if it cannot be
+    drawn."""
+    figure = _result_or_none(optuna.visualization.plot_edf, study)
     if figure is None:
         return None
     figure.update_traces(line={"color": BLUE, "width": 2.5})
@@ -119,18 +133,19 @@ def draw_edf(study: Study) -> go.Figure | None:
 
 
 def _height(hyperparameters: int) -> int:
-    """Space for a bar of each hyperparameter, in their figure and in the one beside it."""
+    """The height in pixels at which the importances, and the figure next to them, have enough
+    room."""
     return max(360, 90 + 28 * hyperparameters)
 
 
-def _asked(question: Callable[..., Any], study: Study, **more: Any) -> Any:
-    """What Optuna answers; None where the study has too few or too equal trials for it."""
+def _result_or_none(function: Callable[..., Any], study: Study, **options: Any) -> Any:
+    """The result of an Optuna function; None if the study has too few different values for it."""
     completed = study.get_trials(deepcopy=False)
     if len({trial.value for trial in completed}) < 2:
         return None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            return question(study, **more)
+            return function(study, **options)
         except (ValueError, RuntimeError):
             return None

@@ -1,7 +1,8 @@
-"""What hyperparameters do: each one's axis, the map of stuck trials, the surface over two of them.
+"""Draws the effect of hyperparameters: a slice along each, the map of stuck trials, and a surface
+over two of them.
 
-For each a function that returns its data and one that draws it. The data come from
-`studies.figures.trial_frame.trial_table`, escaped.
+For each figure there is a function that returns its data and one that draws it. The tables that
+they take come from `studies.figures.trial_frame.trial_table` and are escaped.
 """
 
 from __future__ import annotations
@@ -21,29 +22,30 @@ from studies.figures.marks import by_ending, hover
 from studies.figures.theme import GREY, MARKS, SCALE, styled
 
 BINS = 8
-HOPELESS = ("stuck", "diverged")
-"""The endings whose density is shown along each axis."""
+STUCK_OR_DIVERGED = ("stuck", "diverged")
+"""The endings whose share of the trials is shown along each axis."""
 JITTER = 0.5
-"""Trials of one choice are spread over so much of the space that it has."""
+"""Trials with the same choice are spread over this share of the space between two choices."""
 GOLDEN = (math.sqrt(5) - 1) / 2
 GRID = 100
 MIN_SURFACE_TRIALS = 5
-"""Fewer completed trials make no surface."""
+"""The fewest completed trials from which a surface is drawn."""
 MIN_SURFACE_WEIGHT = 0.05
-"""A surface ends where all trials together weigh less than so much of one that is right there."""
+"""The surface ends where the weights of all trials add up to less than this. A trial exactly at a
+point has the weight 1 there."""
 
 AXIS_LABEL_CHARACTERS = 26
-"""So many characters fit below a narrow figure."""
+"""How many characters of labels fit below a narrow figure."""
 
 Floats = npt.NDArray[np.floating[Any]]
 
 
 class Slice(NamedTuple):
-    """One hyperparameter's axis: points, and the shares of stuck and diverged in each of its bins.
+    """The trials along one hyperparameter, and the shares of stuck and diverged ones in bins of it.
 
-    `points` has the columns x, objective, ending and text; `bins` has centre, width, trials, and
-    stuck and diverged as shares. `choices` is None for a range; else a choice is at its place in
-    `choices`, and its points are spread around it.
+    `points` has the columns x, objective, ending and text; `bins` has the columns centre, width,
+    trials, stuck and diverged, the last two as shares. `choices` is None for a range; otherwise the
+    x of a choice is its index in `choices`, and its points are spread around it.
     """
 
     log: bool
@@ -53,25 +55,28 @@ class Slice(NamedTuple):
 
 
 def slice_data(table: pd.DataFrame, name: str, distribution: BaseDistribution) -> Slice:
-    """The trials that have the hyperparameter `name`, along its axis."""
+    """The slice of the trials that have the hyperparameter `name`."""
     having = table[table[name].notna()]
     log = bool(getattr(distribution, "log", False))
     if (values := _choices(having[name], distribution)) is not None:
         choices = [html.escape(str(value)) for value in values]
-        place = having[name].astype(str).map(choices.index)
-        x = place + JITTER * ((having["trial"] * GOLDEN) % 1 - 0.5)
-        bins = _bins(having, place, np.arange(len(choices)) + 0.0, np.full(len(choices), 0.7))
+        index = having[name].astype(str).map(choices.index)
+        x = index + JITTER * ((having["trial"] * GOLDEN) % 1 - 0.5)
+        bins = _bins(having, index, np.arange(len(choices)) + 0.0, np.full(len(choices), 0.7))
         return Slice(log, choices, _points(having, x, name), bins)
     edges = _edges(having[name], distribution, log)
-    place = pd.Series(np.searchsorted(edges, having[name], side="right") - 1, having.index)
+    index = pd.Series(np.searchsorted(edges, having[name], side="right") - 1, having.index)
     starts, ends = edges[:-1], edges[1:]
     centre = np.sqrt(starts * ends) if log else (starts + ends) / 2
-    bins = _bins(having, place.clip(0, len(centre) - 1), centre, (ends - starts) * 0.94)
+    bins = _bins(having, index.clip(0, len(centre) - 1), centre, (ends - starts) * 0.94)
     return Slice(log, None, _points(having, having[name], name), bins)
 
 
 def _choices(having: pd.Series, distribution: BaseDistribution) -> list[Any] | None:
-    """What there is to choose from; None in a range, unless it is one of few whole numbers."""
+    """The choices of a categorical hyperparameter, or the numbers of a short range of integers.
+
+    None for any other range.
+    """
     if isinstance(distribution, CategoricalDistribution):
         return list(distribution.choices)
     if isinstance(distribution, IntDistribution) and distribution.high - distribution.low < BINS:
@@ -80,13 +85,13 @@ def _choices(having: pd.Series, distribution: BaseDistribution) -> list[Any] | N
 
 
 def _points(having: pd.DataFrame, x: pd.Series, name: str) -> pd.DataFrame:
-    """The points; they tell of this hyperparameter only, for all would be written a dozen times."""
+    """The points; their texts name this hyperparameter only, to keep the page small."""
     columns = {"x": x, "objective": having["value"], "ending": having["ending"]}
     return pd.DataFrame(columns | {"text": hover(having, [name])})
 
 
 def _edges(values: pd.Series, distribution: Any, log: bool) -> Floats:
-    """Of equal bins over the whole range, and over arms that lie outside of it."""
+    """The edges of equal bins over the whole range, and over values of arms outside of it."""
     low = min(float(distribution.low), float(values.min()))
     high = max(float(distribution.high), float(values.max()))
     if low == high:
@@ -95,16 +100,17 @@ def _edges(values: pd.Series, distribution: Any, log: bool) -> Floats:
     return np.asarray(make(low, high, BINS + 1))
 
 
-def _bins(having: pd.DataFrame, place: pd.Series, centre: Floats, width: Floats) -> pd.DataFrame:
-    """The bins that have any trials."""
-    shares = {name: (having["ending"] == name).groupby(place).mean() for name in HOPELESS}
-    bins = pd.DataFrame(shares | {"trials": place.groupby(place).size()})
+def _bins(having: pd.DataFrame, index: pd.Series, centre: Floats, width: Floats) -> pd.DataFrame:
+    """The bins that contain trials; `index` is the bin of each trial."""
+    shares = {name: (having["ending"] == name).groupby(index).mean() for name in STUCK_OR_DIVERGED}
+    bins = pd.DataFrame(shares | {"trials": index.groupby(index).size()})
     return bins.assign(centre=centre[bins.index], width=width[bins.index])
 
 
 def draw_slice(data: Slice) -> go.Figure:
-    """Above, the objective along the axis; below, the shares of stuck and diverged, if any."""
-    shown = [name for name in HOPELESS if data.bins[name].any()]
+    """The objective along the axis; below it, if there are any, the shares of stuck and
+    diverged."""
+    shown = [name for name in STUCK_OR_DIVERGED if data.bins[name].any()]
     if not shown:
         figure = go.Figure(by_ending(data.points, "x", "objective"))
         figure.update_yaxes(title="accuracy")
@@ -120,11 +126,11 @@ def draw_slice(data: Slice) -> go.Figure:
         figure.update_yaxes(title=title, range=[0, 1.05], tickformat=".0%", nticks=3, row=2, col=1)
         figure.update_layout(barmode="stack")
     if data.choices is not None:
-        places = list(range(len(data.choices)))
-        ends = [-0.5, len(places) - 0.5]
+        indices = list(range(len(data.choices)))
+        ends = [-0.5, len(indices) - 0.5]
         crowded = sum(len(choice) + 2 for choice in data.choices) > AXIS_LABEL_CHARACTERS
         figure.update_xaxes(
-            tickvals=places, ticktext=data.choices, range=ends, tickangle=-90 if crowded else 0
+            tickvals=indices, ticktext=data.choices, range=ends, tickangle=-90 if crowded else 0
         )
     elif data.log:
         ticks = log_ticks(*data.points["x"].agg(["min", "max"]))
@@ -146,23 +152,26 @@ def _add_shares(figure: go.Figure, bins: pd.DataFrame, name: str) -> None:
 
 
 def log_ticks(low: float, high: float) -> list[float]:
-    """Ticks of a logarithmic axis: powers of ten, and where these are few, twice and five times."""
+    """Ticks of a logarithmic axis: powers of ten and, if these are few, twice and five times
+    them."""
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     factors = (1,) if len(powers) > 3 else (1, 2, 5)
     return [f * 10.0**power for power in powers for f in factors if low <= f * 10.0**power <= high]
 
 
 class Panel(NamedTuple):
-    """One activation's part of the map: points learning_rate, dropout, ending and text."""
+    """The trials of one combination of activations; the columns of the table of trials, and
+    text."""
 
     title: str
     points: pd.DataFrame
 
 
 def stuck_map_data(table: pd.DataFrame) -> list[Panel]:
-    """Where in learning rate x dropout x activations trials get stuck; a panel a combination.
+    """The map of stuck trials over learning rate and dropout, a panel for each combination of
+    activations.
 
-    Empty where learning rate and dropout are not both searched.
+    Empty unless both learning rate and dropout are searched.
     """
     if not {"learning_rate", "dropout"} <= set(table.columns):
         return []
@@ -178,7 +187,10 @@ def stuck_map_data(table: pd.DataFrame) -> list[Panel]:
 
 
 def draw_panel(panel: Panel, table: pd.DataFrame, log: bool) -> go.Figure:
-    """One panel, on the axes that all panels of `table` share; `log` is the learning rate's."""
+    """One panel, with the axes that all panels of `table` share.
+
+    `log` says whether the axis of the learning rate is logarithmic.
+    """
     figure = go.Figure(by_ending(panel.points, "learning_rate", "dropout"))
     _rate_axis(figure, table["learning_rate"], log)
     low, high = _padded(table["dropout"])
@@ -200,10 +212,11 @@ def _padded(values: Any) -> list[float]:
 
 
 class Surface(NamedTuple):
-    """Accuracy over learning rate (x) and dropout (y): `z` has a row for each of `y`.
+    """The accuracy over learning rate (x) and dropout (y): `z` has the shape (len(y), len(x)).
 
-    Each is the mean of the completed trials, weighted by how near they are; NaN where none is.
-    `points` are those trials: columns learning_rate, dropout, value, ending and text.
+    Each value of `z` is the mean of the completed trials, weighted by how near they are, and NaN
+    where there are none nearby. `points` are these trials, with the columns learning_rate, dropout,
+    value, ending and text.
     """
 
     x: Floats
@@ -214,10 +227,11 @@ class Surface(NamedTuple):
 
 
 def surface_data(table: pd.DataFrame, log: bool) -> Surface | None:
-    """The surface, by the logarithm of the learning rate with `log`; None of too few trials.
+    """The surface; None if there are too few completed trials for one.
 
-    Optuna's contour goes through every trial, although trials of one place differ in all else,
-    and its grid has a row and a column a trial.
+    With `log`, distances are those of the logarithm of the learning rate. Optuna's contour plot is
+    not used, because it interpolates every trial, although trials at nearly the same point differ
+    in their other hyperparameters, and because its grid has a row and a column for each trial.
     """
     if not {"learning_rate", "dropout"} <= set(table.columns):
         return None
@@ -229,21 +243,24 @@ def surface_data(table: pd.DataFrame, log: bool) -> Surface | None:
     x, near_x = _kernel(np.log(rates) if log else rates)
     y, near_y = _kernel(points["dropout"].to_numpy(float))
     weight = near_y @ near_x.T
-    with np.errstate(invalid="ignore"):  # nothing is near, which is masked anyway
+    with np.errstate(invalid="ignore"):  # 0 / 0 far from all trials, which is masked below
         z = (near_y * points["value"].to_numpy()) @ near_x.T / weight
     z[weight < MIN_SURFACE_WEIGHT] = np.nan
     return Surface(np.exp(x) if log else x, y, z, log, points.assign(text=hover(points)))
 
 
 def _kernel(values: Floats) -> tuple[Floats, Floats]:
-    """A grid over the values, and how near (grid, value) each is to it: 1 at the same place."""
+    """A grid over the values, and the weight of each value at each point of it.
+
+    The weights have the shape (GRID, len(values)) and are 1 where a point equals the value.
+    """
     width = values.std() * len(values) ** (-1 / 6)  # Scott's rule in two dimensions
     grid = np.linspace(values.min(), values.max(), GRID)
     return grid, np.exp(-0.5 * ((grid[:, None] - values) / width) ** 2)
 
 
 def draw_surface(data: Surface) -> go.Figure:
-    """The surface as filled contours, with the trials in the same colours on it."""
+    """The surface as filled contours, with the trials on it in the same scale of colours."""
     low, high = float(np.nanmin(data.z)), float(np.nanmax(data.z))
     bar = {"orientation": "h", "y": -0.2, "yanchor": "top", "thickness": 12, "outlinewidth": 0}
     figure = go.Figure(

@@ -1,4 +1,5 @@
-"""How every figure looks: colours that colour-blind people tell apart, on light and on dark."""
+"""The look of all figures: colours that colour-blind people can tell apart, on light and dark
+pages."""
 
 from __future__ import annotations
 
@@ -16,18 +17,21 @@ BLUE, ORANGE, GREEN, RED, PURPLE, SKY, GREY = (
     "#56B4E9",
     "#8C959F",
 )
-"""The palette of Okabe and Ito, but for its yellow and black, which one scheme would swallow."""
+"""The palette of Okabe and Ito without yellow and black, which cannot be seen on a light or a dark
+page respectively."""
 PALETTE = (BLUE, ORANGE, GREEN, PURPLE, SKY, RED, GREY)
-LITTLE, MUCH = "#F3EBDD", "#003F66"
-SCALE = [[0.0, LITTLE], [0.5, SKY], [1.0, MUCH]]
-"""From little to much; lightness falls all the way, so it needs no sense of hue."""
-ON_DARK = {BLUE: "#3D9BDB", LITTLE: "#20272F", MUCH: "#E6F4FD"}
-"""What a colour becomes on a dark page, where it would be too dim, or the scale upside down."""
+SCALE_LOW, SCALE_HIGH = "#F3EBDD", "#003F66"
+SCALE = [[0.0, SCALE_LOW], [0.5, SKY], [1.0, SCALE_HIGH]]
+"""A scale from low to high values; it darkens steadily, so that it can be read without hues."""
+ON_DARK = {BLUE: "#3D9BDB", SCALE_LOW: "#20272F", SCALE_HIGH: "#E6F4FD"}
+"""What replaces a colour on a dark page: there blue would be too dim, and the scale has to brighten
+instead."""
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif"
 
 
 class Mark(NamedTuple):
-    """How trials that ended in one way are drawn: colour and shape both tell, `pattern` in bars."""
+    """How trials with one ending are drawn: each has its own colour and symbol; bars have
+    `pattern`."""
 
     colour: str
     symbol: str
@@ -72,12 +76,15 @@ TEMPLATES = {
     "light": _template("#1F2328", "#E3E6EA", "#FFFFFF"),
     "dark": _template("#E6E8EB", "#363C45", "#1B2027"),
 }
-EITHER = _template("#7B838D", "rgba(128, 128, 128, 0.3)", "#FFFFFF")
-"""For optuna-dashboard, which shows a figure as it is on light and on dark."""
+NEUTRAL_TEMPLATE = _template("#7B838D", "rgba(128, 128, 128, 0.3)", "#FFFFFF")
+"""For optuna-dashboard, which shows the same figure on its light and its dark pages."""
 
 
 def styled(figure: go.Figure, height: int = 360, legend: bool = True) -> go.Figure:
-    """The figure in the house's light theme, without a title: the page gives it one."""
+    """The figure in the light theme, without a title, which the page adds.
+
+    `height` is in pixels; `legend` says whether to show one. The figure itself is changed.
+    """
     return figure.update_layout(
         template=TEMPLATES["light"],
         title=None,
@@ -90,7 +97,7 @@ def styled(figure: go.Figure, height: int = 360, legend: bool = True) -> go.Figu
 
 
 def epoch_axis(figure: go.Figure, epochs: float) -> go.Figure:
-    """Name the horizontal axes "epoch", with ticks at whole epochs only."""
+    """Title the horizontal axes "epoch", with ticks at whole epochs only, about ten at most."""
     tens = 10 ** max(0, math.ceil(math.log10(max(epochs, 1))) - 2)
     step = next(step for step in (1, 2, 5, 10, 20) if epochs / (tens * step) <= 10) * tens
     return figure.update_xaxes(title="epoch", tick0=0 if step > 1 else 1, dtick=step)

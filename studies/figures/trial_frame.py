@@ -1,4 +1,5 @@
-"""A study's trials as a tidy table, one row a trial: what the report shows and what it exports."""
+"""A study's trials as a tidy table with one row for each trial, which the report shows and
+exports."""
 
 from __future__ import annotations
 
@@ -35,35 +36,35 @@ OUTCOME_COLUMNS = (
     "started",
     "ended",
 )
-"""The columns beside `trial` and the hyperparameters."""
+"""The columns other than `trial` and the hyperparameters."""
 RESERVED = {"trial", *OUTCOME_COLUMNS}
 
 
 def ended_trials(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
-    """The trials that have ended by themselves: not lost, running or waiting."""
+    """The trials that have ended and were not lost; not those that run or wait."""
     return [trial for trial in trials if trial.state.is_finished() and not is_lost(trial)]
 
 
 def parameters(trials: Sequence[FrozenTrial]) -> list[str]:
-    """Names of the hyperparameters, in the order in which trials have them."""
+    """The names of all hyperparameters, in the order in which they first occur in the trials."""
     return list(dict.fromkeys(name for trial in trials for name in trial.params))
 
 
 def parameter_column(name: str) -> str:
-    """The column of a hyperparameter: its name.
+    """The name of a hyperparameter's column, which is that of the hyperparameter.
 
-    Another program may have given one the name of an outcome, such as `value`; that one gets the
-    prefix that Optuna's own tables give to all of them.
+    If another program has used the name of an outcome, such as `value`, for a hyperparameter, the
+    column has the prefix `params_`, as all of them have in Optuna's own tables.
     """
     return f"params_{name}" if name in RESERVED else name
 
 
 def trial_table(trials: Sequence[FrozenTrial]) -> pd.DataFrame:
-    """One row for each trial that has ended: `trial`, its number, then a column for each
-    hyperparameter, then OUTCOME_COLUMNS.
+    """A table with one row for each trial that has ended.
 
+    The columns are `trial`, its number, then one for each hyperparameter, then OUTCOME_COLUMNS.
     `value` is the validation accuracy after the last epoch that the trial ran; times are UTC. What
-    is not known of a trial, such as the device of one that was added by hand, is missing.
+    is not known of a trial, such as the device of one that was added by hand, is a missing value.
     """
     columns = map(parameter_column, parameters(trials))
     rows = [_row(trial) for trial in ended_trials(trials)]
@@ -108,10 +109,10 @@ def _process_name(worker: ProcessIdentity | None) -> str | None:
 
 
 def trial_span(trial: FrozenTrial) -> tuple[datetime, datetime] | None:
-    """When a trial began and ended, by the clock of its machine.
+    """When a trial began and ended, by the clock of its machine; None if that is not recorded.
 
-    If that clock was set back meanwhile, as local times are in autumn, the trial may have ended
-    before it began: then it is taken to have ended when it had trained for as long as it did.
+    If the clock was set back meanwhile, as local times are in autumn, the recorded end may lie
+    before the start. Then the end is the start plus the recorded training time.
     """
     started, ended = trial.datetime_start, trial.datetime_complete
     if started is None or ended is None:
@@ -122,13 +123,15 @@ def trial_span(trial: FrozenTrial) -> tuple[datetime, datetime] | None:
 
 
 def _utc(time: datetime | None) -> pd.Timestamp | None:
-    """Optuna keeps the local time of its machine, without a time zone."""
+    """A time of Optuna's, which is local and has no time zone, in UTC."""
     return pd.Timestamp(time.astimezone()).tz_convert("UTC") if time is not None else None
 
 
 def last_value(trial: FrozenTrial) -> float | None:
-    """The objective after the last epoch that was run; None where there was none, or where it is
-    not finite."""
+    """The objective after the last epoch that was run.
+
+    None if there is no such epoch, or if the objective is not finite.
+    """
     values = trial.intermediate_values
     last = values[max(values)] if values else None
     value = trial.value if trial.value is not None else last
@@ -136,6 +139,6 @@ def last_value(trial: FrozenTrial) -> float | None:
 
 
 def escaped(table: pd.DataFrame) -> pd.DataFrame:
-    """The same table, with whatever a browser could take for markup made harmless."""
+    """The table with all strings, names of columns included, escaped for HTML."""
     safe = table.map(lambda value: html.escape(value) if isinstance(value, str) else value)
     return safe.rename(columns=lambda name: html.escape(str(name)))

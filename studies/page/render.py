@@ -1,4 +1,4 @@
-"""A page of figures, tables and tiles as one HTML file that needs no network."""
+"""Writes a page of figures, tables and tiles as a single HTML file, which needs no network."""
 
 from __future__ import annotations
 
@@ -16,31 +16,36 @@ from plotly.offline import get_plotlyjs
 from fmnist_model.utils import write_atomically
 from studies.figures import ON_DARK, TEMPLATES
 
-HERE = Path(__file__).parent
+TEMPLATE_FOLDER = Path(__file__).parent
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure with its heading, what to see in it, and how wide it is: "whole", "half" or "part".
+    """A figure on a page.
 
-    On a page with less than `least` pixels for it, it is scrolled sideways.
+    Args:
+        title: The heading.
+        figure: What to draw.
+        caption: What the figure shows.
+        width: The share of the page's width: "whole", "half" or "part".
+        min_pixels: The least width; on a narrower page the figure can be scrolled sideways.
     """
 
     title: str
     figure: go.Figure
     caption: str = ""
     width: str = "whole"
-    least: int = 0
+    min_pixels: int = 0
 
     @property
     def id(self) -> str:
-        """The name of its element, and of its static copies."""
+        """The id of the figure's HTML element, and the name of its static copy."""
         return re.sub(r"[^a-z0-9]+", "-", self.title.lower()).strip("-")
 
 
 @dataclass(frozen=True)
 class Tile:
-    """One number that matters, large, and beneath it what it is."""
+    """One important number, shown large, with a label and a note beneath it."""
 
     value: str
     label: str
@@ -49,9 +54,15 @@ class Tile:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows under headings, all as text; `numbers` are the columns set flush right.
+    """A table of texts.
 
-    With `cards` a row becomes a card of its own where the page is narrow, for rows that hold prose.
+    Args:
+        head: The headings of the columns.
+        rows: The rows, each as long as `head`.
+        numbers: The indices of the columns that are aligned on the right.
+        caption: The caption.
+        cards: Whether each row becomes a card on a narrow page, which suits rows that contain
+            prose.
     """
 
     head: Sequence[str]
@@ -63,7 +74,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Thumbnail:
-    """A small image, as a data URL, with two lines beneath it."""
+    """A small image, given as a data URL, with a title and a note beneath it."""
 
     url: str
     title: str
@@ -72,10 +83,10 @@ class Thumbnail:
 
 @dataclass(frozen=True)
 class Section:
-    """A part of the page; what it has is shown in the order of its fields.
+    """A section of the page, whose contents are shown in the order of these fields.
 
-    `heading` is that of `points`. In `lead`, `points` and `note`, what stands between backticks is
-    set as code.
+    `points` is a list of sentences with the heading `heading`. In `lead`, `points` and `note`, text
+    between backticks is shown as code.
     """
 
     title: str
@@ -90,15 +101,19 @@ class Section:
 
 
 def write_page(path: Path, title: str, subtitle: str, sections: Sequence[Section]) -> None:
-    """Write the page to `path`, whole or not at all; every string in it is shown as it stands.
+    """Write the page to `path`, completely or not at all. All strings are escaped.
 
-    What a figure's own texts contain is up to it: plotly reads a few tags in them. Its JSON ends no
-    script element early, for plotly writes no angle bracket in it.
+    The texts inside a figure are the exception: the caller has to escape them, because plotly
+    interprets a few HTML tags in them. A figure's JSON cannot end its script element early, because
+    plotly writes no angle brackets into it.
     """
     environment = Environment(
-        loader=FileSystemLoader(HERE), autoescape=True, trim_blocks=True, lstrip_blocks=True
+        loader=FileSystemLoader(TEMPLATE_FOLDER),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
-    environment.filters["coded"] = _coded
+    environment.filters["coded"] = _with_code_spans
     text = environment.get_template("page.html").render(
         title=title,
         subtitle=subtitle,
@@ -110,5 +125,5 @@ def write_page(path: Path, title: str, subtitle: str, sections: Sequence[Section
     write_atomically(path, text)
 
 
-def _coded(text: str) -> Markup:
+def _with_code_spans(text: str) -> Markup:
     return Markup(re.sub(r"`([^`]*)`", r"<code>\1</code>", str(escape(text))))

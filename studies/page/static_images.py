@@ -1,4 +1,4 @@
-"""Static copies of figures, drawn by a Chrome or Chromium if the machine has one."""
+"""Writes static copies of figures, which Chrome or Chromium draws if it is installed."""
 
 from __future__ import annotations
 
@@ -15,9 +15,13 @@ WIDTH = 900
 def write_static_images(
     figures: Sequence[Figure], folder: Path, say: Callable[[str], None]
 ) -> Path | None:
-    """Write an SVG of each figure, light, on white; return the folder, or None without a browser.
+    """Write each figure as an SVG file in the light theme, on white.
 
-    Copies of figures that there are no more are removed.
+    Files of figures that no longer exist are removed from `folder`. `say` reports why no files
+    could be written.
+
+    Returns:
+        The folder, or None if no browser could draw the figures.
     """
     from choreographer.errors import BrowserFailedError, ChromeNotFoundError
 

@@ -1,4 +1,4 @@
-"""The paper's comparison, trained anew: its arms, its claims, its figures."""
+"""The paper's comparison, trained anew: its arms, claims and figures."""
 
 import lazy_loader
 

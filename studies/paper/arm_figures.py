@@ -18,11 +18,11 @@ from studies.paper.arms import DROPOUT, RELU
 from studies.paper.published import PUBLISHED
 
 FROZEN = (RELU, DROPOUT)
-"""The arms whose mean says little, for each seed is frozen at a loss of its own."""
+"""The arms whose mean loss says little, because each seed is frozen at a different loss."""
 
 
 class Band(NamedTuple):
-    """A curve with its interval: columns epoch, mean, low, high and seeds."""
+    """A curve with its interval: `points` has the columns epoch, mean, low, high and seeds."""
 
     name: str
     colour: str
@@ -31,28 +31,30 @@ class Band(NamedTuple):
 
 
 def band(curves: pd.DataFrame, measure: str, name: str, colour: str, dash: str = "solid") -> Band:
-    """Mean and 95 % interval an epoch, over the seeds in `curves` (columns epoch, seed, ...)."""
-    return Band(name, colour, dash, summary(curves, "epoch", measure))
+    """The mean and 95 % interval over seeds of a column of `curves` after each epoch."""
+    return Band(name, colour, dash, mean_and_interval(curves, "epoch", measure))
 
 
-def summary(table: pd.DataFrame, by: str, measure: str) -> pd.DataFrame:
-    """Mean and 95 % interval of a measure for each value of a column: by, mean, low, high, seeds.
+def mean_and_interval(table: pd.DataFrame, by: str, measure: str) -> pd.DataFrame:
+    """The mean and 95 % interval of the column `measure` for each value of the column `by`.
 
-    Where there is one seed, or one that is not finite, both ends are the mean.
+    The columns of the result are `by`, mean, low, high and seeds. If there is only one seed, or a
+    value that is not finite, both ends of the interval equal the mean.
     """
     rows = []
     for value, values in table.groupby(by)[measure]:
-        found = interval(values.to_list(), highest=np.inf)
-        mean = found["mean"]
-        low, high = (mean if found[key] is None else found[key] for key in ("low", "high"))
+        score = interval(values.to_list(), highest=np.inf)
+        mean = score["mean"]
+        low, high = (mean if score[key] is None else score[key] for key in ("low", "high"))
         rows.append((value, mean, low, high, len(values)))
     return pd.DataFrame(rows, columns=[by, "mean", "low", "high", "seeds"])
 
 
 class ArmFigure(NamedTuple):
-    """One measure of one arm: curves with bands, and each seed's validation curve if it is frozen.
+    """One measure of one arm: its curves with intervals.
 
-    `seeds` has the columns epoch, seed and value.
+    `seeds` has the columns epoch, seed and value: the validation curve of each seed, which is shown
+    for the loss of a frozen arm only and is empty otherwise.
     """
 
     measure: str
@@ -61,7 +63,7 @@ class ArmFigure(NamedTuple):
 
 
 def arm_data(arm: str, measure: str, honest: pd.DataFrame, leaky: pd.DataFrame) -> ArmFigure:
-    """An arm's loss or accuracy: ours, ours by the leaky protocol, theirs."""
+    """An arm's loss or accuracy: our runs, our runs by the leaky protocol, and the paper's."""
     bands = [
         band(honest, measure, "ours, training", SKY),
         band(honest, f"val_{measure}", "ours, validation", BLUE),
@@ -73,8 +75,8 @@ def arm_data(arm: str, measure: str, honest: pd.DataFrame, leaky: pd.DataFrame) 
             _published(arm, f"val_{measure}", "paper, validation", "dot"),
         ]
     seeds = honest.assign(value=honest[f"val_{measure}"])[["epoch", "seed", "value"]]
-    alone = seeds if arm in FROZEN and measure == "loss" else seeds.iloc[:0]
-    return ArmFigure(measure, [one for one in bands if len(one.points)], alone)
+    seed_curves = seeds if arm in FROZEN and measure == "loss" else seeds.iloc[:0]
+    return ArmFigure(measure, [curve for curve in bands if len(curve.points)], seed_curves)
 
 
 def _published(arm: str, measure: str, name: str, dash: str) -> Band:
@@ -84,12 +86,13 @@ def _published(arm: str, measure: str, name: str, dash: str) -> Band:
 
 
 def draw_arm(data: ArmFigure, frozen: bool) -> go.Figure:
-    """The curves; of a frozen arm from zero, and the accuracy up to one."""
+    """Draw the curves; for a frozen arm the axis begins at 0, and that of the accuracy ends at
+    1."""
     figure = go.Figure()
-    for number, (seed, own) in enumerate(data.seeds.groupby("seed")):
+    for number, (seed, rows) in enumerate(data.seeds.groupby("seed")):
         figure.add_scatter(
-            x=own["epoch"],
-            y=own["value"],
+            x=rows["epoch"],
+            y=rows["value"],
             mode="lines",
             name="each seed, validation",
             legendgroup="seeds",
@@ -98,43 +101,43 @@ def draw_arm(data: ArmFigure, frozen: bool) -> go.Figure:
             opacity=0.55,
             hovertemplate=f"seed {seed}, epoch %{{x}}: %{{y:.4f}}<extra></extra>",
         )
-    for one in data.bands:
-        _add_band(figure, one, filled=not len(data.seeds))
+    for curve in data.bands:
+        _add_band(figure, curve, filled=not len(data.seeds))
     figure.update_yaxes(title=data.measure)
     if frozen:
         figure.update_yaxes(rangemode="tozero")
     if frozen and data.measure == "accuracy":
         figure.update_yaxes(range=[0, 1])
-    epochs = max((one.points["epoch"].max() for one in data.bands), default=1)
+    epochs = max((curve.points["epoch"].max() for curve in data.bands), default=1)
     return styled(epoch_axis(figure, epochs), 380)
 
 
-def _add_band(figure: go.Figure, one: Band, filled: bool) -> None:
-    points = one.points
+def _add_band(figure: go.Figure, curve: Band, filled: bool) -> None:
+    points = curve.points
     if filled and (points["high"] > points["low"]).any():
         figure.add_scatter(
             x=[*points["epoch"], *points["epoch"][::-1]],
             y=[*points["high"], *points["low"][::-1]],
             fill="toself",
-            fillcolor=one.colour,
+            fillcolor=curve.colour,
             opacity=0.18,
             mode="lines",
             line={"width": 0},
             hoverinfo="skip",
             showlegend=False,
-            legendgroup=one.name,
+            legendgroup=curve.name,
         )
     figure.add_scatter(
         x=points["epoch"],
         y=points["mean"],
         customdata=points[["low", "high", "seeds"]],
         mode="lines+markers",
-        name=one.name,
-        legendgroup=one.name,
-        line={"color": one.colour, "width": 2.2, "dash": one.dash},
+        name=curve.name,
+        legendgroup=curve.name,
+        line={"color": curve.colour, "width": 2.2, "dash": curve.dash},
         marker={"size": 5},
         hovertemplate=(
-            f"{one.name}, epoch %{{x}}: %{{y:.4f}}<br>"
+            f"{curve.name}, epoch %{{x}}: %{{y:.4f}}<br>"
             "%{customdata[0]:.4f} to %{customdata[1]:.4f}, n = %{customdata[2]}<extra></extra>"
         ),
     )

@@ -1,4 +1,4 @@
-"""The paper's arms: what its comparison trains, in which order, and what the paper said of each."""
+"""The arms of the paper's comparison, and the order in which their runs are trained."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from search.execution import PairedComparison, PairedRun
 COMPARISON_NAME = "paper-comparison"
 """The study's name."""
 PAPER_RATE = 0.2
-"""The rate that the paper settled on."""
+"""The learning rate that the paper chose."""
 PAPER_RATES = (0.2, 0.45, 0.3, 0.15, 0.25, 0.35, 0.4)
-"""All of its rates, in the order in which they are tried: the ends and the middle first."""
+"""All learning rates that the paper tried, in the order in which we train them: first its own, then
+the greatest and the one in the middle."""
 SIGMOID, RELU, DROPOUT, SOFTMAX, MLP = (
     "sigmoid",
     "ReLU output",
@@ -32,21 +33,28 @@ SWEPT = (SIGMOID, SOFTMAX)
 
 
 def comparison(paths: ProjectPaths, limit: int | None = None) -> PairedComparison:
-    """The paper's comparison, kept below `paths`; with `limit`, on so many training images."""
+    """The paper's comparison, whose files are below `paths`.
+
+    `limit`, if given, is the number of training images to use.
+    """
     return PairedComparison(COMPARISON_NAME, ARMS, paths, limit=limit)
 
 
 def arm_runs(seeds: Sequence[int]) -> list[PairedRun]:
-    """All arms at the paper's rate; the one first that takes seconds, for it gets stuck at once."""
+    """The runs of all arms at the paper's rate.
+
+    The arm with a ReLU output comes first: it takes only seconds, because it gets stuck at once.
+    """
     stages = ((RELU,), (SIGMOID, SOFTMAX, MLP), (DROPOUT,))
     return [PairedRun(arm, PAPER_RATE, seed) for arms in stages for seed in seeds for arm in arms]
 
 
 def sweep_runs(seeds: Sequence[int]) -> list[PairedRun]:
-    """Two arms at all other rates: a rate with all seeds, then the next rate.
+    """The runs of two arms at all other rates: all seeds of a rate, then those of the next rate.
 
-    A comparison needs all ten seeds for a p that survives the correction, so that half of the
-    rates with all seeds say more than all rates with half of the seeds.
+    A comparison needs all ten seeds for a p-value that stays small after the correction. So if
+    training ends early, half of the rates with all seeds say more than all rates with half of the
+    seeds.
     """
     rates = [rate for rate in PAPER_RATES if rate != PAPER_RATE]
     return [PairedRun(arm, rate, seed) for rate in rates for seed in seeds for arm in SWEPT]

@@ -1,7 +1,7 @@
-"""The paper's four claims, judged by tests that are paired over seeds.
+"""Tests the paper's four claims, with tests that are paired over seeds.
 
-Each comparison is a sign-flip permutation test of the paired differences, two-sided, exact for up
-to ten seeds; all comparisons of all claims together are corrected by Holm's method.
+Each comparison is a two-sided sign-flip permutation test of the paired differences, exact for up to
+ten seeds. The p-values of all comparisons of all claims together are corrected by Holm's method.
 """
 
 from __future__ import annotations
@@ -17,18 +17,19 @@ from fmnist_model.evaluation import interval
 from studies.paper import arms
 from studies.paper.arms import DROPOUT, PAPER_RATE, RELU, SIGMOID, SOFTMAX, SWEPT
 
-LEVEL = 0.05
+SIGNIFICANCE_LEVEL = 0.05
 MIN_PAIRS = 6
-"""With fewer pairs flipping signs reaches no p below 0.05."""
+"""The fewest pairs with which a sign-flip test can reach a p-value below 0.05."""
 
 Verdict = Literal["holds", "does not hold", "not decided", "not run yet"]
 
 
 @dataclass(frozen=True)
 class PairedTest:
-    """`better` minus `worse`, as the claim has it: mean and 95 % interval over seeds, and p.
+    """A comparison of what the claim says is better with what it says is worse.
 
-    `p` is corrected for all comparisons; None where there are too few pairs.
+    `differences` are `better` minus `worse` for each seed. `p` is the p-value, corrected for all
+    comparisons, or None if there are too few pairs.
     """
 
     claim: int
@@ -39,31 +40,31 @@ class PairedTest:
     p: float | None
 
     @property
-    def says(self) -> int:
-        """1 where the data agree with the claim, -1 where they say the opposite, 0 neither."""
-        if self.p is None or self.p >= LEVEL:
+    def direction(self) -> int:
+        """1 if the data agree with the claim, -1 if they show the opposite, 0 if neither."""
+        if self.p is None or self.p >= SIGNIFICANCE_LEVEL:
             return 0
         return 1 if np.mean(self.differences) > 0 else -1
 
     def text(self) -> tuple[str, str]:
-        """The mean difference with its interval, and p, as a reader wants them."""
+        """The mean difference with its 95 % interval, and the p-value, as texts."""
         if len(self.differences) < 2:
             return "-", "-"
-        found = interval(self.differences, lowest=-np.inf, highest=np.inf)
-        mean, low, high = (found[key] for key in ("mean", "low", "high"))
+        score = interval(self.differences, lowest=-np.inf, highest=np.inf)
+        mean, low, high = (score[key] for key in ("mean", "low", "high"))
         p = "-" if self.p is None else f"{self.p:.3f}" if self.p >= 0.001 else "< 0.001"
         return f"{mean:+.4f} ({low:+.4f} to {high:+.4f})", p
 
     @property
     def sentence(self) -> str:
-        """The same as a part of a sentence."""
+        """The same as one text that can be part of a sentence."""
         difference, p = self.text()
         return f"{difference}, p {'=' if p[0].isdigit() else ''} {p}".replace("  ", " ")
 
 
 @dataclass(frozen=True)
 class Hypothesis:
-    """One of the paper's claims, what became of it, and why."""
+    """One of the paper's claims, the verdict on it, and the reason for the verdict."""
 
     text: str
     verdict: Verdict
@@ -71,19 +72,23 @@ class Hypothesis:
     comparisons: tuple[PairedTest, ...]
 
 
-def judge_hypotheses(runs: pd.DataFrame) -> list[Hypothesis]:
-    """Judge the four claims.
+def evaluate_hypotheses(runs: pd.DataFrame) -> list[Hypothesis]:
+    """Test the four claims.
 
-    `runs` has a row a run: arm, learning_rate, seed, val_accuracy, val_loss, and, where the test
-    set has been opened, test_accuracy and test_loss (else NaN).
+    `runs` has a row for each run, with the columns arm, learning_rate, seed, val_accuracy,
+    val_loss, test_accuracy and test_loss; the last two are NaN as long as the test set has not been
+    opened.
     """
-    here = runs[np.isclose(runs["learning_rate"], PAPER_RATE)]
-    tested = len(here) > 0 and bool(here["test_accuracy"].notna().all())
+    at_paper_rate = runs[np.isclose(runs["learning_rate"], PAPER_RATE)]
+    tested = len(at_paper_rate) > 0 and bool(at_paper_rate["test_accuracy"].notna().all())
     part = "test" if tested else "val"
     measure, loss = f"{part}_accuracy", f"{part}_loss"
-    best = [_compare(1, here, SOFTMAX, arm, measure) for arm in (SIGMOID, RELU, DROPOUT)]
-    second = [_compare(2, here, SIGMOID, arm, measure) for arm in (RELU, DROPOUT)]
-    halves = [_compare(3, here, RELU, DROPOUT, loss), _compare_with_half(here, loss)]
+    best = [_compare(1, at_paper_rate, SOFTMAX, arm, measure) for arm in (SIGMOID, RELU, DROPOUT)]
+    second = [_compare(2, at_paper_rate, SIGMOID, arm, measure) for arm in (RELU, DROPOUT)]
+    halves = [
+        _compare(3, at_paper_rate, RELU, DROPOUT, loss),
+        _compare_with_half(at_paper_rate, loss),
+    ]
     rates = [
         _compare_rates(runs, arm, rate)
         for arm in SWEPT
@@ -95,7 +100,9 @@ def judge_hypotheses(runs: pd.DataFrame) -> list[Hypothesis]:
         Hypothesis("ReLU + softmax is best", *_all(best), tuple(best)),
         Hypothesis("Sigmoid is second", *_second(best, second), tuple(second)),
         Hypothesis(
-            "Dropout halves the loss", *_halved(here, halves[0], halves[1], loss), tuple(halves)
+            "Dropout halves the loss",
+            *_halved(at_paper_rate, halves[0], halves[1], loss),
+            tuple(halves),
         ),
         Hypothesis("0.2 is the best learning rate", *_rate(rates), tuple(rates)),
     ]
@@ -112,8 +119,8 @@ def _compare(claim: int, runs: pd.DataFrame, better: str, worse: str, measure: s
 
 
 def _compare_rates(runs: pd.DataFrame, arm: str, rate: float) -> PairedTest:
-    own = runs[runs["arm"] == arm]
-    first, second = (own[np.isclose(own["learning_rate"], r)] for r in (PAPER_RATE, rate))
+    arm_runs = runs[runs["arm"] == arm]
+    first, second = (arm_runs[np.isclose(arm_runs["learning_rate"], r)] for r in (PAPER_RATE, rate))
     names = (f"{arm} at {PAPER_RATE:g}", f"{arm} at {rate:g}")
     return _tested(4, *names, "val_accuracy", _pairs(first, second, "val_accuracy"))
 
@@ -133,29 +140,29 @@ def _tested(
 
 
 def sign_flip(differences: Sequence[float]) -> float:
-    """Two-sided p of the mean of paired differences, by flipping their signs."""
+    """The two-sided p-value of the mean of paired differences, by a sign-flip permutation test."""
     from scipy import stats
 
     def mean(sample: Any, axis: int = -1) -> Any:
         return np.mean(sample, axis=axis)
 
-    found = stats.permutation_test(
+    outcome = stats.permutation_test(
         (np.asarray(differences),),
         mean,
         permutation_type="samples",
         n_resamples=99_999,
         rng=np.random.default_rng(0),
     )
-    return float(found.pvalue)
+    return float(outcome.pvalue)
 
 
 def _holm(comparisons: Sequence[PairedTest]) -> list[PairedTest]:
-    """Holm's correction over all comparisons that have a p."""
+    """The comparisons with p-values corrected by Holm's method over all that have one."""
     known = sorted((c for c in comparisons if c.p is not None), key=lambda c: c.p or 0.0)
     corrected: dict[int, float] = {}
     so_far = 0.0
-    for place, comparison in enumerate(known):
-        so_far = max(so_far, min(1.0, (comparison.p or 0.0) * (len(known) - place)))
+    for rank, comparison in enumerate(known):
+        so_far = max(so_far, min(1.0, (comparison.p or 0.0) * (len(known) - rank)))
         corrected[id(comparison)] = so_far
     return [replace(c, p=corrected.get(id(c))) for c in comparisons]
 
@@ -163,16 +170,16 @@ def _holm(comparisons: Sequence[PairedTest]) -> list[PairedTest]:
 def _all(comparisons: Sequence[PairedTest]) -> tuple[Verdict, str]:
     if any(c.p is None for c in comparisons):
         return "not run yet", _missing(comparisons)
-    if all(c.says == 1 for c in comparisons):
+    if all(c.direction == 1 for c in comparisons):
         nearest = min(comparisons, key=lambda c: float(np.mean(c.differences)))
         return (
             "holds",
             f"better than each of the others, by {nearest.sentence} over {nearest.worse}",
         )
-    if opposite := [c for c in comparisons if c.says == -1]:
+    if opposite := [c for c in comparisons if c.direction == -1]:
         return "does not hold", _better(opposite)
-    open_ = [f"{c.worse} ({c.sentence})" for c in comparisons if c.says == 0]
-    return "not decided", f"too little to tell from {' and '.join(open_)}"
+    undecided = [f"{c.worse} ({c.sentence})" for c in comparisons if c.direction == 0]
+    return "not decided", f"too little to tell from {' and '.join(undecided)}"
 
 
 def _missing(comparisons: Sequence[PairedTest]) -> str:
@@ -187,7 +194,7 @@ def _better(opposite: Sequence[PairedTest]) -> str:
 
 
 def _second(best: Sequence[PairedTest], second: Sequence[PairedTest]) -> tuple[Verdict, str]:
-    """Second means: behind the first, and before the rest."""
+    """Sigmoid is second if it is worse than the best arm and better than all others."""
     verdict, because = _all([*second, *(c for c in best if c.worse == SIGMOID)])
     if verdict == "holds":
         nearest = min(second, key=lambda c: float(np.mean(c.differences)))
@@ -205,22 +212,24 @@ def _halved(
         f"mean loss {without:.4f} without and {with_dropout:.4f} with dropout, "
         f"{with_dropout / without:.2f} times as much"
     )
-    if above_half.says == 1:
+    if above_half.direction == 1:
         return "does not hold", f"{ratio}, which is above half by {above_half.sentence}"
-    if less.says == 1:
+    if less.direction == 1:
         return "holds", ratio
     return "not decided", ratio
 
 
 def _rate(rates: Sequence[PairedTest]) -> tuple[Verdict, str]:
-    """One better rate refutes it; that none is better needs all of them."""
-    said = []
+    """One better rate refutes the claim; to confirm it, all rates have to be compared."""
+    sentences = []
     for arm in SWEPT:
-        if better := [c for c in rates if c.says == -1 and c.better == f"{arm} at {PAPER_RATE:g}"]:
+        if better := [
+            c for c in rates if c.direction == -1 and c.better == f"{arm} at {PAPER_RATE:g}"
+        ]:
             most = min(better, key=lambda c: float(np.mean(c.differences)))
             listed = ", ".join(c.worse.removeprefix(f"{arm} at ") for c in better)
             at = most.worse.removeprefix(f"{arm} ")
-            said.append(
+            sentences.append(
                 f"{arm} did better at {listed} (at {PAPER_RATE:g} less {at}: {most.sentence})"
             )
-    return ("does not hold", "; ".join(said)) if said else _all(rates)
+    return ("does not hold", "; ".join(sentences)) if sentences else _all(rates)

@@ -1,4 +1,4 @@
-"""What the paper printed: the figures of its second `fit`, on the test set."""
+"""The numbers that the paper printed, which are those of its second `fit`, on the test set."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from studies.paper.arms import DROPOUT, RELU, SOFTMAX
 
 
 class Published(NamedTuple):
-    """An arm's ten epochs as printed; where nothing moved, one value ten times."""
+    """The measures of an arm's ten epochs, and the number of the figure that shows them."""
 
     figure: int
     loss: tuple[float, ...]

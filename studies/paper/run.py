@@ -1,4 +1,4 @@
-"""Runs the paper's comparison, a stage after the other, and tells how far it is."""
+"""Runs the paper's comparison, one stage after the other, and reports its progress."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fmnist_model.training import RunResult
 from search.execution import (
     PairedComparison,
     PairedRun,
-    judge_runs,
+    evaluate_runs,
     leaky_of,
     runs_done,
     train_leaky,
@@ -24,45 +24,52 @@ Say = Callable[[str], None]
 
 
 def compare(
-    question: PairedComparison,
+    comparison: PairedComparison,
     url: str,
     seeds: int,
     data: Path | None,
     say: Say,
     draw: Callable[[bool], object],
 ) -> None:
-    """Train the arms, open the test set once for them, repeat the paper's protocol, try the rates.
+    """Train the arms, evaluate them on the test set, repeat the paper's protocol, try other rates.
 
-    Goes on where it was interrupted. The test set is opened when all arms have been trained at
-    the paper's rate: which rate is best is a question for the validation images. `draw` writes
-    the page, with static copies of its figures if it is told so: before the other rates are
-    tried, which takes longest, and again after each of them.
+    A comparison that was interrupted continues. The test set is opened once, when all arms have
+    been trained at the paper's rate; the other rates are compared on the validation images.
+
+    Args:
+        comparison: The paper's comparison.
+        url: The URL of the database.
+        seeds: How many seeds each arm is trained with.
+        data: The folder that contains the images; None takes the project's own.
+        say: Called with each message.
+        draw: Writes the page, with static copies of its figures if it is called with True. It is
+            called before the other rates are tried, which takes longest, and after each of them.
     """
     arms, rates = arm_runs(range(seeds)), sweep_runs(range(seeds))
-    done, trained_on = runs_done(question, url), runs_done(leaky_of(question), url)
-    each = f"{len(question.arms)} arms with {seeds} seeds each"
+    done, trained_on = runs_done(comparison, url), runs_done(leaky_of(comparison), url)
+    each = f"{len(comparison.arms)} arms with {seeds} seeds each"
     say(f"{len(arms)} runs of {each}{_so_far(arms, done)}, then the test set")
-    # Once all have been judged and trained on, nobody needs their weights any more.
+    # Weights are needed only until all runs have been evaluated and trained on the test set.
     leaky_left = not trained_on >= set(arms)
-    train_runs(question, arms, url, data, say, _Teller(say, arms), leaky_left)
-    judge_runs(question, arms, data, say, _counted(say, "judged on the test set", len(arms)))
+    train_runs(comparison, arms, url, data, say, _RunReporter(say, arms), leaky_left)
+    evaluate_runs(comparison, arms, data, say, _counted(say, "judged on the test set", len(arms)))
     if leaky_left:
         say(
             f"warning: now the paper's own protocol, `leaky`, which trains on the test set: its "
             f"figures are there to be set beside the paper's and say nothing about new images"
             f"{_so_far(arms, trained_on)}"
         )
-        train_leaky(question, arms, url, data, say, _Teller(say, arms))
+        train_leaky(comparison, arms, url, data, say, _RunReporter(say, arms))
     draw(True)
     say(f"{len(rates)} runs at other learning rates{_so_far(rates, done)}")
-    tell = _Teller(say, rates)
+    report = _RunReporter(say, rates)
 
     def on_run(run: PairedRun, result: RunResult) -> None:
-        tell(run, result)
+        report(run, result)
         if run in _last_of_each_rate(rates):
             draw(False)
 
-    train_runs(question, rates, url, data, say, on_run, keep_weights=False)
+    train_runs(comparison, rates, url, data, say, on_run, keep_weights=False)
 
 
 def _last_of_each_rate(rates: Sequence[PairedRun]) -> set[PairedRun]:
@@ -75,15 +82,16 @@ def _so_far(stage: Sequence[PairedRun], done: set[PairedRun]) -> str:
 
 
 def _counted(say: Say, what: str, total: int) -> Callable[[int], None]:
-    def done(place: int) -> None:
-        if (place + 1) % 10 == 0 or place + 1 == total:
-            say(f"{place + 1} of {total} {what}")
+    def done(index: int) -> None:
+        if (index + 1) % 10 == 0 or index + 1 == total:
+            say(f"{index + 1} of {total} {what}")
 
     return done
 
 
-class _Teller:
-    """Tells of each run of a stage as it ends, and about how long the rest will take."""
+class _RunReporter:
+    """Reports each run of a stage when it ends, and estimates how long the remaining runs will
+    take."""
 
     def __init__(self, say: Say, stage: Sequence[PairedRun]) -> None:
         self._say, self._stage = say, stage
@@ -99,7 +107,11 @@ class _Teller:
         )
 
     def _left(self, run: PairedRun) -> str:
-        rest = self._stage[self._stage.index(run) + 1 :]
+        remaining = self._stage[self._stage.index(run) + 1 :]
         of_any = mean(chain(*self._seconds.values()))
-        seconds = sum(mean(self._seconds.get(other.arm, [of_any])) for other in rest)
-        return f"; {timedelta(seconds=round(seconds))} left for {len(rest)} more" if rest else ""
+        seconds = sum(mean(self._seconds.get(other.arm, [of_any])) for other in remaining)
+        return (
+            f"; {timedelta(seconds=round(seconds))} left for {len(remaining)} more"
+            if remaining
+            else ""
+        )

@@ -1,4 +1,4 @@
-"""The parts of the page on the paper's comparison, the verdicts first."""
+"""The sections of the page on the paper's comparison; the first one gives the verdicts."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from studies.paper.arms import (
     arm_runs,
     sweep_runs,
 )
-from studies.paper.hypotheses import Hypothesis, Verdict, judge_hypotheses
+from studies.paper.hypotheses import Hypothesis, Verdict, evaluate_hypotheses
 from studies.report import Command, Wording, as_python
 
 SIGNS: dict[Verdict, str] = {
@@ -37,9 +37,10 @@ MEASURE_NAMES = {
 
 
 class PaperRuns(NamedTuple):
-    """All runs so far: their curves, those of the leaky protocol, and a row a run.
+    """All runs so far.
 
-    `openings` is how often the test set has been opened for them.
+    `curves` has a row for each epoch of a run, `leaky` the same for the runs of the leaky protocol,
+    `runs` a row for each run; `openings` is how many times the test set has been opened for them.
     """
 
     curves: pd.DataFrame
@@ -48,29 +49,29 @@ class PaperRuns(NamedTuple):
     openings: int
 
     @property
-    def here(self) -> pd.DataFrame:
+    def at_paper_rate(self) -> pd.DataFrame:
         """The runs at the paper's learning rate."""
         return self.runs[self.runs["learning_rate"] == PAPER_RATE]
 
     @property
     def tested(self) -> bool:
-        """Have all of them been judged on the test set?"""
-        return bool(self.here["test_accuracy"].notna().all())
+        """Have all runs at the paper's learning rate been evaluated on the test set?"""
+        return bool(self.at_paper_rate["test_accuracy"].notna().all())
 
 
-def paper_sections(found: PaperRuns, wording: Wording = as_python) -> list[Section]:
-    """All parts of the page; `wording` says how the command that trains more of it reads."""
+def paper_sections(paper_runs: PaperRuns, wording: Wording = as_python) -> list[Section]:
+    """All sections of the page; `wording` words the command that trains more runs."""
     more = f"; {wording(Command('paper'))} goes on"
     return [
-        _claims_section(judge_hypotheses(found.runs), found, more),
-        _levels_section(found),
-        _rates_section(found.runs),
-        _figures_section(found),
-        _runs_section(found.runs),
+        _claims_section(evaluate_hypotheses(paper_runs.runs), paper_runs, more),
+        _frozen_loss_section(paper_runs),
+        _rates_section(paper_runs.runs),
+        _figures_section(paper_runs),
+        _runs_section(paper_runs.runs),
     ]
 
 
-def _claims_section(claims: list[Hypothesis], found: PaperRuns, more: str) -> Section:
+def _claims_section(claims: list[Hypothesis], paper_runs: PaperRuns, more: str) -> Section:
     rows = [
         [c.text, SIGNS[c.verdict], c.because + more * (c.verdict == "not run yet")] for c in claims
     ]
@@ -83,13 +84,13 @@ def _claims_section(claims: list[Hypothesis], found: PaperRuns, more: str) -> Se
     head = ("first", "second", "measure", "seeds", "first less second (95 % interval)", "p")
     where = (
         "on the test set, opened once after all arms had been trained"
-        if found.tested
+        if paper_runs.tested
         else "on the validation images; the test set has not been opened yet"
     )
     return Section(
         "The claims",
         lead=f"The arms are compared {where}, the learning rates on the validation images.",
-        tiles=_stages(found, more),
+        tiles=_stage_tiles(paper_runs, more),
         tables=[
             Table(("the paper's claim", "verdict", "why"), rows, cards=True),
             Table(head, details, (3, 4, 5), "The comparisons behind them", cards=True),
@@ -102,27 +103,34 @@ def _claims_section(claims: list[Hypothesis], found: PaperRuns, more: str) -> Se
     )
 
 
-def _stages(found: PaperRuns, more: str) -> list[Tile]:
-    """How far each stage is, taking it that all arms are to have as many seeds as the first."""
-    seeds = range(found.here["seed"].max() + 1 if len(found.here) else 0)
+def _stage_tiles(paper_runs: PaperRuns, more: str) -> list[Tile]:
+    """The progress of each stage, if all arms are to have as many seeds as the most that any
+    has."""
+    seeds = range(
+        paper_runs.at_paper_rate["seed"].max() + 1 if len(paper_runs.at_paper_rate) else 0
+    )
     planned, swept = len(arm_runs(seeds)), len(sweep_runs(seeds))
-    leaky = len(found.leaky[["arm", "seed"]].drop_duplicates())
+    leaky = len(paper_runs.leaky[["arm", "seed"]].drop_duplicates())
     stages = (
-        (f"all arms at a rate of {PAPER_RATE:g}", len(found.here), planned),
+        (f"all arms at a rate of {PAPER_RATE:g}", len(paper_runs.at_paper_rate), planned),
         ("the paper's own protocol, leaky", leaky, planned),
-        ("two arms at other rates", len(found.runs) - len(found.here), swept),
+        ("two arms at other rates", len(paper_runs.runs) - len(paper_runs.at_paper_rate), swept),
     )
     tiles = [
         Tile(f"{done} of {wanted}", label, "runs" if done >= wanted else f"runs{more}")
         for label, done, wanted in stages
     ]
-    times = {0: "not yet", 1: "once", 2: "twice"}.get(found.openings, f"{found.openings} times")
+    times = {0: "not yet", 1: "once", 2: "twice"}.get(
+        paper_runs.openings, f"{paper_runs.openings} times"
+    )
     note = "to judge all arms" + (", then by leaky, which trains on it" if leaky else "")
-    return [*tiles, Tile(times, "test set opened", note if found.openings else "")]
+    return [*tiles, Tile(times, "test set opened", note if paper_runs.openings else "")]
 
 
-def _levels_section(found: PaperRuns) -> Section:
-    data = summary_figures.levels_data(found.here, "test_loss" if found.tested else "val_loss")
+def _frozen_loss_section(paper_runs: PaperRuns) -> Section:
+    data = summary_figures.levels_data(
+        paper_runs.at_paper_rate, "test_loss" if paper_runs.tested else "val_loss"
+    )
     return Section(
         "Why figures 3 and 4 of the paper look as they do",
         lead=(
@@ -135,7 +143,7 @@ def _levels_section(found: PaperRuns) -> Section:
             Figure(
                 "Final losses of the arms with a ReLU output",
                 summary_figures.draw_levels(data),
-                f"A mark a run, by its loss on the {'test' if found.tested else 'validation'} "
+                f"A mark a run, by its loss on the {'test' if paper_runs.tested else 'validation'} "
                 f"images; dotted lines are the closed form, k above them; triangles are the "
                 f"paper's figures.",
             )
@@ -143,7 +151,7 @@ def _levels_section(found: PaperRuns) -> Section:
     )
 
 
-def _figures_section(found: PaperRuns) -> Section:
+def _figures_section(paper_runs: PaperRuns) -> Section:
     warning = (
         "The paper trained ten epochs on the training images and then ten on the test set, and "
         "called the second curve its test. `leaky` does the same: its curves and the paper's are "
@@ -154,11 +162,11 @@ def _figures_section(found: PaperRuns) -> Section:
         Figure(
             "Figure 1: the split", summary_figures.draw_split(), "Which images are used for what."
         ),
-        *_arm_figures(2, SIGMOID, found),
-        *_arm_figures(3, RELU, found),
-        *_arm_figures(4, DROPOUT, found),
-        *_arm_figures(5, SOFTMAX, found),
-        *_final_figures(found),
+        *_arm_figures(2, SIGMOID, paper_runs),
+        *_arm_figures(3, RELU, paper_runs),
+        *_arm_figures(4, DROPOUT, paper_runs),
+        *_arm_figures(5, SOFTMAX, paper_runs),
+        *_final_figures(paper_runs),
         *(
             Figure(
                 f"Figure 7: {title}",
@@ -179,38 +187,38 @@ def _figures_section(found: PaperRuns) -> Section:
     return Section("The paper's figures", lead=warning, figures=drawn)
 
 
-def _arm_figures(number: int, arm: str, found: PaperRuns) -> list[Figure]:
-    curves = found.curves[
-        (found.curves["arm"] == arm) & (found.curves["learning_rate"] == PAPER_RATE)
+def _arm_figures(number: int, arm: str, paper_runs: PaperRuns) -> list[Figure]:
+    curves = paper_runs.curves[
+        (paper_runs.curves["arm"] == arm) & (paper_runs.curves["learning_rate"] == PAPER_RATE)
     ]
-    leaky = found.leaky[found.leaky["arm"] == arm]
+    leaky = paper_runs.leaky[paper_runs.leaky["arm"] == arm]
     if curves.empty:
         return []
     seeds = curves["seed"].nunique()
     frozen = arm in arm_figures.FROZEN
-    beside = "the paper printed no numbers" if arm == SIGMOID else "the paper's own in grey"
+    comparison = "the paper printed no numbers" if arm == SIGMOID else "the paper's own in grey"
     drawn = []
     for measure in ("loss", "accuracy"):
         data = arm_figures.arm_data(arm, measure, curves, leaky)
         kind = "Each seed and the mean" if len(data.seeds) else "Mean"
-        caption = f"{kind} of {seeds} seeds; {beside}."
+        caption = f"{kind} of {seeds} seeds; {comparison}."
         figure = arm_figures.draw_arm(data, frozen)
         drawn.append(Figure(f"Figure {number}: {arm}, {measure}", figure, caption, "half"))
     return drawn
 
 
-def _final_figures(found: PaperRuns) -> list[Figure]:
-    part, words = ("test", "test") if found.tested else ("val", "validation")
+def _final_figures(paper_runs: PaperRuns) -> list[Figure]:
+    part, words = ("test", "test") if paper_runs.tested else ("val", "validation")
     drawn = []
     for measure in ("accuracy", "loss"):
-        points, means = summary_figures.final_data(found.here, f"{part}_{measure}")
-        published = measure if found.tested else f"val_{measure}"
+        points, means = summary_figures.final_data(paper_runs.at_paper_rate, f"{part}_{measure}")
+        published = measure if paper_runs.tested else f"val_{measure}"
         drawn.append(
             Figure(
                 f"Figure 6: the arms side by side, {measure}",
                 summary_figures.draw_final(points, means, measure, published),
                 f"On the {words} images: a dot a seed, and the mean with its 95 % interval. "
-                f"Triangles are what the paper printed{', trained on them' * found.tested}.",
+                f"Triangles are what the paper printed{', trained on them' * paper_runs.tested}.",
                 "half",
             )
         )
@@ -234,17 +242,17 @@ def _rates_section(runs: pd.DataFrame) -> Section:
 def _runs_section(runs: pd.DataFrame) -> Section:
     rows = []
     known = runs.assign(arm=pd.Categorical(runs["arm"], list(ARMS)))
-    for (arm, rate), own in known.groupby(["arm", "learning_rate"], observed=True):
-        endings = own["ending"].value_counts()
+    for (arm, rate), group in known.groupby(["arm", "learning_rate"], observed=True):
+        endings = group["ending"].value_counts()
         rows.append(
             [
                 str(arm),
                 f"{rate:g}",
-                str(len(own)),
+                str(len(group)),
                 "; ".join(f"{count} {name}" for name, count in endings.items()),
-                _spread(own["val_accuracy"]),
-                _spread(own["test_accuracy"]),
-                _spread(own["val_loss"]),
+                _mean_and_deviation(group["val_accuracy"]),
+                _mean_and_deviation(group["test_accuracy"]),
+                _mean_and_deviation(group["val_loss"]),
             ]
         )
     head = ("arm", "rate", "runs", "ended", "validation accuracy", "test accuracy")
@@ -259,7 +267,7 @@ def _runs_section(runs: pd.DataFrame) -> Section:
     )
 
 
-def _spread(values: pd.Series) -> str:
+def _mean_and_deviation(values: pd.Series) -> str:
     known = values.dropna()
     if known.empty:
         return "-"

@@ -1,7 +1,8 @@
-"""The paper's other figures: the split, the arms side by side, learning rates, frozen losses.
+"""Draws the paper's other figures: the split, the arms side by side, learning rates, frozen losses
+and activations.
 
-Most of them have a function that returns the data of the figure and one that draws it. The split
-has no data but its three sizes.
+For each figure there is a function that returns its data and one that draws it, except for the
+split, whose data are constants.
 """
 
 from __future__ import annotations
@@ -15,38 +16,42 @@ import plotly.graph_objects as go
 from fmnist_model.diagnosis import frozen_loss
 from studies.figures import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, styled
 from studies.paper import arms
-from studies.paper.arm_figures import summary
+from studies.paper.arm_figures import mean_and_interval
 from studies.paper.arms import ARMS, DROPOUT, PAPER_RATE, RELU
 from studies.paper.published import PUBLISHED
 
 COLOURS = dict(zip(ARMS, (GREEN, ORANGE, PURPLE, BLUE, SKY), strict=True))
-PAPER = {"symbol": "triangle-up", "size": 14}
+PAPER_MARKER = {"symbol": "triangle-up", "size": 14}
 DOT_OFFSET = 0.007
-"""So much less than its learning rate a run is drawn at, for its mean is drawn there."""
+"""Runs are drawn this much to the left of their learning rate, where their mean is drawn."""
 
 
 def final_data(runs: pd.DataFrame, measure: str) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Figure 6: arm, seed and value of each run, and arm, mean, low, high and seeds of each arm.
+    """Figure 6: two tables, of the runs (arm, seed, value) and of the arms (arm, mean, low, high,
+    seeds).
 
-    Both in the order of ARMS; runs without the measure are left out.
+    Both are in the order of ARMS; runs without the measure are left out.
     """
     order = list(ARMS)
     known = runs.dropna(subset=[measure]).assign(value=lambda table: table[measure])
     known = known.sort_values("arm", key=lambda column: column.map(order.index), kind="stable")
-    means = summary(known, "arm", "value").sort_values("arm", key=lambda c: c.map(order.index))
+    means = mean_and_interval(known, "arm", "value").sort_values(
+        "arm", key=lambda c: c.map(order.index)
+    )
     return known[["arm", "seed", "value"]], means
 
 
 def draw_final(
     points: pd.DataFrame, means: pd.DataFrame, measure: str, published: str
 ) -> go.Figure:
-    """The arms side by side: a dot a seed, the mean with its interval, what the paper printed.
+    """The arms side by side: a dot for each seed, the mean with its interval, the paper's value.
 
-    `measure` is loss or accuracy; `published` names the paper's, whose last epoch is shown.
+    `measure` is "loss" or "accuracy"; `published` is the field of `Published` whose last epoch is
+    shown.
     """
     figure = go.Figure()
     for arm in means["arm"]:
-        own = means[means["arm"] == arm]
+        rows = means[means["arm"] == arm]
         values = points.loc[points["arm"] == arm, "value"]
         figure.add_scatter(
             x=values,
@@ -56,10 +61,10 @@ def draw_final(
             hovertemplate=f"{arm}: %{{x:.4f}}<extra></extra>",
         )
         figure.add_scatter(
-            x=own["mean"],
-            y=own["arm"],
-            customdata=own["seeds"],
-            error_x=_error(own) | {"color": COLOURS[arm]},
+            x=rows["mean"],
+            y=rows["arm"],
+            customdata=rows["seeds"],
+            error_x=_error(rows) | {"color": COLOURS[arm]},
             mode="markers",
             marker={"symbol": "line-ns-open", "size": 20, "color": COLOURS[arm]},
             hovertemplate="%{y}: mean %{x:.4f}, n = %{customdata}<extra></extra>",
@@ -80,7 +85,7 @@ def draw_final(
 
 
 def _error(means: pd.DataFrame) -> dict[str, object]:
-    """Error bars from columns mean, low and high."""
+    """Plotly's error bars from the columns mean, low and high."""
     return {
         "array": means["high"] - means["mean"],
         "arrayminus": means["mean"] - means["low"],
@@ -91,10 +96,10 @@ def _error(means: pd.DataFrame) -> dict[str, object]:
 
 
 class RateCurve(NamedTuple):
-    """Validation accuracy over learning rates: a row a run, and a row a rate.
+    """The validation accuracy of an arm over learning rates.
 
-    `points` has learning_rate, seed and val_accuracy; `means` has learning_rate, mean, low, high
-    (95 % over the seeds) and seeds.
+    `points` has a row for each run, with learning_rate, seed and val_accuracy; `means` has a row
+    for each rate, with learning_rate, mean, low and high (the 95 % interval over seeds) and seeds.
     """
 
     arm: str
@@ -103,14 +108,14 @@ class RateCurve(NamedTuple):
 
 
 def rates_data(runs: pd.DataFrame, arm: str) -> RateCurve:
-    """One arm at all rates that it has been trained at."""
-    own = runs[runs["arm"] == arm].sort_values(["learning_rate", "seed"])
-    means = summary(own, "learning_rate", "val_accuracy")
-    return RateCurve(arm, own[["learning_rate", "seed", "val_accuracy"]], means)
+    """The runs of one arm at all rates at which it has been trained."""
+    rows = runs[runs["arm"] == arm].sort_values(["learning_rate", "seed"])
+    means = mean_and_interval(rows, "learning_rate", "val_accuracy")
+    return RateCurve(arm, rows[["learning_rate", "seed", "val_accuracy"]], means)
 
 
 def draw_rates(data: RateCurve) -> go.Figure:
-    """A dot a seed, the mean with its 95 % interval, and the paper's choice as a dotted line."""
+    """A dot for each seed, the means with 95 % intervals, and a dotted line at the paper's rate."""
     colour = COLOURS[data.arm]
     figure = go.Figure()
     figure.add_vline(
@@ -150,7 +155,8 @@ def draw_rates(data: RateCurve) -> go.Figure:
 
 
 def frozen_levels() -> dict[int, float]:
-    """The loss of k = 1 to 10 saturated outputs on images with equally frequent classes."""
+    """The loss of a frozen network by its number of saturated outputs, 1 to 10, if all classes are
+    equally frequent."""
     images = 10
     return {
         k: frozen_loss(tuple(images if n == k else 0 for n in range(11)), k) for k in range(1, 11)
@@ -158,9 +164,10 @@ def frozen_levels() -> dict[int, float]:
 
 
 def levels_data(runs: pd.DataFrame, measure: str) -> pd.DataFrame:
-    """Final losses of the arms with a ReLU output: arm, seed, loss, the nearest k, and height.
+    """The final losses of the arms with a ReLU output, with the columns arm, seed, loss, k, height.
 
-    `height` counts the runs of one k from 1, so that they stand on each other.
+    k is the number of saturated outputs whose closed-form loss is nearest. `height` numbers the
+    runs with the same k from 1, so that they are drawn on top of each other.
     """
     levels = frozen_levels()
     frozen = runs[runs["arm"].isin([RELU, DROPOUT]) & runs[measure].notna()]
@@ -170,20 +177,20 @@ def levels_data(runs: pd.DataFrame, measure: str) -> pd.DataFrame:
 
 
 def draw_levels(data: pd.DataFrame) -> go.Figure:
-    """A dot a run at its final loss, against the closed-form levels."""
+    """A mark for each run at its final loss, and lines at the closed-form losses."""
     figure = go.Figure()
     for k, level in frozen_levels().items():
         figure.add_vline(x=level, line={"color": GREY, "width": 1, "dash": "dot"})
         _above(figure, level, str(k))
     _above(figure, 0.4, "k =")
     for arm, symbol in ((RELU, "circle"), (DROPOUT, "square")):
-        own = data[data["arm"] == arm]
+        rows = data[data["arm"] == arm]
         figure.add_scatter(
-            x=own["loss"],
-            y=own["height"],
-            customdata=own[["seed", "k"]],
+            x=rows["loss"],
+            y=rows["height"],
+            customdata=rows[["seed", "k"]],
             mode="markers",
-            name=f"{arm}, ours ({len(own)} seeds)",
+            name=f"{arm}, ours ({len(rows)} seeds)",
             marker={"color": COLOURS[arm], "size": 13, "symbol": symbol},
             hovertemplate="seed %{customdata[0]}: %{x:.4f}, k = %{customdata[1]}<extra></extra>",
         )
@@ -192,7 +199,7 @@ def draw_levels(data: pd.DataFrame) -> go.Figure:
             y=[0],
             mode="markers",
             name=f"the paper's figure {PUBLISHED[arm].figure}: {PUBLISHED[arm].loss[0]}",
-            marker=PAPER | {"color": COLOURS[arm]},
+            marker=PAPER_MARKER | {"color": COLOURS[arm]},
             hovertemplate="%{x}<extra></extra>",
         )
     highest = 1 if data.empty else data["height"].max()
@@ -206,7 +213,7 @@ def _above(figure: go.Figure, x: float, text: str) -> None:
 
 
 def draw_split() -> go.Figure:
-    """Figure 1: which images are for what."""
+    """Figure 1: how many images are used for training, validation and test."""
     parts = {"training": (48_000, BLUE), "validation": (12_000, GREEN), "test": (10_000, ORANGE)}
     figure = go.Figure(
         [
@@ -227,9 +234,9 @@ def draw_split() -> go.Figure:
 
 
 def activations_data() -> dict[str, pd.DataFrame]:
-    """Figure 7: the activation functions and their derivatives: columns x, function, derivative.
+    """Figure 7: each activation function, with the columns x, function and derivative.
 
-    ReLU's derivative has a gap at zero, where it has none.
+    ReLU has no derivative at zero, so that its curve has a gap there.
     """
     x = np.linspace(-6, 6, 241)
     sigmoid = 1 / (1 + np.exp(-x))
@@ -245,7 +252,7 @@ def activations_data() -> dict[str, pd.DataFrame]:
 
 
 def draw_activations(data: dict[str, pd.DataFrame], which: str) -> go.Figure:
-    """The functions, or their derivatives."""
+    """Draw the functions or their derivatives; `which` is "function" or "derivative"."""
     styles = {"sigmoid": (BLUE, "solid"), "ReLU": (ORANGE, "solid"), "tanh": (GREEN, "dash")}
     figure = go.Figure()
     for name, curve in data.items():

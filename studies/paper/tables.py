@@ -1,4 +1,4 @@
-"""The runs of the paper's comparison as tables: a row an epoch, a row a run."""
+"""The runs of the paper's comparison as tables, with a row for each epoch or for each run."""
 
 from __future__ import annotations
 
@@ -15,12 +15,11 @@ KEYS = ["arm", "learning_rate", "seed"]
 
 
 def curve_table(trials: Sequence[FrozenTrial], epochs: int) -> pd.DataFrame:
-    """A row an epoch of a run: arm, learning_rate, seed, epoch and the four measures.
+    """A row for each epoch of each run: arm, learning_rate, seed, epoch and the four measures.
 
-    A run without a history, which another program may have added, has no rows.
-
-    A run that was stopped because it is proved to be stuck keeps its figures to the last epoch,
-    as it would have; its training loss is then the closed form's.
+    A run without a history, which another program may have added, has no rows. A run that was
+    stopped because it is proved to be stuck is continued to the last epoch with its last values,
+    which would not have changed; its training loss is then that of the closed form.
     """
     rows = [row for trial in trials for row in _epochs(trial, epochs)]
     return pd.DataFrame(rows, columns=[*KEYS, "epoch", *MEASURES])
@@ -35,9 +34,9 @@ def _epochs(trial: FrozenTrial, epochs: int) -> list[dict[str, Any]]:
         {**trial.params, "epoch": epoch + 1, **{name: history[name][epoch] for name in MEASURES}}
         for epoch in range(ran)
     ]
-    found = record.diagnosis
-    if ending(trial) == "stuck" and found is not None and found.certain:
-        frozen = {**rows[-1], "loss": found.explained_loss}
+    diagnosis = record.diagnosis
+    if ending(trial) == "stuck" and diagnosis is not None and diagnosis.certain:
+        frozen = {**rows[-1], "loss": diagnosis.explained_loss}
         rows += [{**frozen, "epoch": epoch} for epoch in range(ran + 1, epochs + 1)]
     return rows
 
@@ -47,11 +46,11 @@ def _last(trial: FrozenTrial, measure: str) -> float | None:
     return history[measure][-1] if history is not None else None
 
 
-def run_table(trials: Sequence[FrozenTrial], judged: Sequence[dict[str, Any]]) -> pd.DataFrame:
-    """A row a run: its parameters, ending, last validation figures, and test figures.
+def run_table(trials: Sequence[FrozenTrial], test_scores: Sequence[dict[str, Any]]) -> pd.DataFrame:
+    """A row for each run: its parameters, its ending, and its last validation and test scores.
 
-    A run that would have been stopped as stuck, but was let go on, has the ending "stuck, let go
-    on".
+    A run that was stuck but continued to its last epoch has the ending "stuck, let go on".
+    `test_scores` are those of `search.execution.read_test_scores`.
     """
     rows = [
         {
@@ -62,6 +61,6 @@ def run_table(trials: Sequence[FrozenTrial], judged: Sequence[dict[str, Any]]) -
         }
         for trial in trials
     ]
-    test = pd.DataFrame(judged, columns=[*KEYS, "loss", "accuracy"])
+    test = pd.DataFrame(test_scores, columns=[*KEYS, "loss", "accuracy"])
     test = test.rename(columns={"loss": "test_loss", "accuracy": "test_accuracy"})
     return pd.DataFrame(rows).merge(test, on=KEYS, how="left")

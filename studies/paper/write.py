@@ -1,4 +1,4 @@
-"""The paper's comparison as a page: its figures redone, its claims judged."""
+"""Writes the page on the paper's comparison: its figures drawn anew, its claims tested."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from optuna.trial import FrozenTrial
 
 from fmnist_model.evaluation import openings
 from fmnist_model.utils import Remedy, UserError
-from search.execution import COMPARISON_KEY, PairedComparison, read_judged, run_of
+from search.execution import COMPARISON_KEY, PairedComparison, read_test_scores, run_of
 from search.storage import open_read_only, storage_errors_explained
 from search.study import TrialRecord
 from studies.page import write_page, write_static_images
@@ -24,31 +24,41 @@ Say = Callable[[str], None]
 
 
 def write_paper(
-    question: PairedComparison,
+    comparison: PairedComparison,
     url: str,
     say: Say,
     copies: bool = True,
     wording: Wording = as_python,
 ) -> Path:
-    """Write paper.html and its figures from what has been trained so far; the database is read.
+    """Write paper.html and its figures from the runs so far; the database is only read.
 
-    `wording` says how the command reads that trains what is left. Raises UserError where the
-    comparison has not been begun.
+    Args:
+        comparison: The paper's comparison.
+        url: The URL of the database.
+        say: Called with each message.
+        copies: Whether to write static copies of the figures, too.
+        wording: Words the command that trains the missing runs.
+
+    Returns:
+        The path of the page.
+
+    Raises:
+        UserError: The comparison has no runs yet.
     """
     with storage_errors_explained(url):
-        honest, leaky = _trials(url, COMPARISON_NAME), _trials(url, f"{COMPARISON_NAME}-leaky")
-    if not honest:
+        sound, leaky = _trials(url, COMPARISON_NAME), _trials(url, f"{COMPARISON_NAME}-leaky")
+    if not sound:
         raise UserError(f"study {COMPARISON_NAME!r} has no run yet", Remedy.TRAIN_ARMS)
-    found = PaperRuns(
-        curve_table(honest, question.epochs),
-        curve_table(leaky, question.epochs),
-        run_table(honest, read_judged(question)),
-        openings(question.directory),
+    paper_runs = PaperRuns(
+        curve_table(sound, comparison.epochs),
+        curve_table(leaky, comparison.epochs),
+        run_table(sound, read_test_scores(comparison)),
+        openings(comparison.directory),
     )
-    directory = question.paths.results / "paper"
+    directory = comparison.paths.results / "paper"
     path = directory / "paper.html"
-    sections = paper_sections(found, wording)
-    write_page(path, "The paper's comparison, done again", _subtitle(honest, question), sections)
+    sections = paper_sections(paper_runs, wording)
+    write_page(path, "The paper's comparison, done again", _subtitle(sound, comparison), sections)
     if copies:
         drawn = [figure for section in sections for figure in section.figures]
         write_static_images(drawn, directory / "paper-figures", say)
@@ -64,15 +74,15 @@ def _trials(url: str, name: str) -> list[FrozenTrial]:
     return [trial for trial in trials if run_of(trial) is not None]
 
 
-def _subtitle(trials: list[FrozenTrial], question: PairedComparison) -> str:
+def _subtitle(trials: list[FrozenTrial], comparison: PairedComparison) -> str:
     records = [TrialRecord.of(trial) for trial in trials]
     devices = dict.fromkeys(f"{r.device}, {r.precision}" for r in records if r.device)
     seconds = sum(record.train_seconds or 0.0 for record in records)
     text = (
-        f"{len(trials)} runs of {question.epochs} epochs in batches of {question.batch_size}, "
+        f"{len(trials)} runs of {comparison.epochs} epochs in batches of {comparison.batch_size}, "
         f"{seconds / 3600:.1f} hours of training on {'; '.join(devices)}. "
         f"Drawn {datetime.now(UTC).strftime('%Y-%m-%d %H:%M UTC')}."
     )
-    if question.limit is not None:
-        text += f" On {question.limit:,} training images only: to try it out, not to be believed."
+    if comparison.limit is not None:
+        text += f" On {comparison.limit:,} training images only: to try it out, not to be believed."
     return text

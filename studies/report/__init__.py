@@ -1,4 +1,4 @@
-"""The report of a study: what it found, what to do next, and how the winner was judged."""
+"""The report of a study: its summary, advice on what to do next, and the final evaluation."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""What a page advises its reader to run, and how that is worded: by default as Python calls."""
+"""The commands that a page advises its reader to run, worded by default as calls of Python."""
 
 from __future__ import annotations
 
@@ -7,19 +7,23 @@ from typing import Literal, NamedTuple
 
 
 class Command(NamedTuple):
-    """A command that a page advises: search on until there are `trials` finished ones, export the
-    best configuration, evaluate it, or train more of the paper's arms."""
+    """A command that a page advises.
+
+    "search" continues the search until `trials` trials have finished, "export" writes the best
+    configuration, "evaluate" evaluates it on the test set, "paper" trains more runs of the paper's
+    arms.
+    """
 
     name: Literal["search", "export", "evaluate", "paper"]
     trials: int | None = None
 
 
 Wording = Callable[[Command], str]
-"""How a caller words a command, such as a line for a shell."""
+"""A function that words a command, for example as a line for a shell."""
 
 
 def as_python(command: Command) -> str:
-    """The command as a call of the function that does it."""
+    """The command as a call of the Python function that runs it."""
     match command.name:
         case "search":
             return f"run_search(replace(job, trials={command.trials}), progress)"

@@ -1,4 +1,4 @@
-"""The part of the report that shows a final evaluation."""
+"""The sections of the report that show a final evaluation on the test set."""
 
 from __future__ import annotations
 
@@ -22,36 +22,37 @@ from studies.report.summary import StudySummary
 
 
 def read_evaluation(directory: Path) -> dict[str, Any] | None:
-    """What the final evaluation wrote to `directory`, None where there was none."""
+    """The contents of evaluation.json in `directory`; None if there has been no final
+    evaluation."""
     path = directory / "evaluation.json"
     if not path.exists():
         return None
-    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return found
+    evaluation: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return evaluation
 
 
-def _judged_trial(evaluation: Mapping[str, Any]) -> int | None:
+def _evaluated_trial(evaluation: Mapping[str, Any]) -> int | None:
     number: int | None = evaluation["configuration"]["provenance"].get("trial")
     return number
 
 
 def test_accuracy_tile(directory: Path, best: FrozenTrial) -> list[Tile]:
-    """The test accuracy, where it is that of the best trial's configuration."""
+    """The test accuracy, if the evaluated configuration is that of the best trial; else no tile."""
     evaluation = read_evaluation(directory)
-    if evaluation is None or _judged_trial(evaluation) != best.number:
+    if evaluation is None or _evaluated_trial(evaluation) != best.number:
         return []
     return [_score_tile("test accuracy", evaluation["accuracy"], len(evaluation["runs"]))]
 
 
 def closing_advice(directory: Path, best: FrozenTrial | None, wording: Wording) -> list[str]:
-    """How to judge the best configuration, where that has not been done yet."""
+    """How to evaluate the best configuration, if that has not been done yet."""
     if best is None:
         return []
     evaluation = read_evaluation(directory)
     commands = f"`{wording(Command('export'))}`, then `{wording(Command('evaluate'))}`"
     if evaluation is None:
         return [f"Write the best configuration down and judge it on the test set: {commands}."]
-    if _judged_trial(evaluation) != best.number:
+    if _evaluated_trial(evaluation) != best.number:
         return [
             f"The evaluation below is not of the best trial, {best.number}: {commands} would open "
             f"the test set once more."
@@ -59,8 +60,9 @@ def closing_advice(directory: Path, best: FrozenTrial | None, wording: Wording) 
     return []
 
 
-def evaluation_section(directory: Path, found: StudySummary) -> list[Section]:
-    """The final evaluation, as it was written to `directory`; nothing where there was none."""
+def evaluation_section(directory: Path, summary: StudySummary) -> list[Section]:
+    """The sections on the final evaluation whose files are in `directory`; none if there are
+    none."""
     evaluation = read_evaluation(directory)
     if evaluation is None:
         return []
@@ -69,14 +71,14 @@ def evaluation_section(directory: Path, found: StudySummary) -> list[Section]:
             "Final evaluation",
             lead=f"{evaluation['protocol'].capitalize()}.",
             tiles=_tiles(evaluation, openings(directory)),
-            points=_points(evaluation, found),
+            points=_points(evaluation, summary),
             figures=_figures(evaluation),
         ),
-        *_worst_section(directory / "predictions.npz"),
+        *_worst_images_section(directory / "predictions.npz"),
     ]
 
 
-def _tiles(evaluation: Mapping[str, Any], opened: int) -> list[Tile]:
+def _tiles(evaluation: Mapping[str, Any], times_opened: int) -> list[Tile]:
     seeds = len(evaluation["runs"])
     tiles = [
         _score_tile("test accuracy", evaluation["accuracy"], seeds),
@@ -85,10 +87,10 @@ def _tiles(evaluation: Mapping[str, Any], opened: int) -> list[Tile]:
     if calibration := evaluation.get("calibration"):
         error = calibration["expected_calibration_error"]
         tiles.append(_score_tile("expected calibration error", error, seeds))
-    times = "once" if opened == 1 else f"{opened} times"
+    times = "once" if times_opened == 1 else f"{times_opened} times"
     note = (
         "after the last seed had been trained"
-        if opened == 1
+        if times_opened == 1
         else "a figure that was looked at often is too good to be true"
     )
     return [*tiles, Tile(times, "test set opened by this study", note)]
@@ -103,7 +105,7 @@ def _score_tile(label: str, score: Mapping[str, Any], seeds: int) -> Tile:
     return Tile(f"{score['mean']:.4f}", label, note)
 
 
-def _points(evaluation: Mapping[str, Any], found: StudySummary) -> list[str]:
+def _points(evaluation: Mapping[str, Any], summary: StudySummary) -> list[str]:
     points = []
     provenance = evaluation["configuration"]["provenance"]
     if (validated := provenance.get("validation_accuracy")) is not None:
@@ -111,8 +113,10 @@ def _points(evaluation: Mapping[str, Any], found: StudySummary) -> list[str]:
             f"Trial {provenance['trial']} had {validated:.4f} on the validation images; on the "
             f"test set {with_interval(evaluation['accuracy'])}."
         )
-    if found.best and provenance.get("trial") != found.best.number:
-        points.append(f"The best trial is now {found.best.number}: this evaluation is of another.")
+    if summary.best and provenance.get("trial") != summary.best.number:
+        points.append(
+            f"The best trial is now {summary.best.number}: this evaluation is of another."
+        )
     if together := evaluation.get("ensembles_of_the_seeds"):
         points.append(
             f"As an extra, the seeds' networks together, which are not the saved model: "
@@ -157,7 +161,7 @@ def _figures(evaluation: Mapping[str, Any]) -> list[Figure]:
     return drawn
 
 
-def _worst_section(path: Path) -> list[Section]:
+def _worst_images_section(path: Path) -> list[Section]:
     if not path.exists():
         return []
     with np.load(path) as arrays:
@@ -182,7 +186,7 @@ def _worst_section(path: Path) -> list[Section]:
 
 
 def _data_url(pixels: np.ndarray) -> str:
-    """A 28x28 image as a PNG that a page can hold, dark on light as the eye expects."""
+    """A 28x28 image as the data URL of a PNG, drawn dark on light, which is easier to see."""
     buffer = io.BytesIO()
     Image.fromarray(255 - pixels).save(buffer, "PNG", optimize=True)
     return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"

@@ -1,5 +1,5 @@
-"""The figures of a final evaluation, from what evaluation.json holds
-(`fmnist_model.evaluation.metrics`)."""
+"""Draws the figures of a final evaluation from the contents of evaluation.json, which
+`fmnist_model.evaluation.metrics` computes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ HEIGHT = 440
 
 
 def draw_confusion(matrix: Sequence[Sequence[int]]) -> go.Figure:
-    """Shares of each row, written where they are 1 % or more."""
+    """The confusion matrix as shares of each row, with numbers where they are at least 1 %."""
     counts = np.asarray(matrix, dtype=float)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     figure = go.Figure(
@@ -43,7 +43,7 @@ def draw_confusion(matrix: Sequence[Sequence[int]]) -> go.Figure:
 
 
 def draw_classes(per_class: Mapping[str, Mapping[str, Any]]) -> go.Figure:
-    """F1 of each class, the worst at the bottom."""
+    """The F1 score of each class, with the worst class at the bottom."""
     f1 = {name: scores["f1"] for name, scores in per_class.items()}
     names = sorted(f1, key=lambda name: f1[name]["mean"])
     means = [f1[name]["mean"] for name in names]
@@ -71,7 +71,7 @@ def draw_classes(per_class: Mapping[str, Mapping[str, Any]]) -> go.Figure:
 
 
 def draw_seeds(runs: Sequence[Mapping[str, Any]]) -> go.Figure:
-    """Loss and, below it, accuracy an epoch, a colour a seed."""
+    """The loss and, below it, the accuracy after each epoch, with a colour for each seed."""
     figure = make_subplots(rows=2, shared_xaxes=True, vertical_spacing=0.06)
     for number, run in enumerate(runs):
         for row, name in enumerate(("loss", "accuracy"), 1):
@@ -96,7 +96,7 @@ def draw_seeds(runs: Sequence[Mapping[str, Any]]) -> go.Figure:
 
 
 def draw_reliability(bins: Sequence[Mapping[str, float]]) -> go.Figure:
-    """Accuracy against confidence, above how many predictions there are."""
+    """The accuracy against the confidence; below it, the number of predictions in each bin."""
     figure = make_subplots(
         rows=2, shared_xaxes=True, row_heights=[0.78, 0.22], vertical_spacing=0.05
     )

@@ -1,4 +1,4 @@
-"""The parts of a study's report, the answer first."""
+"""The sections of a study's report; the first one is the answer."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ from studies.report.commands import Wording, as_python
 from studies.report.evaluation import closing_advice, evaluation_section, test_accuracy_tile
 from studies.report.summary import StudySummary, TimeSaved, duration_in_words, summarize
 
-KINDS = {
+DIAGNOSIS_KINDS = {
     "dead_output": "every output is zero or saturated on every training image, so that every "
     "gradient is exactly zero",
     "dead_layer": "every unit of a hidden layer is zero on every training image, so that nothing "
     "before it has a gradient",
 }
-PARALLEL_PIXELS = 78
-"""So wide each axis of the parallel coordinates has to be, for its labels."""
+PARALLEL_AXIS_PIXELS = 78
+"""The width that each axis of the parallel coordinates needs for its labels."""
 
 
 def report_sections(
@@ -46,46 +46,53 @@ def report_sections(
     wording: Wording = as_python,
     stopped: dict[str, Any] | None = None,
 ) -> list[Section]:
-    """All parts of the page; those without anything to show are left out."""
+    """All sections of the page.
+
+    `directory` holds the study's results; `wording` words the commands that the page advises;
+    `stopped` is the study's user attribute `search.algorithms.STOPPED`, if it has been stopped
+    early.
+    """
     table = trial_table(trials)
     if table.empty:
         return [Section("Answer", "No trial has ended yet; search on and draw the report again.")]
-    found, safe = summarize(preset, trials, wording, stopped), escaped(table)
-    closing = closing_advice(directory, found.best, wording)
+    summary, safe = summarize(preset, trials, wording, stopped), escaped(table)
+    closing = closing_advice(directory, summary.best, wording)
     return [
-        _answer_section(preset, found, table, directory, closing),
-        *evaluation_section(directory, found),
-        _course_section(trials, safe),
-        _axes_section(trials, safe),
-        _stuck_section(found, table, safe, _is_log(trials)),
+        _answer_section(preset, summary, table, directory, closing),
+        *evaluation_section(directory, summary),
+        _history_section(trials, safe),
+        _hyperparameters_section(trials, safe),
+        _stuck_section(summary, table, safe, _is_log(trials)),
         _best_section(trials),
     ]
 
 
 def _answer_section(
-    preset: Preset, found: StudySummary, table: pd.DataFrame, directory: Path, closing: list[str]
+    preset: Preset, summary: StudySummary, table: pd.DataFrame, directory: Path, closing: list[str]
 ) -> Section:
     tiles, tables = [], []
-    if found.best is not None:
+    if summary.best is not None:
         tiles = [
-            _best_tile(found.best),
-            *_expected_tile(found),
-            *test_accuracy_tile(directory, found.best),
+            _best_tile(summary.best),
+            *_expected_tile(summary),
+            *test_accuracy_tile(directory, summary.best),
         ]
-        caption = f"The best configuration, trial {found.best.number}"
+        caption = f"The best configuration, trial {summary.best.number}"
         head = ("hyperparameter", "value", "searched")
-        tables = [Table(head, _settings(preset, found.best), caption=caption)]
+        tables = [Table(head, _setting_rows(preset, summary.best), caption=caption)]
     workers = table["worker"].nunique()
     by = f", {workers} processes" if workers > 1 else ""
     tiles.append(
-        Tile(duration_in_words(found.wall_seconds), "time spent", f"on {len(table):,} trials{by}")
+        Tile(duration_in_words(summary.wall_seconds), "time spent", f"on {len(table):,} trials{by}")
     )
-    tiles += [_saving(name, saved) for name, saved in found.time_saved.items() if saved.trials]
+    tiles += [
+        _time_saved_tile(name, saved) for name, saved in summary.time_saved.items() if saved.trials
+    ]
     note = (
         "Time saved is training time, estimated: the steps that a trial had left, times the median "
         "time of a step in the study's own completed and pruned trials of the same network."
     )
-    if found.selection_bias is not None:
+    if summary.selection_bias is not None:
         note += (
             " What choosing the best adds is estimated by drawing each completed trial's accuracy "
             "anew with the binomial variance of the validation images, independently between "
@@ -93,7 +100,7 @@ def _answer_section(
             "images, so this overstates the images' part; that the winner's seed was lucky is not "
             "in it."
         )
-    points = [*found.advice, *closing]
+    points = [*summary.advice, *closing]
     return Section(
         "Answer", tiles=tiles, tables=tables, heading="What next", points=points, note=note
     )
@@ -104,23 +111,29 @@ def _best_tile(best: FrozenTrial) -> Tile:
     return Tile(f"{best.value:.4f}", "best validation accuracy", note)
 
 
-def _expected_tile(found: StudySummary) -> list[Tile]:
-    """The best accuracy less what having chosen it adds."""
-    if found.selection_bias is None or found.best is None or found.best.value is None:
+def _expected_tile(summary: StudySummary) -> list[Tile]:
+    """The best accuracy less the estimated selection bias; no tile if that is not known."""
+    if summary.selection_bias is None or summary.best is None or summary.best.value is None:
         return []
-    mean, high = (max(one, 0.0) for one in (found.selection_bias.mean, found.selection_bias.high))
-    by = f"about {mean:.4f}" if mean >= 0.0001 else "less than 0.0001"
-    note = (
-        f"{by} (up to {high:.4f}), the best of {found.selection_bias.trials} completed trials on "
-        f"{found.selection_bias.images:,} images"
+    mean, high = (
+        max(value, 0.0) for value in (summary.selection_bias.mean, summary.selection_bias.high)
     )
-    return [Tile(f"{found.best.value - mean:.4f}", "less what choosing it adds", note)]
+    bias = f"about {mean:.4f}" if mean >= 0.0001 else "less than 0.0001"
+    chosen = summary.selection_bias
+    note = (
+        f"{bias} (up to {high:.4f}), the best of {chosen.trials} completed trials on "
+        f"{chosen.images:,} images"
+    )
+    return [Tile(f"{summary.best.value - mean:.4f}", "less what choosing it adds", note)]
 
 
-def _settings(preset: Preset, best: FrozenTrial) -> list[list[str]]:
-    """What was searched, with its space, and what the preset fixes beside it."""
+def _setting_rows(preset: Preset, best: FrozenTrial) -> list[list[str]]:
+    """The table of settings: hyperparameters with their ranges, then what the preset fixes."""
     space = preset.space.dimensions()
-    rows = [[name, shown(value), _searched(space.get(name))] for name, value in best.params.items()]
+    rows = [
+        [name, shown(value), _range_in_words(space.get(name))]
+        for name, value in best.params.items()
+    ]
     model = ModelConfig(**{"architecture": "cnn", **preset.model})
     fixed = {
         "architecture": model.architecture,
@@ -135,7 +148,7 @@ def _settings(preset: Preset, best: FrozenTrial) -> list[list[str]]:
     return rows
 
 
-def _searched(dimension: Dimension | None) -> str:
+def _range_in_words(dimension: Dimension | None) -> str:
     if dimension is None:
         return ""
     if dimension.choices is not None:
@@ -143,14 +156,14 @@ def _searched(dimension: Dimension | None) -> str:
     return f"{dimension.low:g} to {dimension.high:g}{', by logarithm' if dimension.log else ''}"
 
 
-def _saving(name: str, saved: TimeSaved) -> Tile:
+def _time_saved_tile(name: str, saved: TimeSaved) -> Tile:
     what = {"stuck": "stopping stuck runs", "pruned": "pruning", "diverged": "stopping divergence"}
     plural = "trial" if saved.trials == 1 else "trials"
     note = f"{saved.trials:,} {plural}; estimated"
     return Tile(duration_in_words(saved.seconds), f"saved by {what[name]}", note)
 
 
-def _course_section(trials: Sequence[FrozenTrial], safe: pd.DataFrame) -> Section:
+def _history_section(trials: Sequence[FrozenTrial], safe: pd.DataFrame) -> Section:
     drawn = [
         Figure(
             "Optimisation history",
@@ -176,16 +189,22 @@ def _course_section(trials: Sequence[FrozenTrial], safe: pd.DataFrame) -> Sectio
     return Section("How the search went", figures=drawn)
 
 
-def _axes_section(trials: Sequence[FrozenTrial], safe: pd.DataFrame) -> Section:
-    along: dict[str, BaseDistribution] = {n: d for t in trials for n, d in t.distributions.items()}
+def _hyperparameters_section(trials: Sequence[FrozenTrial], safe: pd.DataFrame) -> Section:
+    distributions: dict[str, BaseDistribution] = {
+        n: d for t in trials for n, d in t.distributions.items()
+    }
     drawn = [
-        Figure(name, slices.draw_slice(slices.slice_data(safe, column, along[name])), width="part")
+        Figure(
+            name,
+            slices.draw_slice(slices.slice_data(safe, column, distributions[name])),
+            width="part",
+        )
         for name, column in zip(parameters(trials), hyperparameters(safe), strict=True)
     ]
-    sketch = optuna_plots.escaped_copy(trials)
-    shares = optuna_plots.importances_data(sketch)
+    copy = optuna_plots.escaped_copy(trials)
+    shares = optuna_plots.importances_data(copy)
     surface = slices.surface_data(safe, _is_log(trials))
-    more = [
+    summaries = [
         (
             "Importances",
             None if shares is None else optuna_plots.draw_importances(shares),
@@ -194,7 +213,7 @@ def _axes_section(trials: Sequence[FrozenTrial], safe: pd.DataFrame) -> Section:
         ),
         (
             "Empirical distribution",
-            optuna_plots.draw_edf(sketch),
+            optuna_plots.draw_edf(copy),
             "How large a share of the completed trials stays below an accuracy.",
             "half",
         ),
@@ -207,20 +226,20 @@ def _axes_section(trials: Sequence[FrozenTrial], safe: pd.DataFrame) -> Section:
         ),
         (
             "Parallel coordinates",
-            optuna_plots.draw_parallel(sketch),
+            optuna_plots.draw_parallel(copy),
             f"A line a completed trial, the best {optuna_plots.PARALLEL_TRIALS} at most; the "
             f"stronger, the "
             "better.",
             "whole",
         ),
     ]
-    least = PARALLEL_PIXELS * (2 + len(along))
+    min_pixels = PARALLEL_AXIS_PIXELS * (2 + len(distributions))
     drawn += [
-        Figure(title, figure, text, width, least if title.startswith("Parallel") else 0)
-        for title, figure, text, width in more
+        Figure(title, figure, text, width, min_pixels if title.startswith("Parallel") else 0)
+        for title, figure, text, width in summaries
         if figure is not None
     ]
-    missing = [title.lower() for title, figure, *_ in more if figure is None]
+    missing = [title.lower() for title, figure, *_ in summaries if figure is None]
     lead = (
         f"Each trial's accuracy after its last epoch ({MARKS_EXPLAINED}); below, where there were "
         f"any, the share of trials that got stuck or diverged."
@@ -230,13 +249,13 @@ def _axes_section(trials: Sequence[FrozenTrial], safe: pd.DataFrame) -> Section:
 
 
 def _is_log(trials: Sequence[FrozenTrial]) -> bool:
-    """Is the learning rate searched by its logarithm?"""
-    axes_of_rate = (t.distributions.get("learning_rate") for t in trials)
-    return any(getattr(distribution, "log", False) for distribution in axes_of_rate)
+    """Is the learning rate searched on a logarithmic scale?"""
+    rate_distributions = (t.distributions.get("learning_rate") for t in trials)
+    return any(getattr(distribution, "log", False) for distribution in rate_distributions)
 
 
 def _stuck_section(
-    found: StudySummary, table: pd.DataFrame, safe: pd.DataFrame, log: bool
+    summary: StudySummary, table: pd.DataFrame, safe: pd.DataFrame, log: bool
 ) -> Section:
     stuck = table[table["ending"] == "stuck"]
     if stuck.empty:
@@ -246,23 +265,23 @@ def _stuck_section(
         [
             str(row["trial"]),
             ", ".join(f"{n} {shown(row[n])}" for n in names if not pd.isna(row[n])),
-            _known(row["kind"]),
-            _known(row["layer"]),
-            f"{_known(row['since_epoch'], '.0f')} / {_known(row['since_step'], '.0f')}",
+            _or_dash(row["kind"]),
+            _or_dash(row["layer"]),
+            f"{_or_dash(row['since_epoch'], '.0f')} / {_or_dash(row['since_step'], '.0f')}",
             f"{seconds:.1f}" if seconds < 10 else f"{seconds:.0f}",
-            _known(row["message"]),
+            _or_dash(row["message"]),
         ]
         for row, seconds in zip(
-            stuck.to_dict("records"), found.time_saved["stuck"].each, strict=True
+            stuck.to_dict("records"), summary.time_saved["stuck"].each, strict=True
         )
     ]
     head = ("trial", "configuration", "kind", "layer", "epoch / step", "s saved", "explanation")
     panels = slices.stuck_map_data(safe)
-    kinds = [kind for kind in KINDS if (stuck["kind"] == kind).any()]
+    kinds = [kind for kind in DIAGNOSIS_KINDS if (stuck["kind"] == kind).any()]
     return Section(
         "Stuck runs",
         f"{len(stuck)} of {len(table)} trials could not learn any more and were stopped. "
-        f"{_proved(stuck)}{''.join(f' `{k}`: {KINDS[k]}.' for k in kinds)}",
+        f"{_proof_sentence(stuck)}{''.join(f' `{k}`: {DIAGNOSIS_KINDS[k]}.' for k in kinds)}",
         tables=[Table(head, rows, numbers=(0, 4, 5), cards=True)],
         figures=[
             Figure(
@@ -277,25 +296,25 @@ def _stuck_section(
     )
 
 
-def _known(value: Any, form: str = "") -> str:
+def _or_dash(value: Any, form: str = "") -> str:
     return "-" if pd.isna(value) else f"{value:{form}}"
 
 
-def _proved(stuck: pd.DataFrame) -> str:
-    """Of how many trials it is proved that they are stuck."""
+def _proof_sentence(stuck: pd.DataFrame) -> str:
+    """A sentence on how many of the stuck trials are proved to be stuck."""
     proved = int(stuck["certain"].eq(True).sum())
-    rest = int(stuck["certain"].eq(False).sum())
-    unknown = len(stuck) - proved - rest
+    unproved = int(stuck["certain"].eq(False).sum())
+    unknown = len(stuck) - proved - unproved
     might = "dropout or momentum might in principle have revived"
-    if not rest and not unknown:
+    if not unproved and not unknown:
         return "That is proved of each of them."
     if not proved and not unknown:
         return f"It is not proved of them: {might} them."
-    said = f"Of {proved} that is proved"
-    said += f"; {might} the other {rest}" if rest and not unknown else ""
-    said += f"; {might} another {rest}" if rest and unknown else ""
-    said += f"; of {unknown} no diagnosis was recorded" if unknown else ""
-    return f"{said}."
+    sentence = f"Of {proved} that is proved"
+    sentence += f"; {might} the other {unproved}" if unproved and not unknown else ""
+    sentence += f"; {might} another {unproved}" if unproved and unknown else ""
+    sentence += f"; of {unknown} no diagnosis was recorded" if unknown else ""
+    return f"{sentence}."
 
 
 def _best_section(trials: Sequence[FrozenTrial]) -> Section:
@@ -307,10 +326,10 @@ def _best_section(trials: Sequence[FrozenTrial]) -> Section:
     ]
     if not rows:
         return Section("Best trials", "No trial has completed.")
-    figures = [n for n, name in enumerate(names, 2) if _is_number(best, name)]
+    numbers = [n for n, name in enumerate(names, 2) if _is_number(best, name)]
     return Section(
         "Best trials",
-        tables=[Table(("trial", "accuracy", *names), rows, numbers=(0, 1, *figures))],
+        tables=[Table(("trial", "accuracy", *names), rows, numbers=(0, 1, *numbers))],
         note="All trials are in trials.csv and trials.parquet beside this page, one row a trial.",
     )
 

@@ -1,4 +1,4 @@
-"""What a study says: its best trial, what it cost, what early stops saved, and what to do next."""
+"""Summarizes a study: its best trial, its cost, the time that early stops saved, and advice."""
 
 from __future__ import annotations
 
@@ -20,36 +20,40 @@ from studies.figures import ended_trials, last_value, trial_span
 from studies.report.commands import Command, Wording, as_python
 
 TRAIN_IMAGES, VALIDATION_IMAGES = 48_000, 12_000
-"""The paper's split; a preset's `data.limit` shrinks both alike."""
+"""The sizes of the paper's split; a preset's `data.limit` reduces both by the same factor."""
 BOUNDARY_SHARE = 0.05
-"""So near to the end of a range, as a share of it, a best value lies on the boundary."""
+"""The best value lies on the boundary if it is nearer to the end of its range than this share of
+it."""
 MIN_TRIALS_PER_CHOICE = 5
-"""So many trials a choice has to have had before it is judged."""
+"""The fewest trials with a choice from which the report advises against the choice."""
 CLEAR_ACCURACY_GAP = 0.02
-"""So much validation accuracy less is clearly worse."""
+"""A validation accuracy that is lower by more than this is clearly worse."""
 FEW_TRIALS = 10
-"""Fewer trials say nothing of whether more would help."""
+"""With fewer trials than this nothing can be said about whether more trials would help."""
 BOOTSTRAP_DRAWS = 20_000
 
 
 class TimeSaved(NamedTuple):
-    """Seconds of training that each trial with one ending did not use."""
+    """The seconds of training that early stops saved, for each trial with one ending."""
 
     each: list[float]
 
     @property
     def seconds(self) -> float:
-        """Those of all of them."""
+        """The seconds saved in total."""
         return sum(self.each)
 
     @property
     def trials(self) -> int:
-        """How many they are."""
+        """The number of trials."""
         return len(self.each)
 
 
 class SelectionBias(NamedTuple):
-    """By how much the best of `trials` is expected to look better than it is."""
+    """By how much the best of `trials` looks better than it is: expected value and upper bound.
+
+    `high` is the upper end of the 95 % interval; `images` is the number of validation images.
+    """
 
     mean: float
     high: float
@@ -58,7 +62,7 @@ class SelectionBias(NamedTuple):
 
 
 class StudySummary(NamedTuple):
-    """The study in short; `best` is None while no trial has completed."""
+    """The summary of a study; `best` is None while no trial has completed."""
 
     best: FrozenTrial | None
     train_seconds: float
@@ -74,22 +78,22 @@ def summarize(
     wording: Wording = as_python,
     stopped: dict[str, Any] | None = None,
 ) -> StudySummary:
-    """Work the answer out from a study's trials; for `wording` and `stopped` see `advice`."""
+    """Summarize a study's trials; for `wording` and `stopped` see `advice`."""
     ended = ended_trials(trials)
     best = best_trials(ended, 1)
     seconds = sum(TrialRecord.of(trial).train_seconds or 0.0 for trial in ended)
     return StudySummary(
         best=best[0] if best else None,
         train_seconds=seconds,
-        wall_seconds=_wall(ended),
+        wall_seconds=_wall_seconds(ended),
         time_saved=time_saved(preset, ended),
         selection_bias=selection_bias(preset, ended),
         advice=advice(ended, wording, stopped),
     )
 
 
-def _wall(ended: Sequence[FrozenTrial]) -> float:
-    """Seconds in which at least one trial ran: pauses between two searches do not count."""
+def _wall_seconds(ended: Sequence[FrozenTrial]) -> float:
+    """The seconds in which at least one trial ran; pauses between two searches do not count."""
     spans = [span for trial in ended if (span := trial_span(trial)) is not None]
     total, until = 0.0, -math.inf
     for start, end in sorted((start.timestamp(), end.timestamp()) for start, end in spans):
@@ -99,11 +103,11 @@ def _wall(ended: Sequence[FrozenTrial]) -> float:
 
 
 def time_saved(preset: Preset, ended: Sequence[FrozenTrial]) -> dict[str, TimeSaved]:
-    """What stopping early saved, by ending, against running every trial to its last epoch.
+    """The time that early stops saved, by ending, compared with training all epochs of each trial.
 
-    The steps that were left, times the median time of a step (its share of validation included)
-    among the study's completed and pruned trials of the same network and batch size; where there
-    is none, among all of them by images.
+    It is the number of images that a trial had left to train on, times the median time for an image
+    (validation included) in the study's completed and pruned trials of the same network and batch
+    size. If there are no such trials, the median is that of all completed and pruned trials.
     """
     costs = _Costs(preset, ended)
     return {
@@ -113,7 +117,10 @@ def time_saved(preset: Preset, ended: Sequence[FrozenTrial]) -> dict[str, TimeSa
 
 
 class _Costs:
-    """Seconds an image in training, by what a network costs, from trials that ran whole epochs."""
+    """The seconds that training takes for an image, from the study's completed and pruned trials.
+
+    Trials are grouped by the hyperparameters that change the cost of a step.
+    """
 
     def __init__(self, preset: Preset, ended: Sequence[FrozenTrial]) -> None:
         self.preset = preset
@@ -131,7 +138,7 @@ class _Costs:
         return frozenset(item for item in trial.params.items() if _changes_step_cost(item[0]))
 
     def left(self, trial: FrozenTrial) -> float:
-        """Seconds that the trial would have gone on for; 0 where that is not known."""
+        """The seconds that the rest of the trial would have taken; 0 if that is not known."""
         costs = self.known.get(self._key(trial)) or self.known.get(None)
         steps = TrialRecord.of(trial).steps_run
         if not costs or steps is None:
@@ -143,18 +150,21 @@ class _Costs:
 
 
 def _changes_step_cost(name: str) -> bool:
-    """Does a step take longer with one value than with another? Also said of unknown names."""
+    """Does the time of a step depend on the hyperparameter? True for names that are not
+    declared."""
     return name not in HYPERPARAMETERS or HYPERPARAMETERS[name].changes_step_cost
 
 
 def selection_bias(preset: Preset, ended: Sequence[FrozenTrial]) -> SelectionBias | None:
-    """How much better than it is the winner looks because it was chosen on these images.
+    """How much better than it is the best trial looks, because it was chosen on these images.
 
-    A parametric bootstrap: each completed trial's accuracy is drawn anew around the one that it
-    had, with the binomial variance of so many validation images, the best of each draw is chosen,
-    and what it drew above its own accuracy is its optimism. Draws are independent between trials.
-    In truth trials share the images and err alike, which moves all of them together and favours
-    none: for the images' part this is an upper estimate. That a seed was lucky is not in it.
+    This is a parametric bootstrap. Each draw takes a new accuracy for each completed trial, from a
+    normal distribution around its own accuracy with the binomial variance of that many validation
+    images, and chooses the best. The bias of the draw is the chosen trial's new accuracy less its
+    own. Draws are independent between trials. In reality all trials share the validation images and
+    make similar errors, which shifts all accuracies alike and favours no trial; so this is an upper
+    estimate of the images' part. The luck of a seed is not included. None if fewer than two trials
+    have completed.
     """
     values = np.array([trial.value for trial in best_trials(ended, len(ended))])
     if len(values) < 2:
@@ -162,7 +172,9 @@ def selection_bias(preset: Preset, ended: Sequence[FrozenTrial]) -> SelectionBia
     images = VALIDATION_IMAGES
     if preset.data.limit is not None:
         images = max(1, round(preset.data.limit * VALIDATION_IMAGES / TRAIN_IMAGES))
-    shares = values.clip(0, 1)  # somebody may have added a trial whose value is no accuracy
+    shares = values.clip(
+        0, 1
+    )  # a trial that another program added may have a value that is no accuracy
     spread = np.sqrt(shares * (1 - shares) / images)
     near = values >= values[0] - 8 * spread.max()  # the others can never win
     noise = np.random.default_rng(0).normal(size=(BOOTSTRAP_DRAWS, near.sum())) * spread[near]
@@ -171,12 +183,12 @@ def selection_bias(preset: Preset, ended: Sequence[FrozenTrial]) -> SelectionBia
 
 
 def duration_in_words(seconds: float) -> str:
-    """A time as "1 h 5 min", "11 min", "3 min 20 s" or "12 s"."""
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes >= 10:  # nobody minds the seconds
+    """A duration in words, such as "1 h 5 min", "11 min", "3 min 20 s" or "12 s"."""
+    minutes, remainder = divmod(round(seconds), 60)
+    if minutes >= 10:  # then seconds do not matter
         hours, minutes = divmod(round(seconds / 60), 60)
         return f"{hours} h {minutes} min" if hours else f"{minutes} min"
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+    return f"{minutes} min {remainder} s" if minutes else f"{remainder} s"
 
 
 def advice(
@@ -184,64 +196,68 @@ def advice(
     wording: Wording = as_python,
     stopped: dict[str, Any] | None = None,
 ) -> list[str]:
-    """What the search suggests doing next, a sentence each; commands stand between backticks.
+    """What the search suggests to do next, as sentences, with commands between backticks.
 
-    `wording` says how commands read; `stopped` is the study's attribute
-    `search.algorithms.terminator.STOPPED`, which says why it was stopped, if it was.
+    `wording` words the commands; `stopped` is the study's user attribute
+    `search.algorithms.terminator.STOPPED`, which says why the search was stopped early, if it was.
     """
     best = best_trials(ended, 1)
     if not best:
-        return _without_any(ended, wording)
-    progress = _progress(best[0], ended, wording)
+        return _advice_without_completed(ended, wording)
+    continuation = _continuation(best[0], ended, wording)
     if stopped is not None:
-        progress = [f"The search was stopped early: {stop_sentence(stopped)}."]
-    return [*_boundaries(best[0]), *_choices(best[0], ended), *progress]
+        continuation = [f"The search was stopped early: {stop_sentence(stopped)}."]
+    return [*_boundaries(best[0]), *_choices(best[0], ended), *continuation]
 
 
-def _without_any(ended: Sequence[FrozenTrial], wording: Wording) -> list[str]:
-    said = [f"No trial has completed: search on (`{wording(_search_on(ended))}`)."]
-    hopeless = {name: sum(ending(t) == name for t in ended) for name in ("stuck", "diverged")}
+def _advice_without_completed(ended: Sequence[FrozenTrial], wording: Wording) -> list[str]:
+    sentences = [f"No trial has completed: search on (`{wording(_continue_command(ended))}`)."]
+    stuck_or_diverged = {
+        name: sum(ending(t) == name for t in ended) for name in ("stuck", "diverged")
+    }
     for name, cure in (
         ("stuck", "the maps below show where; leave those choices out"),
         ("diverged", "lower the range of learning_rate or momentum"),
     ):
-        if hopeless[name] > len(ended) / 3:
-            said.append(f"{hopeless[name]} of {len(ended)} trials {name}: {cure}.")
-    return said
+        if stuck_or_diverged[name] > len(ended) / 3:
+            sentences.append(f"{stuck_or_diverged[name]} of {len(ended)} trials {name}: {cure}.")
+    return sentences
 
 
-def _search_on(ended: Sequence[FrozenTrial]) -> Command:
+def _continue_command(ended: Sequence[FrozenTrial]) -> Command:
     return Command("search", 2 * max(1, sum(map(is_finished, ended))))
 
 
 def _boundaries(best: FrozenTrial) -> list[str]:
-    said = []
+    sentences = []
     for name, distribution in best.distributions.items():
         if isinstance(distribution, CategoricalDistribution) or distribution.single():
             continue
         assert isinstance(distribution, FloatDistribution | IntDistribution)
-        place = position(best.params[name], distribution)
-        if BOUNDARY_SHARE < place < 1 - BOUNDARY_SHARE:
+        relative = position(best.params[name], distribution)
+        if BOUNDARY_SHARE < relative < 1 - BOUNDARY_SHARE:
             continue
         end, limit = (
-            ("lower", distribution.low) if place <= BOUNDARY_SHARE else ("upper", distribution.high)
+            ("lower", distribution.low)
+            if relative <= BOUNDARY_SHARE
+            else ("upper", distribution.high)
         )
         cure = "try it without" if limit == _lowest(name) == 0 else "widen the range there"
         value = shown(best.params[name], 3)
-        said.append(
+        sentences.append(
             f"{name} of the best trial, {value}, lies at the {end} end of its range ({limit:g}): "
             f"{cure}."
         )
-    return said
+    return sentences
 
 
 def _lowest(name: str) -> float | None:
-    """The lowest number that a hyperparameter may be, None where none is declared."""
+    """The lowest value that is declared for a hyperparameter; None if none is declared."""
     return HYPERPARAMETERS[name].lowest if name in HYPERPARAMETERS else None
 
 
 def position(value: float, distribution: FloatDistribution | IntDistribution) -> float:
-    """Where a value lies in its range, from 0 to 1, by logarithms in a logarithmic range."""
+    """Where a value lies in its range, from 0 to 1, on the range's scale, linear or logarithmic."""
     low, high = float(distribution.low), float(distribution.high)
     if distribution.log:
         value, low, high = math.log(value), math.log(low), math.log(high)
@@ -249,29 +265,33 @@ def position(value: float, distribution: FloatDistribution | IntDistribution) ->
 
 
 def _choices(best: FrozenTrial, ended: Sequence[FrozenTrial]) -> list[str]:
-    """A sentence a hyperparameter of which some choices came nowhere near the best trial."""
-    said = []
+    """A sentence for each hyperparameter of which some choices never came near the best trial."""
+    sentences = []
     for name, distribution in best.distributions.items():
         if not isinstance(distribution, CategoricalDistribution):
             continue
         having = {c: [t for t in ended if t.params.get(name) == c] for c in distribution.choices}
-        poor = {c: _verdict(trials, best) for c, trials in having.items() if c != best.params[name]}
-        listed = ", ".join(f"{choice} ({verdict})" for choice, verdict in poor.items() if verdict)
+        poor = {
+            c: _objection(trials, best) for c, trials in having.items() if c != best.params[name]
+        }
+        listed = ", ".join(
+            f"{choice} ({objection})" for choice, objection in poor.items() if objection
+        )
         if listed:
-            said.append(
+            sentences.append(
                 f"{name}: {listed} never came near {best.params[name]} ({best.value:.4f}); leave "
                 f"out what more epochs would not help."
             )
-    return said
+    return sentences
 
 
-def _verdict(having: Sequence[FrozenTrial], best: FrozenTrial) -> str | None:
-    """What speaks against a choice, None where nothing does or it has hardly been tried."""
+def _objection(having: Sequence[FrozenTrial], best: FrozenTrial) -> str | None:
+    """The objection to a choice; None if there is none, or if it has had too few trials."""
     if len(having) < MIN_TRIALS_PER_CHOICE or best.value is None:
         return None
-    hopeless = sum(ending(trial) in ("stuck", "diverged") for trial in having)
-    if hopeless == len(having):
-        return f"all {hopeless} trials stuck or diverged"
+    stuck_or_diverged = sum(ending(trial) in ("stuck", "diverged") for trial in having)
+    if stuck_or_diverged == len(having):
+        return f"all {stuck_or_diverged} trials stuck or diverged"
     highest = max((value for t in having if (value := last_value(t)) is not None), default=0.0)
     if highest >= best.value - CLEAR_ACCURACY_GAP:
         return None
@@ -279,9 +299,9 @@ def _verdict(having: Sequence[FrozenTrial], best: FrozenTrial) -> str | None:
     return f"at most {highest:.4f} in {len(having)} trials, {completed or 'none'} completed"
 
 
-def _progress(best: FrozenTrial, ended: Sequence[FrozenTrial], wording: Wording) -> list[str]:
+def _continuation(best: FrozenTrial, ended: Sequence[FrozenTrial], wording: Wording) -> list[str]:
     since = sum(trial.number > best.number for trial in ended)
-    more = f"`{wording(_search_on(ended))}`"
+    more = f"`{wording(_continue_command(ended))}`"
     if len(ended) < FEW_TRIALS:
         return [f"These are few trials: search on ({more})."]
     if since >= max(FEW_TRIALS, len(ended) // 3):

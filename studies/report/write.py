@@ -1,4 +1,4 @@
-"""The report of a study: one page, static copies of its figures, and its trials as tables."""
+"""Writes the report of a study: a page, static copies of its figures, and its trials as tables."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Say = Callable[[str], None]
 
 
 class Written(NamedTuple):
-    """What a report consists of; `figures` is None where no browser could draw the copies."""
+    """The files of a report; `figures` is None if there are no static copies of the figures."""
 
     page: Path
     csv: Path
@@ -65,7 +65,7 @@ def write_report(
 def draw_report(
     study: Study, results: Path, say: Say, copies: bool = True, wording: Wording = as_python
 ) -> Written:
-    """`write_report` for a study that is open already."""
+    """Do what `write_report` does for a study that is already open."""
     name, trials = study.study_name, study.get_trials(deepcopy=False)
     preset = parse_preset(study.user_attrs["preset"], f"study {name}")
     directory = results / name
@@ -84,18 +84,20 @@ def draw_report(
 
 
 def write_tables(table: pd.DataFrame, directory: Path) -> tuple[Path, Path]:
-    """Write the trials as trials.csv and trials.parquet."""
+    """Write the table of trials as trials.csv and trials.parquet; return the two paths."""
     csv, parquet = directory / "trials.csv", directory / "trials.parquet"
     with atomic_path(csv) as scratch:
         table.to_csv(scratch, index=False)
     with atomic_path(parquet) as scratch:
-        table.apply(_of_one_type).to_parquet(scratch, index=False)
+        table.apply(_with_one_type).to_parquet(scratch, index=False)
     return csv, parquet
 
 
-def _of_one_type(column: pd.Series) -> pd.Series:
-    """The column as texts where it has values of several types, which Parquet does not take: such
-    as choices of 16 or (32, 64) dense units."""
+def _with_one_type(column: pd.Series) -> pd.Series:
+    """The column, converted to strings if its values are of several types.
+
+    Parquet does not accept these; choices of 16 or (32, 64) dense units are an example.
+    """
     types = set(column.dropna().map(type))
     return column.map(str, na_action="ignore") if len(types) > 1 else column
 
@@ -103,9 +105,9 @@ def _of_one_type(column: pd.Series) -> pd.Series:
 def _subtitle(study: Study, counts: TrialCounts, table: pd.DataFrame) -> str:
     now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
     running = f", {counts.running} running" if counts.running else ""
-    on = table[["device", "precision"]].dropna().drop_duplicates()
+    pairs = table[["device", "precision"]].dropna().drop_duplicates()
     devices = "; ".join(
-        f"{device}, {precision}" for device, precision in on.itertuples(index=False)
+        f"{device}, {precision}" for device, precision in pairs.itertuples(index=False)
     )
     return (
         f"{counts.finished} finished trials: {counts.completed} completed, {counts.pruned} pruned, "

@@ -1,4 +1,4 @@
-"""An objective of one's own: the callback prunes its trial and says why."""
+"""In a user's own objective, the callback prunes the trial and records the reason."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import numpy as np
 import optuna
 
 from search.callback import StuckRunCallback
+from tests.conftest import run_examples
 
 X = np.random.default_rng(0).normal(size=(64, 4)).astype("float32")
 
@@ -26,6 +27,10 @@ def objective(trial: optuna.Trial) -> float:
     callback = StuckRunCallback(X, X[:, :1], trial=trial)
     history = model.fit(X, X[:, :1], epochs=2, verbose=0, callbacks=[callback])
     return history.history["loss"][-1]
+
+
+def test_the_example_runs():
+    assert run_examples(StuckRunCallback)
 
 
 def test_a_stuck_trial_is_pruned_and_says_why():

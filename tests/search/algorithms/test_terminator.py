@@ -97,7 +97,7 @@ def test_few_trials_say_nothing_and_later_ones_are_not_looked_at():
 
 @pytest.mark.parametrize("value", [0.0, -0.1, 1.0, float("nan")])
 def test_an_improvement_that_is_none_is_refused(value):
-    with pytest.raises(UserError, match=r"^STOP_WHEN=.*between 0 and 1, such as 0.001$"):
+    with pytest.raises(UserError, match=r"^stop_when=.*between 0 and 1, such as 0.001$"):
         check_stop_when(value)
 
 

@@ -1,4 +1,4 @@
-"""The commands that are printed can be copied: make understands them as they were meant."""
+"""The commands that are printed can be copied, and make runs what they mean."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ SECRET = "postgresql+psycopg://me:secret@db/x"
 
 
 def planned(command: str) -> str:
-    """What make would run."""
+    """The command that make would run."""
     words = shlex.split(command)
     options = [words[0], "--dry-run", "--old-file=.venv/installed", *words[1:]]
     done = subprocess.run(options, cwd=ROOT, capture_output=True, text=True, check=True)
     return done.stdout.replace("\\\n", "")
 
 
-def test_what_is_usual_is_not_said():
+def test_defaults_are_left_out():
     usual = {"STUDY": "paper", "NAME": None, "WORKERS": 1, "ENGINE": "auto", "SLOTS": None}
     usual["STORAGE"] = "sqlite:///studies/results/studies.db"
     assert {make_command(target, usual) for target in TARGET_VARIABLES} == {
@@ -62,8 +62,11 @@ def test_make_searches_on_as_it_did():
 
 @pytest.mark.parametrize("target", TARGET_VARIABLES)
 def test_each_target_takes_what_it_is_given(target):
-    """And reads nothing else of it: what make calls is another for each variable, but for those
-    that go by the environment."""
+    """Each target uses all variables that TARGET_VARIABLES names, and no others.
+
+    Each variable changes the command that make runs, except those that make passes on in the
+    environment.
+    """
     by_environment = {"STORAGE", "RAY_ADDRESS"}
     for name in GIVEN:
         hidden = {name, "NAME"} if name == "STUDY" else {name}
@@ -94,7 +97,7 @@ def test_the_storage_arrives_by_the_environment(project):
 
 
 @pytest.mark.parametrize("url", [SECRET, "postgresql+psycopg://db/x?password=secret"])
-def test_a_password_is_never_said(url):
+def test_a_password_is_never_shown(url):
     for target in TARGET_VARIABLES:
         assert "STORAGE" not in make_command(target, {"STORAGE": url})
     assert "have it in the environment" in hidden_note({"STORAGE": url})

@@ -1,4 +1,4 @@
-"""What people see: live on a terminal, lines elsewhere, and four words for four endings."""
+"""What the user sees: a live display on a terminal, lines elsewhere, one word for each ending."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_the_best_trials_are_readable_at_any_width(width):
 
 
 def shown(made) -> str:
-    """What is printed of a trial that has ended, without the spaces at the ends of lines."""
+    """The lines printed for a trial that has ended, without trailing spaces."""
     progress = Progress(Console(file=io.StringIO(), width=200))
     progress.end(made, [made])
     text = progress.console.file.getvalue()
@@ -104,7 +104,7 @@ def test_a_trial_that_has_ended_is_shown_by_what_is_known_of_it(made, text):
     assert shown(made) == text
 
 
-def test_status_tells_of_trials_that_others_began_or_enqueued():
+def test_status_reports_trials_that_others_began_or_enqueued():
     study = optuna.create_study(direction="maximize", study_name="theirs")
     study.ask()
     study.add_trial(trial(TrialState.RUNNING, worker="me"))

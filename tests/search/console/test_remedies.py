@@ -1,4 +1,4 @@
-"""What a command line says of an error is what it has always said."""
+"""Errors as the command lines word them, in terms of make, and as a Python program sees them."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""A search that trains trials side by side: as good as one after the other, kills included.
+"""A search that trains trials side by side equals one that trains them one after the other, even
+when it is killed in between.
 
-The killed one is slow, as each of three processes compiles its device program; so is running out of
-memory.
+The test that kills is slow, because each of three processes compiles its device program; the one
+that runs out of memory is slow, too.
 """
 
 from __future__ import annotations
@@ -77,7 +78,7 @@ def finish(process: subprocess.Popen[str]) -> str:
 
 
 def seen(name: str) -> list[FrozenTrial]:
-    """The trials of a study that a stopped process may hold the lock of."""
+    """The trials of a study whose lock may be held by a process that is stopped by a signal."""
     with suppress(KeyError, UserError):  # it is not there yet
         return optuna.load_study(study_name=name, storage=open_read_only(URL)).trials
     return []
@@ -100,7 +101,7 @@ def kill_while_three_run(process: subprocess.Popen[str], name: str) -> None:
 
 @needs_jax
 def test_trials_are_trained_side_by_side(project, command):
-    """The smallest network, in a process of its own, as Keras has one backend a process."""
+    """The smallest network, in a process of its own, because Keras has one backend per process."""
     Path("studies/small.toml").write_text(PERCEPTRON)
     options = ["--study", "small", "--trials", "3", "--data", DATA]
     done = command("search", "run", *options, "--engine", "population", "--slots", "2")
@@ -114,8 +115,8 @@ def test_trials_are_trained_side_by_side(project, command):
 @needs_jax
 @pytest.mark.slow
 def test_a_study_with_a_kill_equals_one_straight_through(project, command, everything):
-    """A lag as long as there are slots, and a SIGKILL while all slots are at work; then the best
-    configuration trains again on TensorFlow."""
+    """The lag equals the number of slots, and SIGKILL comes while all slots are in use. Afterwards
+    TensorFlow trains the best configuration again."""
     write_preset(
         epochs=4,
         more=f'activation = ["relu", "elu"]\noutput_activation = ["softmax", "relu"]\n'
@@ -153,7 +154,7 @@ def test_a_study_with_a_kill_equals_one_straight_through(project, command, every
 @needs_jax
 @pytest.mark.slow
 def test_slots_that_do_not_fit_into_memory_are_an_error_of_one_sentence(project):
-    """The limit is of the address space, so that the allocation really fails."""
+    """The address space is limited, so that the allocation really fails."""
     Path("studies/tight.toml").write_text(TIGHT)
     code = (
         "import resource, runpy\n"

@@ -1,5 +1,7 @@
-"""Workers on this machine: their command and their share of it. tests/faults/test_workers.py starts
-and kills them."""
+"""Workers on this machine: their command line, and their share of the processors.
+
+tests/faults/test_workers.py starts workers and kills them.
+"""
 
 from __future__ import annotations
 

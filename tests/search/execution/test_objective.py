@@ -1,4 +1,4 @@
-"""How trials of a real search end, and what is kept of each."""
+"""How trials of a real search end, and what is recorded of each."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_a_trial_has_all_its_attributes(tiny):
         assert attributes[name]
 
 
-def test_a_stuck_trial_can_be_let_go_on_and_is_recorded(project):
+def test_a_stuck_trial_can_continue_and_is_recorded(project):
     write_preset(
         more='activation = ["relu"]\noutput_activation = ["relu"]\n'
         '[[arms]]\nname = "stuck"\n'
@@ -85,7 +85,7 @@ FAILING = 'architecture = ["cnn", "mlp"]\n[[arms]]\nname = "bad"\nparams = { arc
 
 
 def test_a_failed_trial_is_tried_once_more_and_the_search_goes_on(project):
-    """The multi-layer perceptron takes no filters, which only shows when it is built."""
+    """A multi-layer perceptron has no filters; the error is raised only when it is built."""
     write_preset(more=FAILING)
     text = (project / "studies/tiny.toml").read_text().replace("filters = [4, 8]\n", "")
     text = text.replace("[space]", "[space]\nfilters = [[4, 8], [4, 4]]")

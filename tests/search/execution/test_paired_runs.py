@@ -1,4 +1,4 @@
-"""Arms that are trained with the same seeds: gone on with, judged once, and never mixed up.
+"""Arms trained with the same seeds: continued after an interrupt, evaluated once, never mixed up.
 
 Small networks on few images; tests/studies/paper/test_write.py trains the paper's arms.
 """
@@ -16,7 +16,7 @@ from fmnist_model.utils.errors import UserError
 from search.execution.paired_runs import (
     PairedComparison,
     PairedRun,
-    judge_runs,
+    evaluate_runs,
     run_of,
     runs_done,
     train_runs,
@@ -34,7 +34,7 @@ RUNS = [PairedRun(arm, 0.2, seed) for arm, seed in product(ARMS, (0, 1))]
 
 
 def train(data, runs=RUNS, question=QUESTION, until=None) -> list[PairedRun]:
-    """Train, and be interrupted after the run `until`; which runs were trained."""
+    """Train, and be interrupted after the run `until`; return the runs that were trained."""
     trained: list[PairedRun] = []
 
     def on_run(run, _result) -> None:
@@ -46,7 +46,7 @@ def train(data, runs=RUNS, question=QUESTION, until=None) -> list[PairedRun]:
     return trained
 
 
-def test_what_was_interrupted_goes_on_and_is_judged_once(custom_data):
+def test_an_interrupted_comparison_continues_and_is_evaluated_once(custom_data):
     with pytest.raises(KeyboardInterrupt):
         train(custom_data, until=RUNS[0])
     assert runs_done(QUESTION, URL) == {RUNS[0]}
@@ -54,12 +54,12 @@ def test_what_was_interrupted_goes_on_and_is_judged_once(custom_data):
     assert [run_of(trial) for trial in load("arms").trials] == RUNS
     assert train(custom_data) == []
 
-    judged = judge_runs(QUESTION, RUNS, custom_data, print, lambda _count: None)
-    assert [(j["arm"], j["seed"]) for j in judged] == [(run.arm, run.seed) for run in RUNS]
-    accuracies = {(j["arm"], j["seed"]): j["accuracy"] for j in judged}
+    scores = evaluate_runs(QUESTION, RUNS, custom_data, print, lambda _count: None)
+    assert [(s["arm"], s["seed"]) for s in scores] == [(run.arm, run.seed) for run in RUNS]
+    accuracies = {(s["arm"], s["seed"]): s["accuracy"] for s in scores}
     assert len(set(accuracies.values())) > 2
-    again = judge_runs(QUESTION, RUNS, None, print, lambda _: pytest.fail("opened again"))
-    assert again == judged
+    again = evaluate_runs(QUESTION, RUNS, None, print, lambda _: pytest.fail("opened again"))
+    assert again == scores
     log = (QUESTION.directory / "test_set_openings.jsonl").read_text().splitlines()
     assert [json.loads(line)["purpose"] for line in log] == ["the arms of the comparison"]
 

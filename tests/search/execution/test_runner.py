@@ -1,8 +1,8 @@
-"""A search that was stopped, killed or failing goes on as if nothing had happened.
+"""A search that was stopped, was killed or had failures continues as if nothing had happened.
 
-Where the training is not what is tested, a made-up curve stands in for it (`Replay`): signals,
-samplers, pruners and the database are real. One interrupted study really trains; the one that is
-killed in a process of its own is slow, as four processes train 32 trials.
+In tests that are not about training, made-up learning curves replace it (`Replay`); signals,
+samplers, pruners and the database are real. One interrupted study really trains. The test that
+kills processes is slow, because four processes train 32 trials.
 """
 
 from __future__ import annotations
@@ -22,9 +22,10 @@ import pytest
 from benchmarks.standins.replay import Replay
 from search.console.progress import Progress
 from search.execution.engines import load_engine
+from search.execution.runner import run_search
 from search.storage.errors import StorageError
 from search.study.trials import count_trials
-from tests.conftest import DATA
+from tests.conftest import DATA, ROOT, run_examples
 from tests.search.conftest import load, quiet_progress, search, table, write_preset
 
 
@@ -47,8 +48,14 @@ class InterruptingProgress(Progress):
 
 
 def replayed(trials: int, **more) -> optuna.Study:
-    """Search with the stand-in."""
+    """Search with made-up learning curves instead of training."""
     return search(trials, load=lambda *_: Replay(), **more)
+
+
+@pytest.mark.slow
+def test_the_example_runs(project):
+    Path("data").symlink_to(ROOT / "data")
+    assert run_examples(run_search)
 
 
 def launch(trials: int, name: str, study: str) -> subprocess.Popen[str]:
@@ -74,7 +81,7 @@ def finish(process: subprocess.Popen[str]) -> str:
 
 
 def kill_within_a_trial(process: subprocess.Popen[str], name: str) -> None:
-    """Stop the process to look; kill it where a trial is running, else let it go on a little."""
+    """Stop the process again and again to look at the study; kill it once a trial is running."""
     for _ in range(200):
         process.send_signal(signal.SIGSTOP)
         if count_trials(load(name).trials).running:
@@ -88,8 +95,8 @@ def kill_within_a_trial(process: subprocess.Popen[str], name: str) -> None:
 
 @pytest.mark.slow
 def test_a_study_with_kills_between_equals_one_straight_through(project):
-    """The smoke preset, straight through, and as 4 and 12 with a SIGKILL in the middle of a trial
-    after the tenth, from which on TPE models what it has seen."""
+    """The smoke preset is searched once without a break, and once as 4 and then 12 trials, with
+    SIGKILL in the middle of a trial after the tenth, from which on TPE fits its model."""
     straight = launch(16, "straight", "smoke")
     finish(straight)
     finish(launch(4, "killed", "smoke"))
@@ -133,7 +140,7 @@ SAMPLERS = {
     + [(sampler, "hyperband") for sampler in ("tpe", "grid")],
 )
 def test_an_interrupted_study_equals_an_uninterrupted_one(project, sampler, pruner):
-    """TPE models what it has seen from the eleventh trial on."""
+    """TPE fits its model from the eleventh trial on."""
     more = f'{SAMPLERS[sampler]}\n[sampler]\nname = "{sampler}"\n[pruner]\nname = "{pruner}"'
     write_preset(more=more)
     if sampler == "grid":
@@ -147,7 +154,7 @@ def test_an_interrupted_study_equals_an_uninterrupted_one(project, sampler, prun
 
 
 def test_an_interrupted_study_trains_as_an_uninterrupted_one(tiny):
-    """Each time with an engine that is as new as that of another process."""
+    """Each search gets a new engine, as it would in another process."""
 
     def trained(trials: int, **more) -> optuna.Study:
         return search(trials, load=load_engine, **more)
@@ -156,7 +163,7 @@ def test_an_interrupted_study_trains_as_an_uninterrupted_one(tiny):
 
 
 def interruptions_change_nothing(search_with, count: int, at: set[int]) -> None:
-    """Interrupted in these trials, of which 6 is the second try of 5."""
+    """The study is interrupted in the trials `at`; trial 6 is the second try of trial 5."""
     # Hyperband hashes the study's name: both studies must have the same.
     straight = table(search_with(count))
     Path("studies/results/studies.db").unlink()
@@ -170,7 +177,7 @@ def interruptions_change_nothing(search_with, count: int, at: set[int]) -> None:
 
 @pytest.mark.parametrize("pruner", ["none", "median"])
 def test_the_other_pruners(project, pruner):
-    """Without one every run completes; the median needs five peers, then stops those below it."""
+    """Without a pruner every run completes; the median pruner needs five peers, then stops runs."""
     write_preset(epochs=4, more=f'[pruner]\nname = "{pruner}"')
     counts = count_trials(replayed(12).trials)
     assert (counts.pruned > 0) == (pruner == "median")
@@ -185,7 +192,7 @@ def test_enough_is_enough(tiny):
 
 
 class DestroyingProgress(Progress):
-    """Lets every write of an epoch's value fail from now on."""
+    """From the first trial on, every attempt to write an epoch's value to the database fails."""
 
     def start(self, _trial: optuna.Trial) -> None:
         with contextlib.closing(sqlite3.connect("studies/results/studies.db")) as connection:

@@ -54,7 +54,7 @@ def test_a_new_trial_is_this_process_s_and_of_the_next_ordinal(project):
 def test_arms_come_first_but_for_those_that_were_tried(project):
     study = opened(ARMS)
     add(study, TrialState.PRUNED, arm="slow")
-    add(study, TrialState.PRUNED, arm=["fast"])  # somebody else's, which names none
+    add(study, TrialState.PRUNED, arm=["fast"])  # added by another program: it names no arm
     assert claim(study).arm == "fast"
     assert claim(study).arm is None
 

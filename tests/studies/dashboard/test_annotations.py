@@ -1,4 +1,4 @@
-"""The dashboard's notes and curves, of trials of any origin."""
+"""The dashboard's notes and curves, for trials that any program has made."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.studies.conftest import many, one_of_each, store
 
 
 def notes(study) -> dict[int | None, str]:
-    """The notes without the signature, by the trial's number; None is the study's."""
+    """The notes without their signature by trial number; the study's own has the key None."""
     kept = study_system_attrs(study)
     trials = {None: None} | {trial.number: trial for trial in study.trials}
     found = {number: read_note(kept, trial) for number, trial in trials.items()}

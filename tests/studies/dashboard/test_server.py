@@ -1,4 +1,4 @@
-"""The dashboard, in a real browser on a real study."""
+"""The dashboard of a real study in a real browser."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def test_a_note_of_yours_is_left_alone(project):
 
 @pytest.mark.parametrize("command", ["make dashboard", "the dashboard"])
 def test_a_note_of_ours_is_brought_up_to_date(project, command):
-    """One that was written before the signature was changed, too."""
+    """This includes notes that were written before the signature was changed."""
     store([trial("completed", [0.5])])
     study = optuna.load_study(study_name="paper", storage=open_storage(URL))
     save_note(study, f"old\n\n*Written by {command}; edit it and it is yours.*")

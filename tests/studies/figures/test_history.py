@@ -1,4 +1,4 @@
-"""How the search went: the numbers behind history, curves and timeline."""
+"""The data of the optimisation history, the training curves and the timeline."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_stuck_curves_end_at_the_step_where_they_were_stopped(project):
 
 
 def at(minutes: float, pid: int, seconds: float = 60):
-    """A trial that began so many minutes after the first, in a process of its own number."""
+    """A trial that began this many minutes after the first one, in the process of this number."""
     made = trial("completed", RISING)
     made.datetime_start = BEGAN + timedelta(minutes=minutes)
     made.datetime_complete = made.datetime_start + timedelta(seconds=seconds)

@@ -1,4 +1,4 @@
-"""What a trial's mark looks like and tells."""
+"""The marks of trials, and the texts that appear when the pointer is on them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The figures that Optuna draws: of completed trials, escaped; none where it can tell nothing."""
+"""Optuna's figures: of completed trials only, escaped, and absent if Optuna cannot draw them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What hyperparameters do: the numbers behind axes, map and surface."""
+"""The data of the slices, of the map of stuck trials and of the surface."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How figures look: light and dark, and endings that colour and shape both tell apart."""
+"""The look of figures: light and dark, and endings that differ in both colour and shape."""
 
 from __future__ import annotations
 

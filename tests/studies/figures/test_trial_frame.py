@@ -1,4 +1,4 @@
-"""The table of trials: what is known of each, whoever made it, and nothing more."""
+"""The table of trials: what is known of each trial, whichever program made it."""
 
 from __future__ import annotations
 

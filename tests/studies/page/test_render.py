@@ -1,4 +1,4 @@
-"""The page itself, and that what looks at it would see what is wrong with a figure."""
+"""The page itself, and that the tests' own checks of a page find faults in its figures."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_rows_become_cards_on_a_narrow_page(browser, tmp_path):
 
 
 def test_a_figure_that_needs_room_is_scrolled(browser, tmp_path):
-    figure = Figure("It", styled(go.Figure(go.Scatter(x=[1, 2], y=[1, 2]))), least=900)
+    figure = Figure("It", styled(go.Figure(go.Scatter(x=[1, 2], y=[1, 2]))), min_pixels=900)
     shown(browser, tmp_path, Section("One", figures=[figure]), width=400)
     size = (
         "const p = document.querySelector('.plot svg'); return [p.getBoundingClientRect().width, "

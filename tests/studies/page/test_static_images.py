@@ -1,4 +1,4 @@
-"""Static copies of figures: an SVG each, or a sentence where there is no browser to draw them."""
+"""Static copies of figures: an SVG file for each, or a sentence if there is no browser."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FIGURE = Figure("One of them", go.Figure(go.Scatter(x=[1, 2], y=[1, 2])))
 
 
 def test_a_figure_is_written_on_white_and_an_older_one_removed(tmp_path, started_browser):
-    """Where there is a browser, which draws them."""
+    """This needs a browser, which draws the copies."""
     (tmp_path / "old.svg").write_text("")
     assert write_static_images([FIGURE], tmp_path, pytest.fail) == tmp_path
     (image,) = tmp_path.iterdir()

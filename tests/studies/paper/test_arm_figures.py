@@ -1,4 +1,4 @@
-"""An arm's curves: the numbers behind them."""
+"""The data of an arm's curves."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The claims: tests that are paired, corrected, and able to say no."""
+"""The claims: paired and corrected tests, which can also refute a claim."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from studies.paper.arms import DROPOUT, PAPER_RATE, PAPER_RATES, RELU, SIGMOID, SOFTMAX
-from studies.paper.hypotheses import judge_hypotheses, sign_flip
+from studies.paper.hypotheses import evaluate_hypotheses, sign_flip
 
 SEEDS = 10
 OTHERS = [rate for rate in PAPER_RATES if rate != PAPER_RATE]
@@ -15,7 +15,8 @@ LOSSES = [13.6, 11.1, 9.7, 8.2, 6.8, 5.3, 11.1, 8.2, 6.8, 9.7]
 
 
 def runs(accuracy=None, rates=None, dropout_losses=None, seeds=SEEDS) -> pd.DataFrame:
-    """A run for each arm and seed; `accuracy` and `rates` set what each is about."""
+    """A run for each arm and seed; `accuracy` and `rates` set the accuracies around which runs
+    vary."""
     accuracy = {SOFTMAX: 0.85, SIGMOID: 0.70, RELU: 0.1, DROPOUT: 0.1} | (accuracy or {})
     losses = {RELU: LOSSES, DROPOUT: dropout_losses or LOSSES[::-1]}
     rows = [
@@ -33,7 +34,7 @@ def runs(accuracy=None, rates=None, dropout_losses=None, seeds=SEEDS) -> pd.Data
 
 
 def verdicts(**settings) -> list[str]:
-    return [claim.verdict for claim in judge_hypotheses(runs(**settings))]
+    return [claim.verdict for claim in evaluate_hypotheses(runs(**settings))]
 
 
 def test_what_is_clear_is_decided():
@@ -46,13 +47,13 @@ def test_what_is_clear_is_decided():
 
 def test_that_no_rate_is_better_needs_all_of_them():
     some = {(arm, rate): 0.60 for arm in (SIGMOID, SOFTMAX) for rate in OTHERS[:-1]}
-    claim = judge_hypotheses(runs(rates=some))[3]
+    claim = evaluate_hypotheses(runs(rates=some))[3]
     assert claim.verdict == "not run yet"
     assert claim.because.startswith("2 of 12 comparisons lack the 6 seeds that a test needs")
 
 
 def test_a_verdict_comes_with_its_figures():
-    claims = judge_hypotheses(runs(rates={(SIGMOID, rate): 0.75 for rate in (0.3, 0.45)}))
+    claims = evaluate_hypotheses(runs(rates={(SIGMOID, rate): 0.75 for rate in (0.3, 0.45)}))
     assert claims[0].because.startswith(
         "better than each of the others, by +0.1500 (+0.1500 to +0.1500), p = 0.0"
     )
@@ -77,7 +78,7 @@ def test_few_seeds_decide_nothing():
 def test_the_test_set_is_used_where_it_has_been_opened():
     table = runs()
     table["test_accuracy"], table["test_loss"] = table["val_accuracy"] - 0.01, table["val_loss"]
-    assert judge_hypotheses(table)[0].comparisons[0].measure == "test_accuracy"
+    assert evaluate_hypotheses(table)[0].comparisons[0].measure == "test_accuracy"
 
 
 def test_p_is_exact_and_corrected_by_holm():
@@ -87,6 +88,6 @@ def test_p_is_exact_and_corrected_by_holm():
     ).pvalue
     assert sign_flip(differences) == pytest.approx(expected)
     assert sign_flip([0.1] * 10) == pytest.approx(2 / 2**10)
-    comparisons = [c for claim in judge_hypotheses(runs()) for c in claim.comparisons]
+    comparisons = [c for claim in evaluate_hypotheses(runs()) for c in claim.comparisons]
     assert len([c for c in comparisons if c.p is not None]) == 7
     assert comparisons[0].p == pytest.approx(7 * 2 / 2**10)

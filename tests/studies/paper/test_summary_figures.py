@@ -1,4 +1,4 @@
-"""The figures over all arms: the numbers behind them."""
+"""The data of the figures that compare all arms."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The runs of the comparison as tables: frozen runs go on to the last epoch, test figures join."""
+"""The tables of runs: frozen runs are continued to the last epoch, and test scores are added."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The paper's comparison: trained on few images, resumed, drawn and looked at in a browser.
+"""The paper's comparison: trained on few images, resumed, drawn and shown in a browser.
 
 To train it is slow: 34 runs of the paper's networks. tests/search/execution/test_paired_runs.py
 trains smaller ones.
@@ -44,7 +44,7 @@ def train(data: Path, say: Say, limit: int = 200) -> None:
 
 @pytest.fixture
 def interrupted(custom_data):
-    """How the command ends that is interrupted after its first run: its status and its words."""
+    """Interrupt the command after its first run; return its exit status and its output."""
     command = [sys.executable, "-m", "studies", "paper", "--seeds", "2", "--limit", "200"]
     with subprocess.Popen(
         [*command, "--data", custom_data],
@@ -61,7 +61,7 @@ def interrupted(custom_data):
 
 @pytest.fixture
 def two_seeds(interrupted, custom_data, monkeypatch):
-    """The comparison with two seeds on 200 images, at two rates, gone on with."""
+    """The comparison with two seeds on 200 images, at two rates, continued after an interrupt."""
     monkeypatch.setattr("studies.paper.arms.PAPER_RATES", (0.2, 0.45))
     said: list[str] = []
     train(custom_data, said.append)
@@ -153,14 +153,14 @@ def test_a_comparison_begun_before_a_field_was_added_goes_on():
 
 def test_what_others_added_to_the_comparison_is_no_run_or_one_without_a_history(project):
     store_all(sweep_runs(range(2)))
-    before = runs_told_of(write_paper(URL, None, print, copies=False))
+    before = runs_told_of(write_paper(comparison(PATHS), URL, print, copies=False))
     mine = optuna.load_study(study_name="paper-comparison", storage=open_storage(URL))
     first = mine.get_trials()[0]
     mine.add_trial(optuna.create_trial(value=0.99))
     mine.enqueue_trial({"arm": RELU})
     first.params["seed"], first.user_attrs = 900, {"history": [1], "diagnosis": "dead"}
     mine.add_trial(first)
-    assert runs_told_of(write_paper(URL, None, print, copies=False)) == before + 1
+    assert runs_told_of(write_paper(comparison(PATHS), URL, print, copies=False)) == before + 1
     assert run_of(mine.trials[-1]).seed == 900
     assert [run_of(trial) for trial in mine.trials[-3:-1]] == [None, None]
     assert curve_table([mine.trials[-1]], 10).empty

@@ -1,4 +1,4 @@
-"""Where a caller words no commands, a page names calls of Python that exist."""
+"""If the caller does not word the commands, a page names Python calls of functions that exist."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The final evaluation in the report, from a real one on few images."""
+"""The sections on a final evaluation, from a real evaluation on few images."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ BEST = {
 
 @pytest.fixture(scope="module")
 def evaluated(few, tmp_path_factory):
-    """Results whose best.toml has been judged, on 500 images in the test set's place."""
+    """Results whose best.toml has been evaluated, on 500 images that stand in for the test set."""
     home = tmp_path_factory.mktemp("evaluated")
     write_idx(home / "data", "train", few[0])
     write_idx(home / "data", "t10k", few[1])
@@ -38,7 +38,7 @@ def evaluated(few, tmp_path_factory):
 
 @pytest.fixture
 def judged(project, evaluated):
-    """A study whose best configuration has been judged; what evaluation.json says of it."""
+    """A study whose best configuration has been evaluated, and the contents of evaluation.json."""
     store(many(12))
     shutil.copytree(evaluated, PATHS.results / "paper")
     return json.loads((evaluated / "evaluation.json").read_text())

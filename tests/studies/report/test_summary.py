@@ -1,4 +1,4 @@
-"""The answer: time saved, time spent, optimism, and what to do next."""
+"""The summary of a study: time saved, time spent, selection bias and advice."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ FREE |= {"schedule": "cosine", "weight_decay": 0.01}
     ("stopped", "seconds"), [(FREE, 0.01), ({"activation": "sigmoid"}, 0.02)], ids=["same", "other"]
 )
 def test_a_trials_step_costs_what_it_does_in_the_same_network(project, stopped, seconds):
-    """Trials are of the same network where they differ in hyperparameters alone that do not
-    change the cost of a step."""
+    """Trials are of the same network if they differ only in hyperparameters that do not change the
+    cost of a step."""
     axes = AXES | {
         "schedule": CategoricalDistribution(["constant", "cosine"]),
         "weight_decay": FloatDistribution(0, 0.1),

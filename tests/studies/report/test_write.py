@@ -1,4 +1,4 @@
-"""The report: its numbers, its files, and the page in a real browser."""
+"""The report: its numbers, its files, and its page in a real browser."""
 
 from __future__ import annotations
 
