@@ -87,5 +87,5 @@ class Space(Frozen):
 
 
 _FIELDS: dict[str, Any] = dict.fromkeys(HYPERPARAMETERS, (Dimension | None, None))
-SPACE: type[Space] = create_model("Space", __base__=Space, **_FIELDS)
-"""The class of spaces, with a field for each hyperparameter."""
+SPACE: type[Space] = create_model("SPACE", __base__=Space, **_FIELDS)
+"""The class of spaces, with a field for each hyperparameter; by its own name pickle finds it."""

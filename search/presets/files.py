@@ -63,8 +63,8 @@ def parse_preset(tree: dict[str, Any], source: str) -> Preset:
 
 def study_name(study: str, name: str | None) -> str:
     """The study's name: `name` where it is given, else the preset's; raise where it is unsafe."""
-    preset = Path(study).stem if _is_path(study) else study
-    chosen = name if name is not None else preset
+    preset = Path(study if _is_path(study) else f"{study}.toml")
+    chosen = name if name is not None else preset.stem
     if not STUDY_NAME.fullmatch(chosen):
         raise PresetError(
             f"study name {chosen!r}: take up to 100 letters, digits, dots, dashes and underscores, "

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import doctest
+import pickle
 
 import pytest
 
@@ -43,6 +45,11 @@ def test_the_space_has_a_field_for_each_hyperparameter_in_their_order():
 def test_dimensions_come_in_the_order_of_the_hyperparameters_not_of_the_file():
     space = SPACE.model_validate({"shift": [0, 1], "dropout": [0.1], "architecture": ["cnn"]})
     assert list(space.dimensions()) == ["architecture", "dropout", "shift"]
+
+
+def test_a_space_can_be_pickled_and_copied():
+    space = SPACE.model_validate({"dropout": {"low": 0, "high": 0.5}, "shift": [0, 1]})
+    assert pickle.loads(pickle.dumps(space)) == copy.deepcopy(space) == space
 
 
 def test_the_examples_of_the_documentation():

@@ -46,6 +46,14 @@ def test_an_unsafe_study_name_is_refused(name):
 
 def test_a_study_is_named_after_its_preset():
     assert study_name("paper", None) == study_name("elsewhere/paper.toml", None) == "paper"
+    assert study_name("v1.2", None) == "v1.2"
+
+
+def test_a_preset_in_a_subfolder_gives_its_study_the_file_s_name(project):
+    Path("studies/own").mkdir()
+    shutil.copy("studies/smoke.toml", "studies/own/wider.toml")
+    assert load_preset("own/wider", PATHS.presets) == load_preset("smoke", PATHS.presets)
+    assert study_name("own/wider", None) == "wider"
 
 
 def test_the_examples_of_the_documentation(project):
