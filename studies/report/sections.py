@@ -142,10 +142,19 @@ def _setting_rows(preset: Preset, best: FrozenTrial) -> list[list[str]]:
         "batch_size": TrainConfig(**preset.train).batch_size,
         **preset.train,
     }
-    rows += [[n, shown(v), "fixed by the preset"] for n, v in fixed.items() if n not in best.params]
+    rows += [
+        [name, _as_written(value), "fixed by the preset"]
+        for name, value in fixed.items()
+        if name not in best.params
+    ]
     if preset.data.limit is not None:
         rows.append(["training images", f"{preset.data.limit:,}", "fixed by the preset"])
     return rows
+
+
+def _as_written(value: object) -> str:
+    """A value that a preset fixes: a list as it is shown everywhere, a number with all digits."""
+    return shown(value) if isinstance(value, list | tuple) else str(value)
 
 
 def _range_in_words(dimension: Dimension | None) -> str:

@@ -9,9 +9,12 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from optuna.distributions import CategoricalDistribution
+from optuna.distributions import CategoricalDistribution, FloatDistribution
+from optuna.trial import create_trial
 
+from search.presets.files import parse_preset
 from studies.figures.trial_frame import trial_table
+from studies.report.sections import _setting_rows
 from studies.report.write import draw_report, write_report
 from tests.conftest import PATHS
 from tests.studies.browser import check_figures, faults, show
@@ -27,6 +30,16 @@ def test_a_row_a_trial_with_its_ending_and_last_value(project):
     assert table["kind"][1] == "dead_output"
     assert table["learning_rate"].to_list() == [0.2, 0.2, 0.3, 0.45, 0.2]
     assert table["message"][4] == "E: no"
+
+
+def test_what_a_preset_fixes_is_shown_with_all_its_digits(project):
+    fixed = {"train": {"learning_rate": 0.123456}, "model": {"filters": [4, 8]}}
+    preset = parse_preset({**fixed, "space": {"dropout": {"low": 0, "high": 0.5}}}, "a preset")
+    best = create_trial(
+        value=0.8, params={"dropout": 0.25}, distributions={"dropout": FloatDistribution(0, 0.5)}
+    )
+    rows = {name: value for name, value, _ in _setting_rows(preset, best)}
+    assert (rows["learning_rate"], rows["filters"], rows["dropout"]) == ("0.123456", "4-8", "0.25")
 
 
 def test_the_files_say_the_same_as_the_database(project):
