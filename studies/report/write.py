@@ -55,6 +55,16 @@ def write_report(
 
     Raises:
         UserError: There is no such database or study.
+
+    In a folder in which a search of the preset `paper` has been run:
+
+    >>> from pathlib import Path
+    >>> from studies.report import write_report
+    >>> url = "sqlite:///studies/results/studies.db"
+    >>> written = write_report("paper", url, Path("reports"), print, copies=False)
+    drawing the figures of 5 trials
+    >>> sorted(file.name for file in Path("reports/paper").iterdir())
+    ['report.html', 'trials.csv', 'trials.parquet']
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     with storage_errors_explained(url):

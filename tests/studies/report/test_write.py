@@ -16,7 +16,7 @@ from search.presets.files import parse_preset
 from studies.figures.trial_frame import trial_table
 from studies.report.sections import _setting_rows
 from studies.report.write import draw_report, write_report
-from tests.conftest import PATHS
+from tests.conftest import PATHS, run_examples
 from tests.studies.browser import check_figures, faults, show
 from tests.studies.conftest import AXES, RISING, URL, many, one_of_each, store, trial
 
@@ -30,6 +30,11 @@ def test_a_row_a_trial_with_its_ending_and_last_value(project):
     assert table["kind"][1] == "dead_output"
     assert table["learning_rate"].to_list() == [0.2, 0.2, 0.3, 0.45, 0.2]
     assert table["message"][4] == "E: no"
+
+
+def test_the_example_runs(project):
+    store(one_of_each())
+    assert run_examples(write_report)
 
 
 def test_what_a_preset_fixes_is_shown_with_all_its_digits(project):
