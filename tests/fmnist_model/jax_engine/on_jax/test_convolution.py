@@ -12,6 +12,8 @@ from jax import lax
 
 from fmnist_model.jax_engine.convolution import matrix_convolution
 
+pytestmark = pytest.mark.slow  # JAX compiles a program for most of these tests
+
 
 def drawn(*shape: int, seed: int = 0) -> Any:
     return jnp.asarray(np.random.default_rng(seed).standard_normal(shape), jnp.float32)

@@ -17,6 +17,8 @@ from fmnist_model.jax_engine.state import JaxImages
 from fmnist_model.network.losses import cross_entropy
 from tests.fmnist_model.jax_engine.on_jax.helpers import TRIALS
 
+pytestmark = pytest.mark.slow  # JAX compiles a program for most of these tests
+
 IMAGES = 1501
 """Two chunks, of which the second one ends with one image of padding."""
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 import time
 
 import numpy as np
+import pytest
 
 from fmnist_model.jax_engine.speed import MAX_ROUNDS, MIN_ROUNDS
 from tests.fmnist_model.jax_engine.on_jax.helpers import TRIALS, train
+
+pytestmark = pytest.mark.slow  # JAX compiles a program for most of these tests
 
 
 def test_it_is_of_all_slots_and_leaves_them_usable(four, side_by_side):

@@ -11,6 +11,8 @@ from fmnist_model.jax_engine.stateless_network import StatelessNetwork
 from fmnist_model.network.build import export_network, logits_network
 from tests.fmnist_model.jax_engine.on_jax.helpers import ACTIVATIONS, MODEL, TRAIN, trial
 
+pytestmark = pytest.mark.slow  # JAX compiles a program for most of these tests
+
 PIXELS = np.random.default_rng(0).integers(0, 256, (20, 28, 28), np.uint8)
 
 

@@ -14,6 +14,8 @@ from fmnist_model.jax_engine.state import Controls, JaxImages
 from fmnist_model.jax_engine.train_step import train_step
 from tests.fmnist_model.jax_engine.on_jax.helpers import TRIALS
 
+pytestmark = pytest.mark.slow  # JAX compiles a program for most of these tests
+
 BATCH, RATE, MOMENTUM, DECAY = 100, 0.1, 0.5, 0.25
 RATES = jnp.full(7, RATE, jnp.float32)
 

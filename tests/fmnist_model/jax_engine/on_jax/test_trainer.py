@@ -18,6 +18,8 @@ from tests.fmnist_model.jax_engine.on_jax.helpers import (
     train,
 )
 
+pytestmark = pytest.mark.slow  # JAX compiles a program for most of these tests
+
 
 def test_a_new_trial_never_compiles(four):
     """Whatever it is; a census is compiled once for each activation."""
