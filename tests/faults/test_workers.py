@@ -111,10 +111,10 @@ def test_a_late_result_does_not_overwrite_the_second_try(replayed, url, monkeypa
     assert sorted(ordinals(trials).values()) == [0, 1, 2]
 
 
-@postgresql_is_slow
+@pytest.mark.slow
 def test_a_worker_that_lives_keeps_its_trial_beyond_two_heartbeats(replayed, url):
-    write_replay("heartbeat = 4")
-    slow = start("slow", 2, url, seconds=3)  # 9 s a trial
+    write_replay("heartbeat = 5")
+    slow = start("slow", 2, url, seconds=4)  # 12 s a trial
     wait_until(lambda: running("slow", url))
     other = start("slow", 2, url, seconds=0)
     assert slow.communicate(timeout=300)[1] == other.communicate(timeout=300)[1] == ""

@@ -111,10 +111,10 @@ def test_the_interval_is_students():
     assert interval([0.1, 0.9])["high"] == 1.0
 
 
-def test_the_command_prints_the_answer(best, custom_data, command):
+def test_the_command_prints_the_answer(best, custom_data, invoke):
     with best.open("a") as file:  # its last section is the provenance
         file.write('storage = "sqlite:///my own.db"\n')
-    done = command("fmnist_model", "evaluate", best, "--seeds", "2", "--data", custom_data)
+    done = invoke("fmnist_model", "evaluate", best, "--seeds", "2", "--data", custom_data)
     assert done.returncode == 0, done.stderr
     assert "test accuracy 0." in done.stdout
     assert "95 % interval" in done.stdout

@@ -84,9 +84,9 @@ def test_the_example_runs(project, pixels):
     assert run_examples(predict)
 
 
-def test_the_command_gives_a_probability_for_each_class(project, pixels, command, invoke):
+def test_the_command_gives_a_probability_for_each_class(project, pixels, invoke):
     save_network("mine.keras")
-    done = command("fmnist_model", "predict", saved(pixels, "a.png", 56), "--model", "mine.keras")
+    done = invoke("fmnist_model", "predict", saved(pixels, "a.png", 56), "--model", "mine.keras")
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     assert lines[0] == "a.png (resized from 56x56)"

@@ -144,10 +144,20 @@ def test_a_layer_without_a_gradient_on_some_batches_only_is_alive(everything, mo
     assert any(not census.dead_layers() for census in checks), "no run came near the trap"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("output", ["softmax", "sigmoid"])
 def test_a_slow_sigmoid_is_left_alone(paper_engine, output):
     model = ModelConfig(activation="sigmoid", output_activation=output)
     result = paper_engine.run(model, TrainConfig(learning_rate=0.2, seed=0, epochs=2))
+    assert (result.stop_reason, result.diagnosis.kind) == ("completed", "slow")
+
+
+def test_a_slow_sigmoid_is_left_alone_on_few_images_too(engine):
+    """As many steps as an epoch of the paper's has, on fewer images a step."""
+    model = ModelConfig(activation="sigmoid", output_activation="sigmoid")
+    train = TrainConfig(learning_rate=0.2, seed=0, epochs=2, batch_size=42)
+    result = engine.run(model, train)
+    assert result.steps_run == 2 * 48
     assert (result.stop_reason, result.diagnosis.kind) == ("completed", "slow")
 
 

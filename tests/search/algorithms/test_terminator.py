@@ -188,21 +188,21 @@ def test_what_was_lost_is_still_tried_again(replayed):
     assert list(ordinals(again.trials).values()) == list(range(count + 1))
 
 
-def test_the_commands(project, command):
+def test_the_commands(project, invoke):
     """Real training, and values that mean nothing."""
     write_preset(epochs=1)
     for value in ("0", "much"):
-        refused = command("search", "run", "--study", "tiny", "--stop-when", value)
+        refused = invoke("search", "run", "--study", "tiny", "--stop-when", value)
         assert refused.returncode == 2
         assert "Traceback" not in refused.stderr
     assert refused.stderr.count("Invalid value for '--stop-when'") == 1
     data = str(job(1).data)
     arguments = ["--study", "tiny", "--data", data, "--trials", "60"]
-    done = command("search", "run", *arguments, "--stop-when", "0.9", "--workers", "2")
+    done = invoke("search", "run", *arguments, "--stop-when", "0.9")
     assert done.returncode == 0, done.stderr
     assert "stopped early: the next 10 trials are expected to improve" in done.stdout
-    status = command("search", "status", "--study", "tiny", "--json").stdout
+    status = invoke("search", "status", "--study", "tiny", "--json").stdout
     assert json.loads(status)["stopped"]["below"] == 0.9
     assert MIN_TRIALS <= json.loads(status)["finished"] < 60
-    assert "stopped early" in command("search", "status", "--study", "tiny").stdout
+    assert "stopped early" in invoke("search", "status", "--study", "tiny").stdout
     assert Path("studies/results/studies.db").exists()

@@ -19,14 +19,16 @@ PRESET = parse_preset({"space": {"activation": ["relu", "elu"]}}, "x.toml")
 
 
 def test_the_command_of_a_worker_is_one_that_there_is_and_hides_the_database():
-    job = SearchJob(PRESET, "mine", "postgresql://me:secret@db/x", 7, 3, Path("there"))
+    job = SearchJob(
+        PRESET, "mine", "postgresql://me:secret@db/x", 7, 3, Path("there"), stop_when=0.5
+    )
     command = worker_command(job, "paper", "population", 4)
     assert command[1:4] == ["-m", "search", "worker"]
     assert "secret" not in " ".join(command)
     parser = typer.main.get_command(app).commands["worker"]
     given = parser.make_context("worker", command[4:]).params
     asked = {"study": "paper", "name": "mine", "trials": 7, "seed": 3, "engine": "population"}
-    asked |= {"slots": 4, "data": Path("there"), "stop_when": None, "parent": None}
+    asked |= {"slots": 4, "data": Path("there"), "stop_when": 0.5, "parent": None}
     assert {name: given[name] for name in asked} == asked
 
 

@@ -25,9 +25,7 @@ def xla_convolution(inputs: Any, kernel: Any) -> Any:
     )
 
 
-@pytest.mark.parametrize(
-    "count", [41, *(pytest.param(count, marks=pytest.mark.slow) for count in (1, 6, 80))]
-)
+@pytest.mark.parametrize("count", [1, 6, 41, 80])
 @pytest.mark.parametrize(("side", "channels", "kernel_side"), [(9, 1, 3), (8, 5, 3), (7, 2, 5)])
 def test_a_matrix_convolution_is_a_convolution(
     count: int, side: int, channels: int, kernel_side: int

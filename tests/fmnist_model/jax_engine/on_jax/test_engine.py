@@ -32,9 +32,8 @@ def test_the_example_of_its_docstring_runs(monkeypatch):
     assert_examples_run("fmnist_model.jax_engine.engine")
 
 
-@pytest.mark.parametrize(
-    "number", [0, *(pytest.param(number, marks=pytest.mark.slow) for number in (1, 2, 3))]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("number", range(4))
 def test_a_slot_is_the_trial_alone(alone, side_by_side, number):
     (own,) = train(alone, [TRIALS[number]])
     together = side_by_side[number]
@@ -49,6 +48,7 @@ def test_a_slot_is_the_trial_alone(alone, side_by_side, number):
     np.testing.assert_array_equal(drawn, [[TRIALS[number][1].seed, own.result.steps_run]])
 
 
+@pytest.mark.slow
 def test_run_is_the_trial_alone_too(alone):
     (own,) = train(alone, [TRIALS[3]])
     assert alone.run(*TRIALS[3]).curves() == own.result.curves()

@@ -46,7 +46,7 @@ def test_a_new_trial_never_compiles(four):
     assert compiled, "the listener hears nothing"
 
 
-@pytest.mark.parametrize("convolution", ["matrix", pytest.param("grouped", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("convolution", ["matrix", "grouped"])
 def test_a_gpus_program_sums_nothing_in_the_order_of_its_threads(images, convolution):
     """It is not run, but lowered for one, which needs none: scatters do that, and no product of
     what computes in bfloat16 is left in float32."""
