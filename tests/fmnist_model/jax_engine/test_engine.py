@@ -97,6 +97,7 @@ def run_on_jax(marked: str, **environment: str) -> None:
 
 
 @needs_jax
+@pytest.mark.slow
 def test_what_runs_on_jax():
     run_on_jax("not slow")
 
