@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -63,6 +64,7 @@ def test_a_search_its_export_report_and_evaluation_happen_below_the_given_root(
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT, project, custom_data],
         cwd=elsewhere,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         check=False,

@@ -109,6 +109,14 @@ def store(trials: list[FrozenTrial], name: str = "paper", memory: bool = False) 
     return study
 
 
+@pytest.hookimpl(tryfirst=True)  # before tests are left out by their markers
+def pytest_collection_modifyitems(items):
+    """Mark all that is looked at in a browser as slow; quick tests read the pages as text."""
+    for item in items:
+        if "started_browser" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture(scope="session")
 def started_browser(tmp_path_factory):
     """A browser without a window, started once: that takes longer than most of what it looks at."""
