@@ -81,9 +81,8 @@ def run_search(
             if spec is None:
                 Worker(job, study, progress, interrupted).run(load)
             else:
-                load_data(
-                    job, study, progress
-                )  # so that an error is reported once, before they start
+                # Here, so that an error is reported once, before they start.
+                load_data(job, study, progress)
                 progress.begin(study, job.trials)
                 if spec.launcher == "ray":
                     run_on_ray(job, spec, study, progress, interrupted)
