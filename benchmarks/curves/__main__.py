@@ -2,8 +2,9 @@
 
     python -m benchmarks.curves --preset paper --runs 160
     python -m benchmarks.curves --preset wide --runs 160
+    python -m benchmarks.curves --preset wide --runs 160 --shorter
 
-It continues where it was stopped, or from the compressed table that is kept in git. --pack writes
+With --shorter the same configurations are trained once more, as whole runs of fewer epochs each. It continues where it was stopped, or from the compressed table that is kept in git. --pack writes
 that compressed table.
 """
 
@@ -17,7 +18,7 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from benchmarks.curves.table import SCALES, STORED, pack, read, runs
+from benchmarks.curves.table import SCALES, STORED, pack, read, runs, shorter
 from benchmarks.tools.record import RESULTS, whole_lines
 from fmnist_model.utils.atomic_write import write_atomically
 from fmnist_model.utils.cli import PATHS, new_app, run
@@ -32,10 +33,14 @@ def main(
     count: Annotated[int, typer.Option("--runs", min=1, help="Random configurations.")] = 160,
     results: Annotated[Path | None, typer.Option(help="Where runs are kept.")] = None,
     packed: Annotated[bool, typer.Option("--pack", help="Only pack what is there.")] = False,
+    short: Annotated[
+        bool, typer.Option("--shorter", help="Whole runs of fewer epochs, in a table of their own.")
+    ] = False,
 ) -> None:
     """Train the runs that are not there yet."""
-    path = results or RESULTS / f"curves-{preset}.jsonl"
-    stored = STORED / f"{preset}.jsonl.gz"
+    name = f"{preset}-shorter" if short else preset
+    path = results or RESULTS / f"curves-{name}.jsonl"
+    stored = STORED / f"{name}.jsonl.gz"
     if stored.is_file() and not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, "".join(json.dumps(record) + "\n" for record in read(stored)[1]))
@@ -45,7 +50,7 @@ def main(
         images = load_train(None, print, PATHS.data)
         with native_log_hidden():
             from benchmarks.curves.training import train_all
-        wanted = runs(preset, count)
+        wanted = shorter(runs(preset, count)) if short else runs(preset, count)
         with Progress(console=Console()) as progress:
             task = progress.add_task(preset, total=len(wanted))
             train_all(

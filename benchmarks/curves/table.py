@@ -35,6 +35,10 @@ VALIDATION = 3000
 FULL = round(60_000 * (1 - SPLIT["test_size"]))
 
 
+BUDGETS = (1, 2, 4, 8)
+"""The epochs of the shorter runs."""
+
+
 class Scale(NamedTuple):
     """How much smaller a run is than the real one: its training images, and the divisor of
     batches."""
@@ -81,6 +85,20 @@ def _run(preset: Preset, key: str, params: dict[str, Any], seed: int, scale: Sca
     model, train = configurations(preset, params, seed)
     changes = {"batch_size": max(1, train.batch_size // scale.shrink), "on_stuck": "record"}
     return Run(key, params, model, train.model_copy(update=changes))
+
+
+def shorter(whole: Sequence[Run]) -> list[Run]:
+    """Whole runs of BUDGETS epochs each, whose schedule ends there, with the seeds of `whole`.
+
+    Where the learning rate is constant a shorter run is the beginning of a longer one, whose curve
+    the table has already.
+    """
+    return [
+        run._replace(key=f"{run.key}@{budget}", train=run.train.model_copy(update={"epochs": budget}))
+        for run in whole
+        if run.train.schedule != "constant"
+        for budget in BUDGETS
+    ]
 
 
 def pack(lines: Sequence[str], name: str) -> bytes:

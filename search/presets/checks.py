@@ -108,3 +108,18 @@ def check_sampler(sampler: SamplerConfig, searched: Dimensions) -> None:
                 f"sampler.name: cmaes needs ranges only, but space.{name} is a list of choices; "
                 f"take tpe, qmc or gp"
             )
+
+
+def check_budgets(
+    budgets: Sequence[int] | None, epochs: int, pruned: bool, lag: int | None
+) -> None:
+    """Check that the budgets end with whole runs, and that nothing stands beside them that they
+    replace: a pruner (`pruned` says whether the preset names one) or a lag."""
+    if budgets is not None and budgets[-1] != epochs:
+        raise ValueError(
+            f"search.budgets: the last must be train.epochs, {epochs}, not {budgets[-1]}"
+        )
+    if pruned:
+        raise ValueError("pruner: budgets take its place; remove [pruner] or [search]")
+    if lag is not None:
+        raise ValueError("workers.lag: a search in budgets needs none; remove it or [search]")

@@ -8,9 +8,17 @@ from pydantic import Field, GetPydanticSchema, model_validator
 
 from fmnist_model.config import Frozen, TrainConfig
 from fmnist_model.hyperparameters import SECTIONS
-from search.presets.checks import check_arms, check_sampler, check_section
+from search.presets.checks import check_arms, check_budgets, check_sampler, check_section
 from search.presets.dimension import SPACE, Space
-from search.presets.sections import Arm, DataConfig, PrunerConfig, SamplerConfig, WorkersConfig
+from search.presets.sections import (
+    Arm,
+    DataConfig,
+    PrunerConfig,
+    SamplerConfig,
+    SearchConfig,
+    WorkersConfig,
+    default_budgets,
+)
 
 
 class Preset(Frozen):
@@ -24,6 +32,8 @@ class Preset(Frozen):
         train: Fixed fields of `fmnist_model.config.TrainConfig`, except the seed.
         data: Which part of the data is used.
         space: What is searched.
+        search: In which budgets configurations are tried; None runs each of them in full, unless
+            the pruner stops it.
         sampler: Who proposes configurations.
         pruner: Who stops runs that are worse than their peers.
         workers: How trials that run side by side see each other.
@@ -46,6 +56,7 @@ class Preset(Frozen):
     train: dict[str, Any] = Field(default_factory=dict)
     data: DataConfig = DataConfig()
     space: Annotated[Space, GetPydanticSchema(lambda _, handler: handler(SPACE))]
+    search: SearchConfig | None = None
     sampler: SamplerConfig = SamplerConfig()
     pruner: PrunerConfig = PrunerConfig()
     workers: WorkersConfig = WorkersConfig()
@@ -62,6 +73,9 @@ class Preset(Frozen):
             check_section(section, getattr(self, section), searched)
         check_arms(self.arms, self.sampler, searched)
         check_sampler(self.sampler, searched)
+        if self.search is not None:
+            pruned = "pruner" in self.model_fields_set and self.pruner.name != "none"
+            check_budgets(self.search.budgets, self.epochs, pruned, self.workers.lag)
         return self
 
     @property
@@ -69,9 +83,23 @@ class Preset(Frozen):
         """Epochs of a run that is not stopped."""
         return int(TrainConfig(**self.train).epochs)
 
+    @property
+    def budgets(self) -> tuple[int, ...]:
+        """The epochs of the runs that a configuration may get, the fewest first."""
+        if self.search is None:
+            return (self.epochs,)
+        return self.search.budgets or default_budgets(self.epochs)
+
     def identity(self) -> dict[str, Any]:
         """All that makes trials comparable, as plain values: two presets that agree in it may
         share a study."""
         whole = self.model_dump(mode="json", exclude={"workers": {"heartbeat"}})
         whole["space"] = {name: dim for name, dim in whole["space"].items() if dim is not None}
+        if self.search is None:
+            del whole[
+                "search"
+            ]  # as studies have stored it that were begun before there were budgets
+        else:
+            del whole["pruner"]
+            whole["search"]["budgets"] = list(self.budgets)
         return whole

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+import numpy as np
+from pydantic import Field, model_validator
 
 from fmnist_model.config import Frozen
 
@@ -19,6 +20,47 @@ class SamplerConfig(Frozen):
     """Who proposes configurations: one of Optuna's samplers."""
 
     name: Literal["tpe", "random", "grid", "qmc", "cmaes", "gp"] = "tpe"
+
+
+class SearchConfig(Frozen):
+    """How a search spends its epochs on many configurations: in budgets, one generation at a time.
+
+    A configuration is first tried as a whole run of the smallest budget, learning-rate schedule and
+    all, and the best are promoted to longer runs (successive halving, Jamieson and Talwalkar,
+    https://arxiv.org/abs/1502.07943). The sampler proposes a generation at a time from what earlier
+    ones showed, so that a search does not depend on how many workers it has or who was faster.
+
+    Attributes:
+        budgets: Epochs of the runs, rising to the preset's `epochs`; None takes `default_budgets`.
+        reduction_factor: Of so many configurations tried at one budget, one goes on to the next.
+        generation: How many new configurations a generation tries. Take at least as many as there
+            are workers or slots.
+
+    >>> SearchConfig(budgets=[1, 4, 16]).budgets
+    (1, 4, 16)
+    """
+
+    budgets: tuple[Annotated[int, Field(ge=1)], ...] | None = Field(None, min_length=1)
+    reduction_factor: int = Field(2, ge=2)
+    generation: int = Field(8, ge=1)
+
+    @model_validator(mode="after")
+    def _check_order(self) -> SearchConfig:
+        budgets = self.budgets or ()
+        if list(budgets) != sorted(set(budgets)):
+            raise ValueError(f"budgets: expected rising numbers of epochs, got {list(budgets)}")
+        return self
+
+
+def default_budgets(epochs: int) -> tuple[int, ...]:
+    """The budgets of a preset that names none: from 1 to `epochs`, each about four times the last.
+
+    >>> default_budgets(16), default_budgets(10), default_budgets(1)
+    ((1, 4, 16), (1, 3, 10), (1,))
+    """
+    steps = round(np.log(epochs) / np.log(4))
+    rising = np.geomspace(1, epochs, steps + 1) if steps > 0 else [1, epochs]
+    return tuple(sorted({round(float(budget)) for budget in rising}))
 
 
 class PrunerConfig(Frozen):

@@ -27,7 +27,7 @@ from search.study.record_values import Curves, KeptDiagnosis, KeptRecorded
 if TYPE_CHECKING:
     from fmnist_model.diagnosis import Diagnosis
 
-RECORD_VERSION = 1
+RECORD_VERSION = 2
 """What `record_version` says of the trials that this program makes; one without it is version 0."""
 
 FailReason = Literal["killed", "interrupted", "exception", "deadly"]
@@ -37,6 +37,12 @@ FailReason = Literal["killed", "interrupted", "exception", "deadly"]
 stop. Nothing is wrong with such a trial: it counts as lost, and is tried again. "exception": its
 training raised one. "deadly": it had already been tried again because its worker was killed, and
 then its second worker was killed, too. Trials of the last two reasons count as failed.
+"""
+Role = Literal["new", "promotion", "race"]
+"""What a run in a search in budgets is for.
+
+"new": it tries a configuration for the first time. "promotion": it trains one of the better ones for
+longer. "race": it trains one of the best with another seed, to tell which is the best.
 """
 LONGEST_ERROR = 500
 """Characters."""
@@ -86,6 +92,18 @@ class TrialRecord:
     """The number of the lost or failed trial that this one tries again."""
     worker = Attribute(read_process)
     """The process that runs the trial."""
+
+    # Written when the trial is planned, in a search in budgets: see `search.study.runs`.
+    configuration = Attribute(values.whole)
+    """Which configuration is run: the ordinal of the trial that tried it first."""
+    budget = Attribute(values.whole)
+    """Epochs of the run, which is a whole one: the schedule ends with it."""
+    replicate = Attribute(values.whole)
+    """Which seed of the configuration it is, from 0."""
+    generation = Attribute(values.whole)
+    """In which generation the run was planned, from 0."""
+    role = Attribute[Role](values.one_of(get_args(Role)))
+    """What the run is for."""
 
     # Written once the trial has its parameters.
     seed = Attribute(values.training_seed)
@@ -147,6 +165,23 @@ class TrialRecord:
         process = worker.to_dict() if worker is not None else None
         kept = {"arm": arm, "ordinal": ordinal, "retry_of": retry_of, "worker": process}
         return cls._made({key: value for key, value in kept.items() if value is not None})
+
+    @classmethod
+    def of_plan(
+        cls,
+        ordinal: int,
+        configuration: int,
+        budget: int,
+        replicate: int,
+        generation: int,
+        role: Role,
+        arm: str | None = None,
+    ) -> TrialRecord:
+        """What is kept of a trial that is planned and waits for a worker."""
+        kept = {"ordinal": ordinal, "configuration": configuration, "budget": budget}
+        kept |= {"replicate": replicate, "generation": generation}
+        more = {"role": role} if arm is None else {"role": role, "arm": arm}
+        return cls._made(kept | more)
 
     @classmethod
     def of_seed(cls, seed: int) -> TrialRecord:

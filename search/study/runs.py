@@ -1,0 +1,87 @@
+"""The runs of a search in budgets: what is planned, and how it ended.
+
+A *configuration* is a set of hyperparameters, named by the ordinal of the trial that tried it first.
+A *run* trains it for a budget of epochs with one of its seeds, its *replicates*; each run is a trial.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from optuna.trial import FrozenTrial
+
+from search.study.trial_record import Role, TrialRecord
+from search.study.trials import is_lost, objective_value
+
+
+class RunKey(NamedTuple):
+    """Which run: of which configuration, for how many epochs, and with which of its seeds."""
+
+    configuration: int
+    budget: int
+    replicate: int = 0
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """A run that is to be made.
+
+    `params` are the stored values of all searched hyperparameters, `system_attrs` what the sampler
+    keeps of the trial that tries the configuration, and `arm` is the name of the preset's arm that
+    it tries, if it does.
+    """
+
+    key: RunKey
+    role: Role
+    params: Mapping[str, Any]
+    arm: str | None = None
+    system_attrs: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class EndedRun:
+    """A run that has ended.
+
+    `value` is its validation accuracy; None if it was stuck, has diverged or failed. `number` is
+    its trial's.
+    """
+
+    key: RunKey
+    params: Mapping[str, Any]
+    value: float | None
+    generation: int
+    number: int
+    system_attrs: Mapping[str, Any] = field(default_factory=dict)
+
+
+def key_of(trial: FrozenTrial) -> RunKey | None:
+    """Which run a trial is; None where it was not planned by a search in budgets."""
+    record = TrialRecord.of(trial)
+    configuration, budget, replicate = record.configuration, record.budget, record.replicate
+    if configuration is None or budget is None or replicate is None:
+        return None
+    return RunKey(configuration, budget, replicate)
+
+
+def ended_runs(trials: Sequence[FrozenTrial]) -> list[EndedRun]:
+    """The runs that have ended, in the order of their ordinals; of two tries of a run the last.
+
+    Lost trials are left out, and so are those that were not planned by a search in budgets.
+    """
+    found: dict[int, EndedRun] = {}
+    for trial in trials:
+        key, record = key_of(trial), TrialRecord.of(trial)
+        if key is None or not trial.state.is_finished() or is_lost(trial):
+            continue
+        ordinal = record.ordinal if record.ordinal is not None else trial.number
+        found[ordinal] = EndedRun(
+            key,
+            trial.params,
+            objective_value(trial),
+            record.generation or 0,
+            trial.number,
+            trial.system_attrs,
+        )
+    return [found[ordinal] for ordinal in sorted(found)]
