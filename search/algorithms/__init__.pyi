@@ -5,6 +5,9 @@ from .pruners import (
 )
 from .samplers import (
     make_sampler as make_sampler,
+    plain_sampler as plain_sampler,
+    quasi_random_sampler as quasi_random_sampler,
+    run_seed as run_seed,
     trial_seeds as trial_seeds,
 )
 from .terminator import (

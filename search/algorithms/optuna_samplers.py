@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from optuna.distributions import BaseDistribution
 from optuna.samplers import CmaEsSampler, QMCSampler
-from optuna.study import StudyDirection
+from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial
 
 
@@ -21,10 +22,24 @@ class OrdinalQMCSampler(QMCSampler):
     point to take.
     """
 
-    def __init__(self, ordinal: int, seed: int) -> None:
-        """Sample the trial with this ordinal; the study's `seed` scrambles the sequence."""
+    def __init__(
+        self, ordinal: int, seed: int, space: dict[str, BaseDistribution] | None = None
+    ) -> None:
+        """Sample the trial with this ordinal; the study's `seed` scrambles the sequence.
+
+        `space` is what is searched; without it the study's first trial is drawn at random, and
+        shows the others what is.
+        """
         super().__init__(scramble=True, seed=seed, warn_independent_sampling=False)
-        self._ordinal = ordinal
+        self._ordinal, self._space = ordinal, space
+
+    def infer_relative_search_space(
+        self, study: Study, trial: FrozenTrial
+    ) -> dict[str, BaseDistribution]:
+        """The hyperparameters that are drawn together."""
+        if self._space is not None:
+            return self._space
+        return super().infer_relative_search_space(study, trial)
 
     def _find_sample_id(self, *_: Any) -> int:
         return self._ordinal

@@ -20,10 +20,10 @@ def make_pruner(preset: Preset) -> BasePruner:
 
     Args:
         preset: Names the pruner and its reduction factor (`preset.pruner`); its number of epochs is
-            the most that a trial can report.
+            the most that a trial can report. A search in budgets has no pruner.
     """
     factor = preset.pruner.reduction_factor
-    match preset.pruner.name:
+    match preset.pruner.name if preset.search is None else "none":
         case "successive_halving":
             inner: BasePruner = optuna.pruners.SuccessiveHalvingPruner(
                 min_resource=1, reduction_factor=factor

@@ -27,7 +27,7 @@ from optuna.trial import FrozenTrial, TrialState
 from fmnist_model.utils import Remedy, UserError
 from search.algorithms.optuna_samplers import OrdinalQMCSampler, StatelessCmaEsSampler
 from search.algorithms.study_view import renumbered, visible_study
-from search.presets import Preset, grid
+from search.presets import Preset, distributions, grid
 
 
 def trial_seeds(seed: int, ordinal: int) -> tuple[int, int]:
@@ -36,8 +36,21 @@ def trial_seeds(seed: int, ordinal: int) -> tuple[int, int]:
     return int(sampler) % 2**31, int(training) % 2**31
 
 
+def run_seed(seed: int, configuration: int, replicate: int) -> int:
+    """The training's seed of a run in a search in budgets, below 2**31.
+
+    Runs of the same configuration and replicate have the same seed, whatever their budgets, so that
+    a longer run can be the continuation of a shorter one. Replicate 0 has the seed of the trial
+    that tries the configuration.
+    """
+    if replicate == 0:
+        return trial_seeds(seed, configuration)[1]
+    own = np.random.SeedSequence([seed, configuration, replicate])
+    return int(own.generate_state(1)[0]) % 2**31
+
+
 def make_sampler(preset: Preset, seed: int, ordinal: int) -> BaseSampler:
-    """The preset's sampler, for one trial of a study.
+    """The preset's sampler, for one trial of a study that others may be at work on.
 
     Args:
         preset: Names the sampler (`preset.sampler.name`); a grid's points come from its space.
@@ -48,24 +61,40 @@ def make_sampler(preset: Preset, seed: int, ordinal: int) -> BaseSampler:
     Raises:
         UserError: The sampler is `gp`, and PyTorch is not installed.
     """
+    return KillProofSampler(plain_sampler(preset, seed, ordinal), preset.workers.lag)
+
+
+def plain_sampler(preset: Preset, seed: int, ordinal: int) -> BaseSampler:
+    """The same, for a study in memory: what it proposes depends on all trials, in their order.
+
+    Asked several times in a row it proposes points that go together: TPE and GP take the trials
+    that still run for bad ones (constant liar, Ginsbourger et al., 2010).
+    """
     own_seed = trial_seeds(seed, ordinal)[0]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         match preset.sampler.name:
             case "tpe":
-                inner: BaseSampler = optuna.samplers.TPESampler(seed=own_seed)
+                return optuna.samplers.TPESampler(seed=own_seed)
             case "random":
-                inner = optuna.samplers.RandomSampler(seed=own_seed)
+                return optuna.samplers.RandomSampler(seed=own_seed)
             case "grid":  # the seed shuffles the grid's points, so it is the study's
-                inner = GridSampler(grid(preset), seed=seed)
+                return GridSampler(grid(preset), seed=seed)
             case "qmc":  # one sequence for the whole study
-                inner = OrdinalQMCSampler(ordinal, seed)
+                return OrdinalQMCSampler(ordinal, seed)
             case "cmaes":
-                inner = StatelessCmaEsSampler(seed=own_seed, warn_independent_sampling=False)
+                return StatelessCmaEsSampler(seed=own_seed, warn_independent_sampling=False)
             case "gp":
                 _require_torch()
-                inner = optuna.samplers.GPSampler(seed=own_seed, warn_independent_sampling=False)
-    return KillProofSampler(inner, preset.workers.lag)
+                return optuna.samplers.GPSampler(seed=own_seed, warn_independent_sampling=False)
+
+
+def quasi_random_sampler(preset: Preset, seed: int, point: int) -> BaseSampler:
+    """A sampler that draws this point, from 0, of a sequence that fills the preset's space evenly;
+    the study's `seed` scrambles the sequence."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        return OrdinalQMCSampler(point, seed, distributions(preset))
 
 
 def _require_torch() -> None:

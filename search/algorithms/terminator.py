@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 from optuna.trial import FrozenTrial
 
 from fmnist_model.utils import Remedy, UserError
-from search.study import is_finished, objective_value, ordinals
+from search.study import TrialRecord, is_finished, objective_value, ordinals
 
 LOOK_AHEAD_TRIALS = 10
 """Look-ahead horizon, in trials."""
@@ -60,14 +60,20 @@ def check_stop_when(below: float | None) -> float | None:
     )
 
 
-def expected_gain(trials: Sequence[FrozenTrial], last: int) -> ExpectedGain | None:
+def expected_gain(
+    trials: Sequence[FrozenTrial], last: int, budget: int | None = None
+) -> ExpectedGain | None:
     """The gain expected after the finished trials whose ordinals are at most `last`.
 
+    With a `budget`, of a search in budgets, only its completed runs of so many epochs are taken.
     None if there are fewer than MIN_TRIALS of them. A trial that did not complete has no value and
     improves nothing; while no trial has completed, the best value counts as 0.
     """
     in_order = sorted((ordinal, n) for n, ordinal in ordinals(trials).items() if ordinal <= last)
     ended = [trials[number] for _, number in in_order if is_finished(trials[number])]
+    if budget is not None:
+        of_budget = (trial for trial in ended if TrialRecord.of(trial).budget == budget)
+        ended = [trial for trial in of_budget if objective_value(trial) is not None]
     if len(ended) < MIN_TRIALS:
         return None
     values = [objective_value(trial) or 0.0 for trial in ended]

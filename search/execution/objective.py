@@ -9,10 +9,10 @@ from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
 from optuna.trial import Trial, TrialState
 
 from fmnist_model.training import EpochMetrics, ParallelEngine, RunResult
-from search.algorithms import trial_seeds
+from search.algorithms import run_seed, trial_seeds
 from search.presets import Preset, configurations, suggest
 from search.storage import transaction
-from search.study import TrialRecord
+from search.study import TrialRecord, key_of
 
 OnTrialStart = Callable[[Trial], None]
 OnTrialEpoch = Callable[[EpochMetrics], None]
@@ -83,7 +83,12 @@ class Objective:
     def _run(self, trial: Trial) -> Generator[None, None, RunResult]:
         ordinal = TrialRecord.of(trial).ordinal
         assert ordinal is not None  # every claimed trial has one
-        training_seed = trial_seeds(self._seed, ordinal)[1]
+        key = key_of(trial)
+        training_seed = (
+            trial_seeds(self._seed, ordinal)[1]
+            if key is None
+            else run_seed(self._seed, key.configuration, key.replicate)
+        )
         _ = trial.relative_params  # sampling takes long: do it before the database is locked
         # After a power cut a running trial is tried again, whether or not these writes survived.
         with transaction(trial.study, durable=False):
@@ -102,4 +107,6 @@ class Objective:
             return prune
 
         model, train = configurations(self._preset, trial.params, training_seed)
+        if key is not None:
+            train = train.model_copy(update={"epochs": key.budget})
         return (yield from self._engine.running(model, train, report))

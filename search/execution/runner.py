@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import optuna
 from optuna.study import Study
 from optuna.trial import TrialState
@@ -17,6 +19,7 @@ from search.storage import open_storage, storage_errors_explained, study_lock, t
 from search.study import (
     ProcessIdentity,
     TrialRecord,
+    as_begun,
     count_trials,
     fail_lost_trials,
     is_lost,
@@ -74,6 +77,7 @@ def run_search(
         interruptible(progress.say, job.parent) as interrupted,
     ):
         study = open_study(storage, job.name, job.preset, job.seed)
+        job = _as_begun(job, study, progress)
         study.pruner = make_pruner(job.preset)
         if not job.is_secondary_worker:
             _report_running_trials(study, progress)
@@ -91,6 +95,17 @@ def run_search(
         if not job.is_secondary_worker and _is_stopped(study, job):
             progress.say("no new trial is begun: too little is expected of it")
         return study
+
+
+def _as_begun(job: SearchJob, study: Study, progress: Progress) -> SearchJob:
+    """The job with the preset that the study goes on with."""
+    preset = as_begun(study, job.preset)
+    if preset is not job.preset and not job.is_secondary_worker:
+        progress.say(
+            f"study {job.name!r} was begun without budgets and goes on as it began; NAME=... "
+            f"begins one with them"
+        )
+    return replace(job, preset=preset)
 
 
 def _needs_more_trials(study: Study, job: SearchJob) -> bool:

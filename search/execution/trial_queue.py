@@ -7,10 +7,12 @@ trials that was asked for, however many workers there are.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import Enum
+from types import MappingProxyType
 from typing import Any
 
+from optuna.samplers import BaseSampler
 from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
@@ -53,6 +55,8 @@ class IdleReason(Enum):
 class TrialQueue:
     """Claims trials of a study for this process, until `target` trials have finished.
 
+    `search.execution.generation_queue` has that of a search in budgets.
+
     Args:
         study: The study.
         preset: The model, the training, the search space and the sampler.
@@ -94,9 +98,17 @@ class TrialQueue:
             recorded = TrialRecord.of(chosen).ordinal
             ordinal = next_ordinal(trials) if recorded is None else recorded
             key = self._begin(chosen, ordinal)
-        self.study.sampler = make_sampler(self._preset, self._seed, ordinal)
+        self.study.sampler = self._sampler(ordinal)
         with transaction(self.study):  # so that the sampler reads the study as it is at one moment
             return Trial(self.study, key)
+
+    def _judged_budget(self) -> int | None:
+        """Which runs say whether the search is worth going on: those of so many epochs, or all."""
+        return None
+
+    def _sampler(self, ordinal: int) -> BaseSampler:
+        """The sampler of the trial with this ordinal."""
+        return make_sampler(self._preset, self._seed, ordinal)
 
     def _trials(self) -> list[FrozenTrial]:
         return self.study.get_trials(deepcopy=False)
@@ -117,6 +129,7 @@ class TrialQueue:
     def _choose_new(
         self, trials: Sequence[FrozenTrial], others_run: bool
     ) -> FrozenTrial | IdleReason:
+        """What to begin where nothing is left over: nothing was lost, and nothing waits."""
         ordinal, lag = next_ordinal(trials), self._preset.workers.lag
         settled = ordinal - lag if lag is not None else ordinal
         if lag is not None and _any_runs(trials, settled):
@@ -128,7 +141,7 @@ class TrialQueue:
         if failed is not None:
             return self._retry(failed, ordinal)
         if arm is not None:
-            return _new(ordinal, {FIXED_PARAMS: stored_params(arm.params)}, arm=arm.name)
+            return _new(ordinal, {FIXED_PARAMS: stored_params(arm.params)}, {}, arm.name)
         if self._preset.sampler.name != "grid":
             return _new(ordinal, {})
         point = 1 + max(map(_grid_point, trials), default=-1)
@@ -149,7 +162,7 @@ class TrialQueue:
             decided = self.study.user_attrs.get(STOPPED)
             if decided is not None and decided["below"] == self._stop_when:
                 return True
-            gain = expected_gain(trials, last)
+            gain = expected_gain(trials, last, self._judged_budget())
             if gain is not None and gain.expected < self._stop_when:
                 self.study.set_user_attr(STOPPED, gain._asdict() | {"below": self._stop_when})
                 return True
@@ -171,11 +184,13 @@ class TrialQueue:
         system_attrs = {
             k: v for k, v in ended.system_attrs.items() if not k.startswith(RUNG_PREFIX)
         }
+        if record.planned:  # with all of its parameters
+            return _new(ordinal, system_attrs, record.planned, record.arm, ended.number)
         if set(ended.params) < set(self._preset.space.dimensions()):
             system_attrs = {k: v for k, v in system_attrs.items() if k in (FIXED_PARAMS, GRID_ID)}
         else:
             system_attrs[FIXED_PARAMS] = ended.params
-        return _new(ordinal, system_attrs, arm=record.arm, retry_of=ended.number)
+        return _new(ordinal, system_attrs, {}, record.arm, ended.number)
 
     def _untried_arm(self, trials: Sequence[FrozenTrial]) -> Arm | None:
         tried = {TrialRecord.of(trial).arm for trial in trials if not is_lost(trial)}
@@ -198,14 +213,14 @@ class TrialQueue:
 def _new(
     ordinal: int,
     system_attrs: dict[str, Any],
+    planned: Mapping[str, Any] = MappingProxyType({}),
     arm: str | None = None,
     retry_of: int | None = None,
 ) -> FrozenTrial:
     """A trial that this process claims, and that is not in the database yet."""
     record = TrialRecord.of_claim(ordinal, this_process(), arm, retry_of)
-    return create_trial(
-        state=TrialState.RUNNING, user_attrs=dict(record.attributes), system_attrs=system_attrs
-    )
+    attributes = {**record.attributes, **planned}
+    return create_trial(state=TrialState.RUNNING, user_attrs=attributes, system_attrs=system_attrs)
 
 
 def _grid_point(trial: FrozenTrial) -> int:

@@ -19,6 +19,7 @@ from fmnist_model.utils import Remedy
 from search.algorithms import make_sampler
 from search.console import Progress
 from search.execution.engines import EngineLoader
+from search.execution.generation_queue import GenerationQueue
 from search.execution.job import SearchJob, SearchStoppedError
 from search.execution.objective import Interrupted, Objective, Outcome
 from search.execution.trial_queue import IdleReason, TrialQueue
@@ -66,7 +67,8 @@ class Worker:
         objective = Objective(
             job.preset, seed, engine, progress.start, progress.epoch, self._interrupted
         )
-        queue = TrialQueue(self._study, job.preset, job.trials, job.parent, job.stop_when)
+        queue_class = TrialQueue if job.preset.search is None else GenerationQueue
+        queue = queue_class(self._study, job.preset, job.trials, job.parent, job.stop_when)
         progress.begin(self._study, job.trials, engine.slots)
         in_flight: list[InFlight] = []
         pause = POLL_SECONDS

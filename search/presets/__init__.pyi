@@ -16,6 +16,7 @@ from .preset import (
 )
 from .search_space import (
     configurations as configurations,
+    distributions as distributions,
     grid as grid,
     grid_size as grid_size,
     stored_params as stored_params,

@@ -21,16 +21,26 @@ from .process_identity import (
     process_is_gone as process_is_gone,
     this_process as this_process,
 )
+from .runs import (
+    EndedRun as EndedRun,
+    PlannedRun as PlannedRun,
+    RunKey as RunKey,
+    ended_runs as ended_runs,
+    key_of as key_of,
+)
 from .study import (
+    as_begun as as_begun,
     check_data as check_data,
     load_study as load_study,
     open_study as open_study,
 )
 from .trial_record import (
+    Role as Role,
     TrialRecord as TrialRecord,
 )
 from .trials import (
     TrialCounts as TrialCounts,
+    all_failed_to_retry as all_failed_to_retry,
     best_trials as best_trials,
     count_trials as count_trials,
     ending as ending,

@@ -1,7 +1,8 @@
 """The runs of a search in budgets: what is planned, and how it ended.
 
-A *configuration* is a set of hyperparameters, named by the ordinal of the trial that tried it first.
-A *run* trains it for a budget of epochs with one of its seeds, its *replicates*; each run is a trial.
+A *configuration* is a set of hyperparameters, named by the ordinal of the trial that tried it
+first. A *run* trains it for a budget of epochs with one of its seeds, its *replicates*; each run is
+a trial.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from optuna.trial import FrozenTrial
+from optuna.trial import FrozenTrial, Trial
 
 from search.study.trial_record import Role, TrialRecord
 from search.study.trials import is_lost, objective_value
@@ -45,7 +46,7 @@ class EndedRun:
     """A run that has ended.
 
     `value` is its validation accuracy; None if it was stuck, has diverged or failed. `number` is
-    its trial's.
+    its trial's, and `arm` the name of the preset's arm that it tries, if it does.
     """
 
     key: RunKey
@@ -54,9 +55,10 @@ class EndedRun:
     generation: int
     number: int
     system_attrs: Mapping[str, Any] = field(default_factory=dict)
+    arm: str | None = None
 
 
-def key_of(trial: FrozenTrial) -> RunKey | None:
+def key_of(trial: FrozenTrial | Trial) -> RunKey | None:
     """Which run a trial is; None where it was not planned by a search in budgets."""
     record = TrialRecord.of(trial)
     configuration, budget, replicate = record.configuration, record.budget, record.replicate
@@ -83,5 +85,6 @@ def ended_runs(trials: Sequence[FrozenTrial]) -> list[EndedRun]:
             record.generation or 0,
             trial.number,
             trial.system_attrs,
+            record.arm,
         )
     return [found[ordinal] for ordinal in sorted(found)]

@@ -21,7 +21,8 @@ class StudyMismatchError(UserError):
 def open_study(storage: RDBStorage, name: str, preset: Preset, seed: int | None) -> Study:
     """Load the study, or create it; raise StudyMismatchError where it began with other settings.
 
-    Without `seed` an existing study keeps its own and a new one takes DEFAULT_SEED.
+    Without `seed` an existing study keeps its own and a new one takes DEFAULT_SEED. A study that
+    the preset began when it had no budgets yet goes on as it began: see `as_begun`.
     """
     study = optuna.create_study(
         storage=storage, study_name=name, direction="maximize", load_if_exists=True
@@ -40,11 +41,26 @@ def open_study(storage: RDBStorage, name: str, preset: Preset, seed: int | None)
         study.set_user_attr("preset", preset.identity())  # last: it says that the others are there
         return study
     before = parse_preset(known["preset"], f"study {name}")  # with defaults that are new since
-    differences = _differences(before.identity(), preset.identity())
+    differences = _differences(before.identity(), as_begun(study, preset).identity())
     if seed is not None and seed != known["seed"]:
         differences.append(f"seed is {seed}, was {known['seed']}")
     _refuse(name, differences)
     return study
+
+
+def as_begun(study: Study, preset: Preset) -> Preset:
+    """The preset that the study goes on with.
+
+    It is `preset`, unless that is searched in budgets and the study was begun without: then without
+    them, and with the pruner that the study has.
+    """
+    known = study.user_attrs.get("preset")
+    if known is None or preset.search is None:
+        return preset
+    before = parse_preset(known, f"study {study.study_name}")
+    if before.search is not None:
+        return preset
+    return preset.model_copy(update={"search": None, "pruner": before.pruner})
 
 
 def check_data(study: Study, sha256: str) -> None:

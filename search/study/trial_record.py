@@ -41,9 +41,11 @@ then its second worker was killed, too. Trials of the last two reasons count as 
 Role = Literal["new", "promotion", "race"]
 """What a run in a search in budgets is for.
 
-"new": it tries a configuration for the first time. "promotion": it trains one of the better ones for
-longer. "race": it trains one of the best with another seed, to tell which is the best.
+"new": it tries a configuration for the first time. "promotion": it trains one of the better ones
+for longer. "race": it trains one of the best with another seed, to tell which is the best.
 """
+PLANNED = ("configuration", "budget", "replicate", "generation", "role")
+"""The fields of a trial that was planned in a search in budgets."""
 LONGEST_ERROR = 500
 """Characters."""
 
@@ -116,6 +118,10 @@ class TrialRecord:
     """What the run suffered from."""
     recorded = Attribute[KeptRecorded](values.recorded)
     """When a run that was told to go on would have been stopped."""
+    continued_from = Attribute(values.whole)
+    """The epochs that an earlier run had trained, whose kept weights this one began with."""
+    weights_sha256 = Attribute(values.text)
+    """The hash of the file with the weights that a longer run continues from, where it is kept."""
     dead_fraction = Attribute(values.shares)
     """The share of inactive units of each hidden layer at the end."""
     history = Attribute[Curves](values.curves)
@@ -147,6 +153,11 @@ class TrialRecord:
     def version(self) -> int:
         """Which version of this program's records it is; 0 of those before version 1."""
         return self.record_version or 0
+
+    @property
+    def planned(self) -> Mapping[str, Any]:
+        """What was written when the trial was planned, which a second try of it has, too."""
+        return {name: self.attributes[name] for name in PLANNED if name in self.attributes}
 
     @classmethod
     def of(cls, trial: FrozenTrial | Trial) -> TrialRecord:
@@ -189,8 +200,9 @@ class TrialRecord:
         return cls({"seed": seed})
 
     @classmethod
-    def of_run(cls, result: RunResult) -> TrialRecord:
+    def of_run(cls, result: RunResult, weights_sha256: str | None = None) -> TrialRecord:
         """What is kept of a run that has ended, in whichever way."""
+        weights = {} if weights_sha256 is None else {"weights_sha256": weights_sha256}
         return cls._made(
             {
                 "stop_reason": result.stop_reason,
@@ -206,6 +218,7 @@ class TrialRecord:
                 "precision": result.precision,
                 "device": result.device,
                 "seed": result.seed,
+                **weights,
             }
         )
 

@@ -68,17 +68,22 @@ def lost_to_retry(trials: Sequence[FrozenTrial]) -> FrozenTrial | None:
 
 
 def failed_to_retry(trials: Sequence[FrozenTrial], last: int) -> FrozenTrial | None:
-    """The first failed trial, of ordinal `last` at most, that has not had its second chance.
+    """The first failed trial, of ordinal `last` at most, that has not had its second chance."""
+    return next(iter(all_failed_to_retry(trials, last)), None)
+
+
+def all_failed_to_retry(trials: Sequence[FrozenTrial], last: int) -> list[FrozenTrial]:
+    """The failed trials, of ordinal `last` at most, that have not had their second chance.
 
     One that has failed because its workers died has had it.
     """
     failed = [t for t in trials if t.state == TrialState.FAIL and not is_lost(t)]
     failed = [t for t in failed if TrialRecord.of(t).fail_reason != "deadly"]
     if not failed:  # as mostly: then the other trials need not be read
-        return None
+        return []
     known, retried = ordinals(trials), _retried(trials)
     failed = [t for t in failed if known[t.number] <= last and t.number not in retried]
-    return next((trial for trial in failed if not _failed_before(trial, trials)), None)
+    return [trial for trial in failed if not _failed_before(trial, trials)]
 
 
 def _retried(trials: Sequence[FrozenTrial]) -> set[int]:

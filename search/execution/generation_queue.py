@@ -1,0 +1,124 @@
+"""Decides what a worker does next in a search in budgets: claim a run, wait for others, or stop.
+
+Runs are planned a generation at a time, as trials that wait for a worker: all of them in one
+transaction, and only when those of all earlier generations have ended. So parameters and values do
+not depend on how many workers there are, or who was faster, and a kill leaves no half generation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+from optuna.samplers import BaseSampler, RandomSampler
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from search.execution.trial_queue import IdleReason, TrialQueue
+from search.generations import filled_in, plan
+from search.storage import FIXED_PARAMS, storage_of, study_id, trial_id
+from search.study import (
+    PlannedRun,
+    TrialRecord,
+    all_failed_to_retry,
+    ended_runs,
+    is_finished,
+    key_of,
+    next_ordinal,
+)
+
+
+class GenerationQueue(TrialQueue):
+    """Claims the runs of a search in budgets for this process; the arguments are those of
+    TrialQueue.
+
+    Lost runs are tried again first, under their ordinals; then come those that wait, in the order
+    in which they were planned or enqueued. Once all have ended, the next generation is planned.
+    Those that are still waiting when `target` is reached are left for a search with more trials.
+    """
+
+    def _judged_budget(self) -> int:
+        return self._preset.budgets[-1]
+
+    def _sampler(self, ordinal: int) -> BaseSampler:
+        """One that is never asked: a run has all of its parameters when it is claimed."""
+        return RandomSampler(seed=ordinal)
+
+    def _choose_new(
+        self, trials: Sequence[FrozenTrial], others_run: bool
+    ) -> FrozenTrial | IdleReason:
+        """Plan the next generation, and choose its first run."""
+        if others_run:
+            return IdleReason.WAIT
+        if self._should_stop(trials, next_ordinal(trials)):
+            return IdleReason.STOPPED
+        planned = self._next_generation(trials)
+        for trial in planned:
+            storage_of(self.study).create_new_trial(study_id(self.study), trial)
+        waiting = (trial for trial in self._trials() if trial.state == TrialState.WAITING)
+        return next(waiting, IdleReason.EXHAUSTED)
+
+    def _next_generation(self, trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
+        """Its trials, which are not in the database yet: second chances first."""
+        ordinal, generation = next_ordinal(trials), _generation(trials) + 1
+        remaining = self._target - sum(map(is_finished, trials))
+        failed = [t for t in all_failed_to_retry(trials, ordinal) if key_of(t) is not None]
+        planned = [
+            _second_chance(trial, ordinal + place, generation)
+            for place, trial in enumerate(failed[:remaining])
+        ]
+        ordinal, remaining = ordinal + len(planned), remaining - len(planned)
+        if remaining > 0:
+            runs = ended_runs(trials)
+            more = plan(
+                self._preset, self._seed, runs, generation, ordinal, remaining, self._target
+            )
+            planned += [_trial(run, ordinal + n, generation) for n, run in enumerate(more)]
+        return planned
+
+    def _begin(self, chosen: FrozenTrial, ordinal: int) -> int:
+        if key_of(chosen) is None:
+            self._adopt(chosen, ordinal)
+        return super()._begin(chosen, ordinal)
+
+    def _adopt(self, enqueued: FrozenTrial, ordinal: int) -> None:
+        """Make a trial that somebody has enqueued a new configuration, at the smallest budget."""
+        storage, key = storage_of(self.study), trial_id(enqueued)
+        generation = max(0, _generation(self._trials()))
+        smallest = self._preset.budgets[0]
+        record = TrialRecord.of_plan(ordinal, ordinal, smallest, 0, generation, "new")
+        for name, value in record.attributes.items():
+            storage.set_trial_user_attr(key, name, value)
+        given = enqueued.system_attrs.get(FIXED_PARAMS) or {}
+        with suppress(ValueError, TypeError):  # the trial itself will fail, and say why
+            params = filled_in(self._preset, self._seed, ordinal, given)
+            storage.set_trial_system_attr(key, FIXED_PARAMS, params)
+
+
+def _generation(trials: Sequence[FrozenTrial]) -> int:
+    """The latest generation that was planned; -1 if none was."""
+    found = (TrialRecord.of(trial).generation for trial in trials)
+    return max((number for number in found if number is not None), default=-1)
+
+
+def _trial(run: PlannedRun, ordinal: int, generation: int) -> FrozenTrial:
+    """The trial of a planned run, which waits for a worker."""
+    key = run.key
+    record = TrialRecord.of_plan(
+        ordinal, key.configuration, key.budget, key.replicate, generation, run.role, run.arm
+    )
+    return _waiting(record.attributes, {**run.system_attrs, FIXED_PARAMS: dict(run.params)})
+
+
+def _second_chance(failed: FrozenTrial, ordinal: int, generation: int) -> FrozenTrial:
+    """The second try of a trial that has failed, with the same seed and parameters."""
+    before = TrialRecord.of(failed)
+    record = TrialRecord.of_claim(ordinal, None, before.arm, failed.number)
+    planned = {**record.attributes, **before.planned, "generation": generation}
+    return _waiting(planned, failed.system_attrs)
+
+
+def _waiting(user_attrs: Mapping[str, Any], system_attrs: Mapping[str, Any]) -> FrozenTrial:
+    return create_trial(
+        state=TrialState.WAITING, user_attrs=dict(user_attrs), system_attrs=dict(system_attrs)
+    )

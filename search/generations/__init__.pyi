@@ -1,0 +1,8 @@
+"""What other folders may use; the rest is private by convention."""
+
+from .plan import (
+    plan as plan,
+)
+from .proposals import (
+    filled_in as filled_in,
+)

@@ -1,0 +1,122 @@
+"""The next generation of a search in budgets: longer runs and new configurations, or a race."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from math import ceil
+
+from search.generations.promotions import promote, promote_best
+from search.generations.proposals import propose
+from search.generations.race import race
+from search.presets import Preset
+from search.study import EndedRun, PlannedRun, Role, RunKey
+
+RACE_SHARE = 5
+"""One of so many trials is kept for the race: further seeds of the best configurations."""
+FINALISTS = 2
+"""So many configurations are trained in full before the race, where no generation got that far."""
+
+
+def race_reserve(trials: int) -> int:
+    """How many of the trials that a search shall have are kept for its end.
+
+    >>> race_reserve(1), race_reserve(50)
+    (1, 10)
+    """
+    return ceil(trials / RACE_SHARE)
+
+
+def plan(
+    preset: Preset,
+    seed: int,
+    runs: Sequence[EndedRun],
+    generation: int,
+    first_ordinal: int,
+    remaining: int,
+    trials: int,
+) -> list[PlannedRun]:
+    """The runs of the next generation, at most `remaining`, those of the longest budget first.
+
+    Promotions come first, then new configurations; towards the end of the search, the race. None is
+    planned only where a grid is exhausted and it is decided which of its points is the best. The
+    last run of a search is always one of the greatest budget.
+
+    Args:
+        preset: What is searched, and in which budgets.
+        seed: The study's seed.
+        runs: Those that have ended, in the order of their ordinals.
+        generation: The number of the generation, from 0.
+        first_ordinal: The ordinal of the first run that is planned.
+        remaining: How many trials have to finish until there are `trials`; at least 1.
+        trials: How many finished trials the study shall have.
+    """
+    planner = _Planner(preset, seed, runs, generation, first_ordinal)
+    reserve = race_reserve(trials)
+    if remaining > reserve:
+        explored = planner.explored()[: remaining - reserve]
+        return explored or planner.finals(remaining)
+    return (
+        planner.finals(remaining)
+        or planner.explored()[: remaining - 1]
+        or planner.in_full(1)
+        or planner.new_in_full()
+    )
+
+
+@dataclass(frozen=True)
+class _Planner:
+    """What a generation may consist of; the fields are arguments of `plan`."""
+
+    preset: Preset
+    seed: int
+    runs: Sequence[EndedRun]
+    generation: int
+    first_ordinal: int
+
+    def explored(self) -> list[PlannedRun]:
+        """Promotions and new configurations."""
+        assert self.preset.search is not None
+        keys = self._promotions()
+        return self._known(keys, "promotion") + self._new(len(keys), self.preset.search.generation)
+
+    def finals(self, remaining: int) -> list[PlannedRun]:
+        """The race among those that were trained in full.
+
+        Those that are to be promoted there come first, but leave half of the trials to the race.
+        Where none was trained in full the best so far are, or a new one if there is none better.
+        """
+        assert self.preset.search is not None
+        top, count = self.preset.budgets[-1], min(remaining, self.preset.search.generation)
+        if not any(run.key.budget == top and run.value is not None for run in self.runs):
+            return self.in_full(min(count, FINALISTS)) or self.new_in_full()
+        entitled = [key for key in self._promotions() if key.budget == top]
+        if entitled:
+            return self._known(entitled[: ceil(count / 2)], "promotion")
+        return self._known(race(self.runs, self.preset, top, count), "race")
+
+    def in_full(self, count: int) -> list[PlannedRun]:
+        """The best configurations that were not trained in full yet, promoted right there."""
+        best = promote_best(self.runs, self.preset.budgets[-1], count)
+        return self._known(best, "promotion")
+
+    def new_in_full(self) -> list[PlannedRun]:
+        """A new configuration, trained in full."""
+        top = self.preset.budgets[-1]
+        new = self._new(0, 1)[:1]
+        return [replace(run, key=run.key._replace(budget=top)) for run in new]
+
+    def _promotions(self) -> list[RunKey]:
+        assert self.preset.search is not None
+        return promote(self.runs, self.preset.budgets, self.preset.search.reduction_factor)
+
+    def _new(self, place: int, count: int) -> list[PlannedRun]:
+        """New configurations, the first of which is the `place`-th run of the generation."""
+        first = self.first_ordinal + place
+        return propose(self.preset, self.seed, self.generation, self.runs, count, first)
+
+    def _known(self, keys: Sequence[RunKey], role: Role) -> list[PlannedRun]:
+        """Runs of configurations that have been tried."""
+        complete = {run.key.configuration: run for run in self.runs if run.value is not None}
+        tried = [(key, complete[key.configuration]) for key in keys]
+        return [PlannedRun(key, role, run.params, run.arm) for key, run in tried]
