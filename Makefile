@@ -11,7 +11,7 @@ NAME ?=
 SEED ?=
 DATA ?=
 TRIAL ?=
-WORKERS ?= 1
+WORKERS ?= auto
 ENGINE ?= auto
 SLOTS ?=
 THREADS ?=
@@ -39,7 +39,8 @@ help:  ## list the targets and their variables
 	@echo "STORAGE: the database, any SQLAlchemy URL, by default sqlite:///studies/results/studies.db;"
 	@echo "  in the environment a password in it is hidden from other users of the machine"
 	@echo "DATA: a directory with Fashion-MNIST as IDX or CSV files; without it the data is downloaded"
-	@echo "WORKERS: processes that search at once; THREADS: TensorFlow's threads in each, by default the cores are shared out"
+	@echo "WORKERS: processes that search at once; auto takes one for each core where the preset has [search] and"
+	@echo "  there is no GPU, else one; THREADS: TensorFlow's threads in each, by default the cores are shared out"
 	@echo "ENGINE: tensorflow, or population (JAX), which trains SLOTS trials at once, by default as many as speed it up;"
 	@echo "  auto takes the population where JAX sees a GPU"
 	@echo "STOP_WHEN=0.001: stop early when ten more trials are expected to improve the best accuracy by less"
@@ -66,7 +67,7 @@ setup: .venv/installed  ## install everything into .venv (the other targets do s
 data: .venv/installed  ## fetch Fashion-MNIST and check it (DATA=)
 	@$(BIN)/python -m fmnist_model data $(if $(DATA),--data "$(DATA)")
 
-search: .venv/installed  ## search until TRIALS=50 trials have finished; run again to continue (WORKERS=1 STOP_WHEN= STUDY= NAME= SEED= STORAGE= DATA=)
+search: .venv/installed  ## search until TRIALS=50 trials have finished; run again to continue (WORKERS=auto STOP_WHEN= STUDY= NAME= SEED= STORAGE= DATA=)
 	@$(BIN)/python -m search run $(study_options) --trials $(TRIALS) --workers $(WORKERS) --engine $(ENGINE) \
 	  $(if $(LAUNCHER),--launcher $(LAUNCHER) --cpus $(CPUS_PER_WORKER) --gpus $(GPUS_PER_WORKER)) \
 	  $(if $(STOP_WHEN),--stop-when "$(STOP_WHEN)") $(if $(SLOTS),--slots $(SLOTS)) $(if $(THREADS),--threads $(THREADS)) $(if $(SEED),--seed $(SEED)) $(if $(DATA),--data "$(DATA)")

@@ -62,6 +62,24 @@ EngineOption = Annotated[
     Literal["auto", "tensorflow", "population"],
     typer.Option("--engine", help="Who trains; auto: the population where JAX sees a GPU."),
 ]
+
+
+def _check_workers(given: str) -> str:
+    if given != "auto" and not (given.isdecimal() and int(given) >= 1):
+        raise typer.BadParameter(f"expected a number from 1 on, or auto, not {given!r}")
+    return given
+
+
+WorkersOption = Annotated[
+    str,
+    typer.Option(
+        "--workers",
+        metavar="N|auto",
+        callback=_check_workers,
+        help="How many processes train; auto: as many as cores in a search in budgets without a "
+        "GPU, else one.",
+    ),
+]
 SlotsOption = Annotated[
     int | None,
     typer.Option("--slots", min=1, help="Of the population.  [default: as many as pay]"),
@@ -79,7 +97,7 @@ def run_command(
     engine: EngineOption = "auto",
     slots: SlotsOption = None,
     stop_when: StopOption = None,
-    workers: Annotated[int, typer.Option(min=1, help="How many processes train.")] = 1,
+    workers: WorkersOption = "auto",
     threads: Annotated[
         int | None,
         typer.Option(min=1, help="TensorFlow's threads in each.  [default: the cores, shared out]"),
@@ -96,7 +114,9 @@ def run_command(
     from search.execution import (
         SearchJob,
         WorkerSpec,
+        auto_workers,
         chosen_engine,
+        job_as_begun,
         loader,
         thread_settings,
         threads_each,
@@ -113,15 +133,22 @@ def run_command(
         data,
         stop_when=check_stop_when(stop_when),
         data_home=PATHS.data,
+        weights=PATHS.weights,
     )
-    chosen = chosen_engine(engine, job.preset, alone=workers == 1 and launcher == "local")
+    alone = workers in ("auto", "1") and launcher == "local"
+    chosen = chosen_engine(engine, job.preset, alone)
     load = loader(chosen, slots)
     spec = None
-    if workers > 1 or launcher == "ray":
-        each = max(1, int(cpus)) if launcher == "ray" else threads_each(workers)
+    if workers == "auto" and alone:
+        make_default_folder(storage)
+        count = auto_workers(job_as_begun(job).preset, chosen)
+    else:
+        count = 1 if workers == "auto" else int(workers)
+    if count > 1 or launcher == "ray":
+        each = max(1, int(cpus)) if launcher == "ray" else threads_each(count)
         settings = thread_settings(threads or each) | {"STORAGE": storage}
         command = worker_command(job, study, chosen, slots)
-        spec = WorkerSpec(command, workers, settings, launcher, cpus, gpus, Path.cwd())
+        spec = WorkerSpec(command, count, settings, launcher, cpus, gpus, Path.cwd())
     elif threads is not None:
         os.environ.update(thread_settings(threads))
     progress = Progress()
@@ -158,7 +185,8 @@ def worker(
 
     preset, gain = load_preset(study, PATHS.presets), check_stop_when(stop_when)
     known_as = study_name(study, name)
-    job = SearchJob(preset, known_as, storage, trials, seed, data, True, parent, gain, PATHS.data)
+    where = (PATHS.data, PATHS.weights)
+    job = SearchJob(preset, known_as, storage, trials, seed, data, True, parent, gain, *where)
     chosen = chosen_engine(engine, preset, alone=True)
     _searched(job, Progress(), None, loader(chosen, slots))
 

@@ -13,6 +13,7 @@ from .cli import (
 from .device import (
     device_name as device_name,
     jax_device_name as jax_device_name,
+    nvidia_gpu_is_there as nvidia_gpu_is_there,
     resolve_jax_precision as resolve_jax_precision,
     resolve_precision as resolve_precision,
 )

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 from pathlib import Path
 
 from fmnist_model.config import Precision, RequestedPrecision
 
 BF16_CPU_FLAGS = {"avx512_bf16", "amx_bf16"}
 BF16_GPU_CAPABILITY = (8, 0)
+
+
+def nvidia_gpu_is_there() -> bool:
+    """Has this machine a GPU that TensorFlow could train on? Asked as the Makefile asks, because
+    TensorFlow takes seconds to load."""
+    if shutil.which("nvidia-smi") is None:
+        return False
+    listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, check=False)
+    return "GPU" in listed.stdout
 
 
 def use_gpus_politely() -> list[str]:

@@ -36,6 +36,11 @@ class ProjectPaths:
         return self.results / "artifacts"
 
     @property
+    def weights(self) -> Path:
+        """The weights that longer runs go on from, of studies that are not in a SQLite file."""
+        return self.results / "weights"
+
+    @property
     def default_url(self) -> str:
         """The URL of the database of studies, a SQLite file beside their results."""
         return f"sqlite:///{self.results / 'studies.db'}"

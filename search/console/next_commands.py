@@ -13,7 +13,7 @@ DEFAULTS = {
     "STUDY": "paper",
     "STORAGE": ProjectPaths(Path()).default_url,
     "ENGINE": "auto",
-    "WORKERS": "1",
+    "WORKERS": "auto",
     "LAUNCHER": "local",
     "CPUS_PER_WORKER": "1",
     "GPUS_PER_WORKER": "0",

@@ -10,6 +10,7 @@ from .job import (
 )
 from .local_pool import (
     WorkerSpec as WorkerSpec,
+    auto_workers as auto_workers,
     thread_settings as thread_settings,
     threads_each as threads_each,
     worker_command as worker_command,
@@ -27,5 +28,6 @@ from .paired_runs import (
     train_runs as train_runs,
 )
 from .runner import (
+    job_as_begun as job_as_begun,
     run_search as run_search,
 )

@@ -33,6 +33,8 @@ class SearchJob:
             validation accuracy by less than this; None never stops early.
         data_home: The folder into which the images are fetched if they are not there yet; it also
             keeps decoded images and compiled programs.
+        weights: The folder in which weights are kept, from which longer runs go on, if the database
+            is not a SQLite file: beside such a file they are kept without it.
     """
 
     preset: Preset
@@ -45,6 +47,7 @@ class SearchJob:
     parent: int | None = None
     stop_when: float | None = None
     data_home: Path | None = None
+    weights: Path | None = None
 
 
 class SearchStoppedError(UserError):

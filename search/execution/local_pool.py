@@ -15,10 +15,11 @@ from typing import IO, Literal
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
-from fmnist_model.utils import Remedy
+from fmnist_model.utils import Remedy, nvidia_gpu_is_there
 from search.console import Progress
 from search.execution.job import SearchJob, SearchStoppedError
 from search.execution.objective import Interrupted
+from search.presets import Preset
 from search.study import TrialRecord, fail_trials_of_process, is_finished
 
 MAX_REPLACEMENTS = 3
@@ -32,6 +33,18 @@ def threads_each(workers: int) -> int:
     """How many threads each worker gets if they share the processor cores of this process
     evenly."""
     return max(1, len(os.sched_getaffinity(0)) // workers)
+
+
+def auto_workers(preset: Preset, engine: str) -> int:
+    """How many workers suit the preset and this machine.
+
+    A search in budgets comes to the same with any number of workers, and TensorFlow trains small
+    networks best on one processor core each: so there are as many workers as cores, unless there is
+    a GPU. In all other searches one worker knows most when it begins a trial.
+    """
+    if preset.search is None or engine != "tensorflow" or nvidia_gpu_is_there():
+        return 1
+    return len(os.sched_getaffinity(0))
 
 
 def thread_settings(threads: int) -> dict[str, str]:

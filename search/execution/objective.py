@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 
 from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
 from optuna.trial import Trial, TrialState
 
-from fmnist_model.training import EpochMetrics, ParallelEngine, RunResult
+from fmnist_model.config import ModelConfig, TrainConfig
+from fmnist_model.training import (
+    CheckpointError,
+    EpochMetrics,
+    ParallelEngine,
+    Report,
+    RunResult,
+)
 from search.algorithms import run_seed, trial_seeds
+from search.execution.kept_weights import KeptWeights
 from search.presets import Preset, configurations, suggest
 from search.storage import transaction
-from search.study import TrialRecord, key_of
+from search.study import RunKey, TrialRecord, key_of
 
 OnTrialStart = Callable[[Trial], None]
 OnTrialEpoch = Callable[[EpochMetrics], None]
@@ -48,6 +56,7 @@ class Objective:
         on_start: Called with each trial once its parameters have been chosen.
         on_epoch: Called with the metrics of each epoch.
         interrupted: Says, after each epoch, whether the search is to end.
+        weights: Keeps the weights of runs that may be continued; None keeps none.
 
     Raises:
         Interrupted: The search is to end.
@@ -63,8 +72,10 @@ class Objective:
         on_start: OnTrialStart,
         on_epoch: OnTrialEpoch,
         interrupted: Callable[[], bool],
+        weights: KeptWeights | None = None,
     ) -> None:
         self._preset, self._seed, self._engine = preset, seed, engine
+        self._weights = weights if engine.can_continue else None
         self._on_start, self._on_epoch, self._interrupted = on_start, on_epoch, interrupted
 
     def __call__(self, trial: Trial) -> Generator[None, None, Outcome]:
@@ -75,7 +86,7 @@ class Objective:
             raise  # not the fault of the trial
         except Exception as error:
             return Outcome(TrialState.FAIL, None, TrialRecord.of_exception(error))
-        record = TrialRecord.of_run(result)
+        record = TrialRecord.of_run(result, self._keep_weights(trial, result))
         if result.stop_reason == "completed":
             return Outcome(TrialState.COMPLETE, result.value, record)
         return Outcome(TrialState.PRUNED, None, record)
@@ -95,18 +106,60 @@ class Objective:
             suggest(trial, self._preset)
             TrialRecord.of_seed(training_seed).write_to(trial)
         self._on_start(trial)
+        model, train = configurations(self._preset, trial.params, training_seed)
+        if key is None:
+            return (yield from self._engine.running(model, train, self._reporter(trial, [])))
+        train = train.model_copy(update={"epochs": key.budget})
+        return (yield from self._run_planned(trial, key, model, train))
+
+    def _run_planned(
+        self, trial: Trial, key: RunKey, model: ModelConfig, train: TrainConfig
+    ) -> Generator[None, None, RunResult]:
+        """Train a planned run; if possible, from where a shorter one has left off."""
+        engine, weights, earlier = self._engine, self._weights, list[EpochMetrics]()
+        report = self._reporter(trial, earlier)
+        if weights is None:
+            return (yield from engine.running(model, train, report))
+        keep = weights.wanted(key, train)
+        start = weights.start_of(key, trial.study.get_trials(deepcopy=False))
+        if start is None:
+            return (yield from engine.running(model, train, report, keep=keep))
+        earlier += start.counts.history
+        try:
+            result = yield from engine.running(model, train, report, start=start, keep=keep)
+        except CheckpointError as error:  # it is another engine's, or of another precision
+            weights.say_lost(key, error)
+            earlier.clear()
+            return (yield from engine.running(model, train, report, keep=keep))
+        with transaction(trial.study, durable=False):
+            _report(trial, earlier)  # if it ended before it could report anything itself
+        return result
+
+    def _reporter(self, trial: Trial, earlier: list[EpochMetrics]) -> Report:
+        """What is to be called after each epoch; the first time it reports the `earlier` ones, too,
+        and empties the list."""
 
         def report(metrics: EpochMetrics) -> bool:
             with transaction(trial.study, durable=False):
-                if metrics.val_accuracy is not None:
-                    trial.report(metrics.val_accuracy, metrics.epoch)
+                _report(trial, [*earlier, metrics])
                 prune = trial.should_prune()
+            earlier.clear()
             self._on_epoch(metrics)
             if self._interrupted():
                 raise Interrupted
             return prune
 
-        model, train = configurations(self._preset, trial.params, training_seed)
-        if key is not None:
-            train = train.model_copy(update={"epochs": key.budget})
-        return (yield from self._engine.running(model, train, report))
+        return report
+
+    def _keep_weights(self, trial: Trial, result: RunResult) -> str | None:
+        """Keep what a longer run needs to go on; return the hash of the file, if there is one."""
+        key = key_of(trial)
+        if self._weights is None or key is None or result.checkpoint is None:
+            return None
+        return self._weights.keep(key, result.checkpoint)
+
+
+def _report(trial: Trial, epochs: Sequence[EpochMetrics]) -> None:
+    for metrics in epochs:
+        if metrics.val_accuracy is not None:
+            trial.report(metrics.val_accuracy, metrics.epoch)

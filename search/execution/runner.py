@@ -108,6 +108,19 @@ def _as_begun(job: SearchJob, study: Study, progress: Progress) -> SearchJob:
     return replace(job, preset=preset)
 
 
+def job_as_begun(job: SearchJob) -> SearchJob:
+    """The job as `run_search` will run it: see `search.study.as_begun`. A study that is not there
+    is not begun."""
+    if job.preset.search is None:
+        return job
+    storage = open_storage(job.url)
+    with storage_errors_explained(job.url):
+        if job.name not in optuna.get_all_study_names(storage):
+            return job
+        study = optuna.load_study(study_name=job.name, storage=storage)
+        return replace(job, preset=as_begun(study, job.preset))
+
+
 def _needs_more_trials(study: Study, job: SearchJob) -> bool:
     trials = study.get_trials(deepcopy=False)
     if count_trials(trials).finished >= job.trials:

@@ -21,6 +21,7 @@ from search.console import Progress
 from search.execution.engines import EngineLoader
 from search.execution.generation_queue import GenerationQueue
 from search.execution.job import SearchJob, SearchStoppedError
+from search.execution.kept_weights import kept_weights
 from search.execution.objective import Interrupted, Objective, Outcome
 from search.execution.trial_queue import IdleReason, TrialQueue
 from search.storage import backend, lock_trial, transaction, trial_id
@@ -51,7 +52,7 @@ class Worker:
     ) -> None:
         self._job, self._study = job, study
         self._progress, self._interrupted = progress, interrupted
-        self._failures = 0
+        self._failures, self._weights = 0, kept_weights(job, progress.say)
         self._next_claim = 0.0
 
     def run(self, load: EngineLoader) -> None:
@@ -64,9 +65,8 @@ class Worker:
         seed = int(self._study.user_attrs["seed"])
         make_sampler(job.preset, seed, 0)  # raises for a missing package before data is loaded
         engine = as_parallel(load(job, self._study, progress))
-        objective = Objective(
-            job.preset, seed, engine, progress.start, progress.epoch, self._interrupted
-        )
+        shown = (progress.start, progress.epoch, self._interrupted)
+        objective = Objective(job.preset, seed, engine, *shown, self._weights)
         queue_class = TrialQueue if job.preset.search is None else GenerationQueue
         queue = queue_class(self._study, job.preset, job.trials, job.parent, job.stop_when)
         progress.begin(self._study, job.trials, engine.slots)
@@ -139,6 +139,8 @@ class Worker:
             raise
         self._end(trial, outcome)
         trials = self._study.get_trials(deepcopy=False)
+        if self._weights is not None:
+            self._weights.tidy(trials)
         ended = trials[trial.number]
         if is_lost(ended):
             self._progress.say(

@@ -202,7 +202,11 @@ class TrialRecord:
     @classmethod
     def of_run(cls, result: RunResult, weights_sha256: str | None = None) -> TrialRecord:
         """What is kept of a run that has ended, in whichever way."""
-        weights = {} if weights_sha256 is None else {"weights_sha256": weights_sha256}
+        more: dict[str, Any] = {}
+        if result.continued_from:
+            more["continued_from"] = result.continued_from
+        if weights_sha256 is not None:
+            more["weights_sha256"] = weights_sha256
         return cls._made(
             {
                 "stop_reason": result.stop_reason,
@@ -218,7 +222,7 @@ class TrialRecord:
                 "precision": result.precision,
                 "device": result.device,
                 "seed": result.seed,
-                **weights,
+                **more,
             }
         )
 

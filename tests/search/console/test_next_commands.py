@@ -41,7 +41,7 @@ def planned(command: str) -> str:
 
 
 def test_defaults_are_left_out():
-    usual = {"STUDY": "paper", "NAME": None, "WORKERS": 1, "ENGINE": "auto", "SLOTS": None}
+    usual = {"STUDY": "paper", "NAME": None, "WORKERS": "auto", "ENGINE": "auto", "SLOTS": None}
     usual["STORAGE"] = "sqlite:///studies/results/studies.db"
     assert {make_command(target, usual) for target in TARGET_VARIABLES} == {
         f"make {target}" for target in TARGET_VARIABLES
