@@ -29,7 +29,7 @@ from scipy.stats import t as student
 
 from benchmarks.standins.stored import PRESET, Stored
 from fmnist_model.training.engine_protocol import SequentialEngine
-from fmnist_model.training.results import EpochMetrics
+from fmnist_model.training.run_counts import EpochMetrics
 from fmnist_model.utils.cli import new_app, run
 from search.algorithms.pruners import make_pruner
 from search.algorithms.samplers import make_sampler, trial_seeds

@@ -14,7 +14,7 @@ from benchmarks.curves.table import VALIDATION, Run, Scale
 from benchmarks.tools.record import append_line, whole_lines
 from fmnist_model.dataset.fashion_mnist import Images, split
 from fmnist_model.tensorflow_engine.engine import TensorFlowEngine
-from fmnist_model.training.results import EpochMetrics
+from fmnist_model.training.run_counts import EpochMetrics
 from fmnist_model.utils.errors import UserError
 
 

@@ -8,7 +8,7 @@ from optuna.trial import Trial
 from rich.console import Console
 
 from benchmarks.peers.question import Log
-from fmnist_model.training.results import EpochMetrics
+from fmnist_model.training.run_counts import EpochMetrics
 from search.console.progress import Progress
 
 

@@ -23,7 +23,9 @@ from rich.console import Console
 
 from fmnist_model.config import ModelConfig, TrainConfig
 from fmnist_model.diagnosis.diagnose import Diagnosis
-from fmnist_model.training.results import EpochMetrics, Report, RunResult, StopReason
+from fmnist_model.training.checkpoint import Checkpoint
+from fmnist_model.training.results import Report, RunResult, StopReason
+from fmnist_model.training.run_counts import EpochMetrics
 from fmnist_model.utils.cli import PATHS
 from fmnist_model.utils.errors import UserError
 from search.console.progress import Progress
@@ -35,6 +37,8 @@ from search.presets.files import load_preset
 class Replay:
     """A made-up curve, which is best at a learning rate of 0.3 without dropout."""
 
+    can_continue = False
+
     def __init__(self, seconds: float = 0) -> None:
         self._seconds = seconds
 
@@ -45,8 +49,16 @@ class Replay:
         return [best * (1 - math.exp(-epoch)) + noise for epoch in range(1, train.epochs + 1)]
 
     def run(
-        self, model: ModelConfig, train: TrainConfig, report: Report | None = None
+        self,
+        model: ModelConfig,
+        train: TrainConfig,
+        report: Report | None = None,
+        *,
+        start: Checkpoint | None = None,
+        keep: bool = False,  # noqa: ARG002
     ) -> RunResult:
+        if start is not None:
+            raise ValueError("a replay begins with its first epoch, and was given a checkpoint")
         curve = self.curve(model, train)
         stop: StopReason = "completed" if len(curve) == train.epochs else "diverged"
         history: list[EpochMetrics] = []

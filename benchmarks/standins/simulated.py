@@ -24,7 +24,9 @@ import sqlalchemy
 from benchmarks.standins.replay import quiet
 from benchmarks.standins.stored import Stored
 from fmnist_model.config import ModelConfig, TrainConfig
-from fmnist_model.training.results import EpochMetrics, Report, RunResult
+from fmnist_model.training.checkpoint import Checkpoint
+from fmnist_model.training.results import Report, RunResult
+from fmnist_model.training.run_counts import EpochMetrics
 from fmnist_model.utils.cli import PATHS
 from fmnist_model.utils.errors import UserError
 from search.algorithms.pruners import make_pruner
@@ -61,7 +63,13 @@ class Timed(Stored):
         return curve
 
     def run(
-        self, model: ModelConfig, train: TrainConfig, report: Report | None = None
+        self,
+        model: ModelConfig,
+        train: TrainConfig,
+        report: Report | None = None,
+        *,
+        start: Checkpoint | None = None,
+        keep: bool = False,
     ) -> RunResult:
         def timed(metrics: EpochMetrics) -> bool:
             started = time.monotonic()
@@ -70,7 +78,7 @@ class Timed(Stored):
             self.reports.append(Reported(ended, ended - started))
             return prune
 
-        result = super().run(model, train, timed)
+        result = super().run(model, train, timed, start=start, keep=keep)
         self.epochs[-1] = result.epochs_run
         return result
 

@@ -20,7 +20,7 @@ from fmnist_model.dataset.fashion_mnist import Images, split
 from fmnist_model.tensorflow_engine.engine import TensorFlowEngine
 from fmnist_model.tensorflow_engine.program import TrainingProgram
 from fmnist_model.training.inspection import CHUNK
-from fmnist_model.training.results import EpochMetrics
+from fmnist_model.training.run_counts import EpochMetrics
 
 
 def train_all(

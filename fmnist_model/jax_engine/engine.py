@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Generator, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,7 @@ from fmnist_model.jax_engine.slot_network import SlotNetwork
 from fmnist_model.jax_engine.speed import Speed, measure_speed
 from fmnist_model.jax_engine.stateless_network import StatelessNetwork
 from fmnist_model.jax_engine.trainer import VmappedTrainer
-from fmnist_model.training import Origin, Report, RunGenerator, RunResult, TrialRun
+from fmnist_model.training import Checkpoint, Origin, Report, RunGenerator, RunResult, TrialRun
 from fmnist_model.utils import jax_device_name, resolve_jax_precision
 
 ENGINE_NAME = "population"
@@ -80,6 +81,8 @@ class VectorizedEngine:
         ('completed', 'diverged')
     """
 
+    can_continue = True
+
     def __init__(
         self,
         model: ModelConfig,
@@ -108,12 +111,16 @@ class VectorizedEngine:
         train: TrainConfig,
         report: Report | None = None,
         weights: Sequence[np.ndarray] | None = None,
+        *,
+        start: Checkpoint | None = None,
+        keep: bool = False,
     ) -> Generator[None, None, RunResult]:
         """Train one configuration in a free slot, which it gives back when it ends or is closed.
 
         Resume the generator again and again, and call `advance` in between; its return value is
         the result. Raises ValueError where no slot is free, or where the configuration differs
-        from the engine's in what all trials share.
+        from the engine's in what all trials share, and CheckpointError where it cannot be continued
+        from `start`.
 
         Args:
             model: The trial's network.
@@ -121,6 +128,9 @@ class VectorizedEngine:
             report: Is called after each epoch; the trial is pruned where it returns true.
             weights: Initial values of the trainable variables, instead of those drawn from the
                 trial's seed.
+            start: Where the run is continued; `weights` mean nothing then. Only the epochs after it
+                are trained and reported.
+            keep: Whether the result is to hold the run's checkpoint, if it has completed.
         """
         number = self._take_slot(model, train)
         group, slot = self._locate(number)
@@ -128,8 +138,11 @@ class VectorizedEngine:
             group.start_trial(slot, model, train, weights)
             network = SlotNetwork(group, slot, model, train)
             origin = Origin(ENGINE_NAME, self.precision, self.device)
-            run = TrialRun(network, model, train, origin, self._entropy, validated=True)
-            return (yield from _serve(run.train(report), group, slot))
+            run = TrialRun(network, model, train, origin, self._entropy, True, start)
+            if start is not None:
+                group.restore(slot, start.network)
+            result = yield from _serve(run.train(report), group, slot)
+            return run.with_checkpoint(result, partial(group.snapshot, slot)) if keep else result
         finally:
             group.release(slot)
             self._free.append(number)
@@ -152,10 +165,16 @@ class VectorizedEngine:
         return self._groups[number // self._group_size], number % self._group_size
 
     def run(
-        self, model: ModelConfig, train: TrainConfig, report: Report | None = None
+        self,
+        model: ModelConfig,
+        train: TrainConfig,
+        report: Report | None = None,
+        *,
+        start: Checkpoint | None = None,
+        keep: bool = False,
     ) -> RunResult:
         """Train one configuration alone. See `running` for arguments and errors."""
-        running = self.running(model, train, report)
+        running = self.running(model, train, report, start=start, keep=keep)
         while True:
             try:
                 next(running)

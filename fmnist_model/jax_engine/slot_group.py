@@ -26,7 +26,14 @@ from fmnist_model.jax_engine.state import (
     HostControls,
 )
 from fmnist_model.jax_engine.trainer import VmappedTrainer
-from fmnist_model.training import EvalRequest, Reply, Request, TrainReply, TrainRequest
+from fmnist_model.training import (
+    EvalRequest,
+    NetworkState,
+    Reply,
+    Request,
+    TrainReply,
+    TrainRequest,
+)
 
 
 class SlotGroup:
@@ -68,6 +75,16 @@ class SlotGroup:
     def weights(self, slot: int) -> DeviceWeights:
         """One slot's weights, on the device."""
         return self.trainer.read(self._weights, slot)
+
+    def snapshot(self, slot: int) -> NetworkState:
+        """All that training has made of a slot's network."""
+        return self.trainer.network.snapshot(self.weights(slot))
+
+    def restore(self, slot: int, kept: NetworkState) -> None:
+        """Let the trial that was started in a slot go on from a snapshot."""
+        self.collect()
+        restored = self.trainer.network.restored(self.weights(slot), kept)
+        self._weights = self.trainer.write(self._weights, slot, restored)
 
     def submit(self, slot: int, request: Request) -> None:
         """Note what a slot's trial requests; the next dispatch begins it."""

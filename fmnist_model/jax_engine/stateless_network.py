@@ -21,6 +21,7 @@ from fmnist_model.jax_engine.layers import (
 )
 from fmnist_model.jax_engine.state import AnyArray, DeviceWeights, SlotWeights
 from fmnist_model.network import build
+from fmnist_model.training import NetworkState
 
 
 class StatelessNetwork:
@@ -94,6 +95,21 @@ class StatelessNetwork:
         velocity = [np.zeros(variable.shape, np.float32) for variable in self.variables]
         state = [own[variable.name] for variable in self.state_variables]
         return DeviceWeights(trainable, velocity, state)
+
+    def snapshot(self, weights: DeviceWeights) -> NetworkState:
+        """All that training has made of one slot's network, copied from the device."""
+        trainable, velocity, state = jax.device_get(weights)
+        return NetworkState(trainable, velocity, state[self._dropout_stream])
+
+    def restored(self, weights: DeviceWeights, kept: NetworkState) -> SlotWeights[Any]:
+        """One slot's weights with all that a snapshot has kept."""
+        state: list[Any] = list(weights.state)
+        state[self._dropout_stream] = kept.stream
+        return DeviceWeights(list(kept.weights), list(kept.velocity), state)
+
+    @property
+    def _dropout_stream(self) -> int:
+        return [v.name for v in self.state_variables].index("seed_generator_state")
 
     def draw(self, seed: int) -> list[jax.Array]:
         """Initial values of all trainable variables, drawn from a seed."""

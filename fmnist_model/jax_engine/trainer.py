@@ -22,6 +22,7 @@ from fmnist_model.jax_engine.state import (
     HostArray,
     HostControls,
     JaxImages,
+    SlotWeights,
 )
 from fmnist_model.jax_engine.stateless_network import StatelessNetwork
 from fmnist_model.jax_engine.train_step import Carry, train_steps
@@ -90,8 +91,15 @@ class VmappedTrainer:
         The weights that were passed in are donated, and can't be used again.
         """
         first = self.network.first_weights(model, train, given)
-        started: DeviceWeights = self._write(weights, slot, first)
-        return started
+        return self.write(weights, slot, first)
+
+    def write(self, weights: DeviceWeights, slot: int, new: SlotWeights[Any]) -> DeviceWeights:
+        """Those weights with `new` ones in a slot.
+
+        The weights that were passed in are donated, and can't be used again.
+        """
+        written: DeviceWeights = self._write(weights, slot, new)
+        return written
 
     def set_permutation(
         self, permutations: jax.Array, slot: int, permutation: HostArray

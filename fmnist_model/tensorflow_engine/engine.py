@@ -16,7 +16,17 @@ from fmnist_model.dataset import Images
 from fmnist_model.diagnosis import label_entropy
 from fmnist_model.tensorflow_engine.images import TensorImages
 from fmnist_model.tensorflow_engine.program import TrainingProgram
-from fmnist_model.training import Origin, Reply, Report, Request, RunResult, TrainRequest, TrialRun
+from fmnist_model.training import (
+    Checkpoint,
+    Origin,
+    Reply,
+    Report,
+    Request,
+    RunGenerator,
+    RunResult,
+    TrainRequest,
+    TrialRun,
+)
 from fmnist_model.utils import device_name, resolve_precision
 
 ENGINE_NAME = "tensorflow"
@@ -35,6 +45,7 @@ class TensorFlowEngine:
     Attributes:
         device: The device's name, for people.
         last: The program of the last run, with its weights as they were then; None before it.
+        can_continue: That a run can be continued from a checkpoint.
 
     Example:
         Two epochs of a small network on 20 images of noise:
@@ -52,6 +63,8 @@ class TensorFlowEngine:
         >>> [weights.shape for weights in engine.weights()]
         [(784, 8), (8,), (8, 10), (10,)]
     """
+
+    can_continue = True
 
     def __init__(self, train: Images, validation: Images | None = None) -> None:
         self.device = device_name()
@@ -77,8 +90,11 @@ class TensorFlowEngine:
         train: TrainConfig,
         report: Report | None = None,
         weights: Sequence[np.ndarray] | None = None,
+        *,
+        start: Checkpoint | None = None,
+        keep: bool = False,
     ) -> RunResult:
-        """Train one configuration.
+        """Train one configuration, or train it on.
 
         Args:
             model: The network.
@@ -86,9 +102,17 @@ class TensorFlowEngine:
             report: Called with the metrics after each epoch; True prunes the run there.
             weights: Where to begin, as `weights()` returned them; by default they are drawn from
                 the configuration's seed.
+            start: Where the run is continued; `weights` mean nothing then. Only the epochs after it
+                are trained and reported.
+            keep: Whether the result is to hold the run's checkpoint, if it has completed.
 
         Returns:
-            How the run went. The weights that it ended with are those of `weights()`.
+            How the run went, in all of its epochs. The weights that it ended with are those of
+            `weights()`.
+
+        Raises:
+            CheckpointError: `start` is a checkpoint of another run, or has no fewer epochs, or the
+                schedule is not "constant".
         """
         precision = resolve_precision(train.precision)
         program = self.last = self.program(model, precision)
@@ -98,7 +122,13 @@ class TensorFlowEngine:
                 variable.assign(value)
         origin = Origin(ENGINE_NAME, precision, self.device)
         validated = self._validation is not None
-        run = TrialRun(program, model, train, origin, self._entropy, validated).train(report)
+        run = TrialRun(program, model, train, origin, self._entropy, validated, start)
+        if start is not None:
+            program.restore(start.network)
+        result = self._serve(run.train(report), program)
+        return run.with_checkpoint(result, program.snapshot) if keep else result
+
+    def _serve(self, run: RunGenerator, program: TrainingProgram) -> RunResult:
         request = next(run)
         while True:
             reply = self._answer(program, request)

@@ -25,7 +25,13 @@ from fmnist_model.tensorflow_engine.measurements import Measurements
 from fmnist_model.tensorflow_engine.sgd import SGD
 from fmnist_model.tensorflow_engine.trainable_network import TrainableNetwork
 from fmnist_model.tensorflow_engine.training_loop import TrainingLoop
-from fmnist_model.training import InspectableNetwork, NamedWeight, TrainReply, TrainRequest
+from fmnist_model.training import (
+    InspectableNetwork,
+    NamedWeight,
+    NetworkState,
+    TrainReply,
+    TrainRequest,
+)
 
 Tensor = Any  # TensorFlow and Keras have no types
 Variable = Any
@@ -84,6 +90,25 @@ class TrainingProgram(InspectableNetwork):
         weight_decay, momentum, dropout = tf.unstack(settings)
         self.trainable.initialise(seed, dropout)
         self.sgd.begin(weight_decay, momentum)
+
+    def snapshot(self) -> NetworkState:
+        """All that training has made of the network, copied from the device."""
+        return NetworkState(
+            [variable.numpy() for variable in self.state],
+            [velocity.numpy() for velocity in self.sgd.velocity],
+            self._dropout_stream.numpy(),
+        )
+
+    def restore(self, kept: NetworkState) -> None:
+        """Go on from a snapshot, once the trial has been reset."""
+        variables = [*self.state, *self.sgd.velocity, self._dropout_stream]
+        values = [*kept.weights, *kept.velocity, kept.stream]
+        for variable, value in zip(variables, values, strict=True):
+            variable.assign(value)
+
+    @property
+    def _dropout_stream(self) -> Variable:
+        return self.trainable.dropout.seed_generator.state
 
     def show(self, epoch: int, train: TrainConfig) -> None:
         """Shuffle and augment the images for an epoch, from the trial's seed and its number."""

@@ -1,5 +1,12 @@
 """What other folders may use; the rest is private by convention."""
 
+from .checkpoint import (
+    Checkpoint as Checkpoint,
+    CheckpointError as CheckpointError,
+    NetworkState as NetworkState,
+    load as load,
+    save as save,
+)
 from .engine_protocol import (
     Engine as Engine,
     ParallelEngine as ParallelEngine,
@@ -18,7 +25,6 @@ from .protocol import (
     TrainRequest as TrainRequest,
 )
 from .results import (
-    EpochMetrics as EpochMetrics,
     Origin as Origin,
     Report as Report,
     RunResult as RunResult,
@@ -28,4 +34,7 @@ from .results import (
 from .run import (
     RunGenerator as RunGenerator,
     TrialRun as TrialRun,
+)
+from .run_counts import (
+    EpochMetrics as EpochMetrics,
 )

@@ -1,4 +1,10 @@
-"""What a search needs of an engine: one that trains a trial at a time, or many side by side."""
+"""What a search needs of an engine: one that trains a trial at a time, or many side by side.
+
+With `keep`, the result of a run that has completed holds its checkpoint. With `start`, a checkpoint
+of the same run with fewer epochs, only the epochs after that are trained; `report` is called for
+these alone, and the result is that of the whole run. An engine whose `can_continue` is false makes
+no checkpoints, and raises ValueError if it is given one. See `fmnist_model.training.checkpoint`.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +12,7 @@ from collections.abc import Generator
 from typing import Protocol, runtime_checkable
 
 from fmnist_model.config import ModelConfig, TrainConfig
+from fmnist_model.training.checkpoint import Checkpoint
 from fmnist_model.training.results import Report, RunResult
 
 
@@ -13,8 +20,16 @@ class SequentialEngine(Protocol):
     """An engine that trains one configuration after the other:
     `fmnist_model.tensorflow_engine.engine.TensorFlowEngine`, or a stand-in for it."""
 
+    can_continue: bool
+
     def run(
-        self, model: ModelConfig, train: TrainConfig, report: Report | None = None
+        self,
+        model: ModelConfig,
+        train: TrainConfig,
+        report: Report | None = None,
+        *,
+        start: Checkpoint | None = None,
+        keep: bool = False,
     ) -> RunResult:
         """Train one configuration; `report` is called after each epoch and may end the run."""
 
@@ -25,9 +40,16 @@ class ParallelEngine(Protocol):
     `fmnist_model.jax_engine.engine.VectorizedEngine`, or any engine as an `OneSlotEngine`."""
 
     slots: int
+    can_continue: bool
 
     def running(
-        self, model: ModelConfig, train: TrainConfig, report: Report | None = None
+        self,
+        model: ModelConfig,
+        train: TrainConfig,
+        report: Report | None = None,
+        *,
+        start: Checkpoint | None = None,
+        keep: bool = False,
     ) -> Generator[None, None, RunResult]:
         """Train one configuration in a slot, some steps of it each time it is resumed."""
 
@@ -42,13 +64,20 @@ class OneSlotEngine:
 
     def __init__(self, engine: SequentialEngine) -> None:
         self._engine = engine
+        self.can_continue = engine.can_continue
 
     def running(
-        self, model: ModelConfig, train: TrainConfig, report: Report | None = None
+        self,
+        model: ModelConfig,
+        train: TrainConfig,
+        report: Report | None = None,
+        *,
+        start: Checkpoint | None = None,
+        keep: bool = False,
     ) -> Generator[None, None, RunResult]:
         """Train it from beginning to end when it is first resumed."""
         yield from ()
-        return self._engine.run(model, train, report)
+        return self._engine.run(model, train, report, start=start, keep=keep)
 
     def advance(self) -> None:
         """There is nothing left to do."""

@@ -14,7 +14,7 @@ from fmnist_model.diagnosis import Diagnosis, Moment, diverged
 from fmnist_model.training.loss_check import LossCheck
 from fmnist_model.training.lr_schedule import learning_rates
 from fmnist_model.training.protocol import EvalReply, EvalRequest, Request, TrainReply, TrainRequest
-from fmnist_model.training.results import EpochMetrics
+from fmnist_model.training.run_counts import EpochMetrics
 from fmnist_model.training.run_state import RunState
 from fmnist_model.training.stuck_check import StuckCheck
 
@@ -30,10 +30,7 @@ class TrainSums:
 
 
 class EpochTrainer:
-    """Trains a run epoch by epoch; `images` and `seconds` sum up its training steps.
-
-    `validated` says whether there are validation images.
-    """
+    """Trains a run epoch by epoch. `validated` says whether there are validation images."""
 
     def __init__(
         self, state: RunState, stuck_check: StuckCheck, loss_check: LossCheck, validated: bool
@@ -41,13 +38,12 @@ class EpochTrainer:
         self._state, self._stuck_check, self._loss_check = state, stuck_check, loss_check
         self._validated = validated
         self._rates = learning_rates(state.train, state.train.epochs * state.steps_per_epoch)
-        self.images, self.seconds = 0, 0.0
 
     def run(self, epoch: int) -> Generator[Request, Any, tuple[EpochMetrics, Diagnosis | None]]:
         """Train for an epoch, from 1; its metrics, and a reason to stop the run, else None."""
         sums, fault = yield from self._train(epoch)
-        self.images += sums.images
-        self.seconds += sums.seconds
+        self._state.counts.images += sums.images
+        self._state.counts.step_seconds += sums.seconds
         # The last step may have ruined the weights, which no training loss shows any more.
         evaluated: EvalReply = yield EvalRequest()
         if fault is None:
@@ -89,9 +85,9 @@ class EpochTrainer:
             rates,
             step,
             state.batch,
-            state.gradients.zero_grad_steps,
-            state.steps_above_ceiling,
-            state.gradients.next_check,
+            state.counts.gradients.zero_grad_steps,
+            state.counts.steps_above_ceiling,
+            state.counts.gradients.next_check,
         )
 
     def _fault(self, now: Moment) -> Diagnosis | None:

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 
+
+@dataclass
 class GradientMonitor:
     """Counts the steps in a row without a gradient, and says when they call for a check.
 
     The first check is due after `patience` such steps, and each further one after twice as many.
     Where a check finds the run alive, `patience` itself grows, so that a run whose gradients vanish
-    now and then costs few checks. All is counted in steps.
+    now and then costs few checks. All is counted in steps. `next_check` begins as `patience`.
     """
 
-    def __init__(self, patience: int) -> None:
-        self.zero_grad_steps = 0
-        self.patience = self.next_check = patience
+    patience: int
+    next_check: int = 0
+    zero_grad_steps: int = 0
+
+    def __post_init__(self) -> None:
+        self.next_check = self.next_check or self.patience
 
     def after(self, steps: int, zero_grad_steps: int) -> None:
         """Take note of `steps` more steps, the last `zero_grad_steps` of all without a gradient."""

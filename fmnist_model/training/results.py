@@ -1,12 +1,14 @@
-"""What a training run tells: metrics after each epoch, and a result at its end. NumPy only."""
+"""What a training run tells: whether it shall go on, and a result at its end. NumPy only."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
-from typing import Any, Literal, NamedTuple
+from dataclasses import asdict, dataclass, field
+from typing import Literal, NamedTuple
 
 from fmnist_model.diagnosis import Diagnosis, Kind
+from fmnist_model.training.checkpoint import Checkpoint
+from fmnist_model.training.run_counts import Check, EpochMetrics
 
 StopReason = Literal["completed", "pruned", "stuck", "diverged"]
 
@@ -37,45 +39,6 @@ class Origin(NamedTuple):
 
 
 @dataclass(frozen=True)
-class EpochMetrics:
-    """The metrics of one epoch, from 1; None where one is not finite or was not measured.
-
-    `loss` and `accuracy` are means over the epoch's training images, each measured in its own
-    step, as Keras reports them; `val_loss` and `val_accuracy` are measured at the epoch's end.
-    """
-
-    epoch: int
-    loss: float | None
-    accuracy: float
-    val_loss: float | None
-    val_accuracy: float | None
-    images_per_second: float
-
-
-@dataclass(frozen=True)
-class Check:
-    """A check at `step` of `epoch`, both from 1, after `zero_grad_steps` without a gradient.
-
-    `kind` and `layer` are those of the diagnosis, None where the run was found to be alive;
-    `enough` says whether the evidence was enough to stop it. The check took `seconds`.
-    """
-
-    epoch: int
-    step: int
-    zero_grad_steps: int
-    kind: str | None
-    layer: str | None
-    certain: bool
-    enough: bool
-    seconds: float
-
-    def to_dict(self) -> dict[str, Any]:
-        """The check as plain values, ready for JSON, under the keys that files have stored."""
-        kept = asdict(self)
-        return {"quiet_steps" if k == "zero_grad_steps" else k: v for k, v in kept.items()}
-
-
-@dataclass(frozen=True)
 class Recorded:
     """When a run would have been stopped that was trained on, and what has become of it since.
 
@@ -102,6 +65,13 @@ class RunResult:
     validation, while `images_per_second` counts the training steps alone. `dead_fraction` is the
     share of each hidden layer's units that were inactive at the end on every image of a sample of
     the training images; it is empty where the weights are not finite.
+
+    The result of a run that was continued is that of the whole run, as if it had never been
+    interrupted: all its epochs, steps and checks, and in `train_seconds` what its earlier parts
+    took, too. `continued_from` is the number of epochs that those had, which were not trained
+    again; 0 where the run began with its first epoch. `checkpoint` is where the run can be
+    continued; None where that was not asked for, or cannot be: the run was stopped, or would have
+    been, or its schedule is not "constant".
     """
 
     stop_reason: StopReason
@@ -119,6 +89,8 @@ class RunResult:
     dead_fraction: Mapping[str, float]
     checks: tuple[Check, ...]
     recorded: Recorded | None
+    continued_from: int = 0
+    checkpoint: Checkpoint | None = field(default=None, repr=False, compare=False)
 
     def curves(self) -> dict[str, list[float | None]]:
         """The history as columns: loss, accuracy, val_loss and val_accuracy, one entry an epoch."""

@@ -39,7 +39,8 @@ class PendingStop:
     def __init__(self, state: RunState, diagnosis: Diagnosis, now: Moment) -> None:
         self.diagnosis = diagnosis
         self._state, self._now = state, now
-        self._steps, self._zero_grad_steps = state.steps, state.gradients.zero_grad_steps
+        self._steps = state.counts.steps
+        self._zero_grad_steps = state.counts.gradients.zero_grad_steps
         self._weights = self._frozen()
 
     def _frozen(self) -> list[NamedWeight]:
@@ -56,6 +57,6 @@ class PendingStop:
         """What has become of the run by now: was it as dead as it was said to be?"""
         pairs = zip(self._weights, self._frozen(), strict=True)
         moved = any(not np.array_equal(then.value, now.value) for then, now in pairs)
-        steps_since = self._state.steps - self._steps
-        revived = self._state.gradients.zero_grad_steps < self._zero_grad_steps + steps_since
+        steps_since = self._state.counts.steps - self._steps
+        revived = self._state.counts.gradients.zero_grad_steps < self._zero_grad_steps + steps_since
         return Recorded(self._now.epoch, self._now.step, revived, moved)

@@ -14,7 +14,7 @@ from fmnist_model.diagnosis import (
     exploded,
     is_enough,
 )
-from fmnist_model.training.results import Check
+from fmnist_model.training.run_counts import Check
 from fmnist_model.training.run_state import RunState, other_recovery_paths
 from fmnist_model.training.stop_rule import StopRule
 
@@ -25,20 +25,36 @@ outputs are the same to the last bit in batches of any size but 1."""
 
 
 class StuckCheck:
-    """Decides whether a run without gradients is stuck; `checks` lists the checks it has made."""
+    """Decides whether a run without gradients is stuck.
+
+    A check that is due for no other reason than that the run ends is left out of the run's counts:
+    were the run continued, it would not have been made.
+    """
 
     def __init__(self, state: RunState, rule: StopRule) -> None:
         self._state, self._rule = state, rule
-        self.checks: list[Check] = []
+        self._last_check: list[Check] = []
+
+    @property
+    def checks(self) -> list[Check]:
+        """The checks that have been made."""
+        return [*self._state.counts.checks, *self._last_check]
 
     def fault(self, now: Moment, last: bool) -> Diagnosis | None:
         """Check the run if that is due at this step; a reason to stop it, else None.
 
         `last` says whether this is the last step of all.
         """
-        if not self._state.gradients.check_due(last):
+        gradients = self._state.counts.gradients
+        if gradients.check_due(last=False):
+            diagnosis, check = self._checked(now)
+            gradients.record_check(check.kind is not None)
+            self._state.counts.checks.append(check)
+        elif gradients.check_due(last):
+            diagnosis, check = self._checked(now)
+            self._last_check = [check]
+        else:
             return None
-        diagnosis = self._checked(now)
         if diagnosis is None:
             return None
         if now.loss > LOSS_CEILING:  # what died of an explosion counts as exploded, not as stuck
@@ -46,26 +62,23 @@ class StuckCheck:
             diagnosis = exploded(onset, self._state.vital_signs(), diagnosis)
         return self._rule.apply(diagnosis, now)
 
-    def _checked(self, now: Moment) -> Diagnosis | None:
-        """What the run suffers from, if that is enough to stop it; noted in `checks`."""
+    def _checked(self, now: Moment) -> tuple[Diagnosis | None, Check]:
+        """What the run suffers from, if that is enough to stop it, and what is noted of it."""
         started = time.perf_counter()
         evidence = collect_evidence(self._state, now)
         diagnosis = diagnose_stuck(evidence)
-        self._state.gradients.record_check(diagnosis is not None)
         enough = diagnosis is not None and is_enough(diagnosis, evidence)
-        self.checks.append(
-            Check(
-                now.epoch,
-                now.step,
-                evidence.zero_grad_steps,
-                diagnosis.kind if diagnosis is not None else None,
-                diagnosis.layer if diagnosis is not None else None,
-                diagnosis.certain if diagnosis is not None else False,
-                enough,
-                time.perf_counter() - started,
-            )
+        check = Check(
+            now.epoch,
+            now.step,
+            evidence.zero_grad_steps,
+            diagnosis.kind if diagnosis is not None else None,
+            diagnosis.layer if diagnosis is not None else None,
+            diagnosis.certain if diagnosis is not None else False,
+            enough,
+            time.perf_counter() - started,
         )
-        return diagnosis if enough else None
+        return diagnosis if enough else None, check
 
 
 def collect_evidence(state: RunState, now: Moment) -> Evidence:
@@ -74,7 +87,7 @@ def collect_evidence(state: RunState, now: Moment) -> Evidence:
     if state.train.momentum > 0:
         with state.network.after_momentum(state.train.learning_rate):
             after_momentum = state.network.census()
-    zero_grad_steps = state.gradients.zero_grad_steps
+    zero_grad_steps = state.counts.gradients.zero_grad_steps
     return Evidence(
         census=state.network.census(),
         after_momentum=after_momentum,

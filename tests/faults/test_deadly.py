@@ -23,13 +23,13 @@ import os, signal, sys
 from benchmarks.standins import replay
 
 class Deadly(replay.Replay):
-    def run(self, model, train, report=None):
+    def run(self, model, train, report=None, **more):
         def deadly(metrics):
             pruned = report(metrics)
             if model.dropout == 0.25:
                 os.kill(os.getpid(), signal.SIGKILL)
             return pruned
-        return super().run(model, train, deadly)
+        return super().run(model, train, deadly, **more)
 
 replay.Replay = Deadly
 sys.exit(replay.main())

@@ -9,7 +9,7 @@ import pytest
 
 from fmnist_model.diagnosis.evidence import Moment, VitalSigns
 from fmnist_model.training.loss_check import LossCheck
-from fmnist_model.training.results import EpochMetrics
+from fmnist_model.training.run_counts import EpochMetrics
 from fmnist_model.training.run_state import RunState
 from fmnist_model.training.stop_rule import StopRule
 from tests.fmnist_model.small_images import changed

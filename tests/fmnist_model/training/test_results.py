@@ -7,7 +7,7 @@ import typing
 import pytest
 
 from fmnist_model.diagnosis.diagnose import Kind
-from fmnist_model.training.results import Check, StopReason, stop_reason_of
+from fmnist_model.training.results import StopReason, stop_reason_of
 
 
 @pytest.mark.parametrize(
@@ -29,10 +29,3 @@ def test_the_living_are_not_stopped(kind):
     assert kind in typing.get_args(Kind)
     with pytest.raises(ValueError, match=f"'{kind}' stops no run; only dead_output, "):
         stop_reason_of(kind)
-
-
-def test_a_check_is_stored_under_the_keys_it_has_always_had():
-    stored = Check(1, 5, 5, "dead_layer", "dense1", True, True, 0.1).to_dict()
-    assert stored["quiet_steps"] == 5
-    assert "zero_grad_steps" not in stored
-    assert list(stored)[:2] == ["epoch", "step"]

@@ -47,7 +47,7 @@ def test_an_explosion_began_when_the_loss_last_rose_above_the_ceiling():
     ],
 )
 def test_a_thousand_images_without_a_gradient_where_something_might_revive(model, train, patience):
-    assert state(changed(MODEL, **model), **train).gradients.patience == patience
+    assert state(changed(MODEL, **model), **train).counts.gradients.patience == patience
 
 
 def test_other_recovery_paths():

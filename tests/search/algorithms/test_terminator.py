@@ -13,7 +13,7 @@ import pytest
 from optuna.trial import FrozenTrial, TrialState
 
 from benchmarks.standins.replay import quiet
-from fmnist_model.training.results import EpochMetrics
+from fmnist_model.training.run_counts import EpochMetrics
 from fmnist_model.utils.errors import UserError
 from search.algorithms.terminator import (
     LOOK_AHEAD_TRIALS,

@@ -8,7 +8,8 @@ from dataclasses import asdict
 import pytest
 
 from fmnist_model.diagnosis.diagnose import Diagnosis
-from fmnist_model.training.results import EpochMetrics, Recorded, RunResult
+from fmnist_model.training.results import Recorded, RunResult
+from fmnist_model.training.run_counts import EpochMetrics
 from search.study.process_identity import this_process
 from search.study.record_values import KeptDiagnosis, KeptRecorded
 from search.study.trial_record import RECORD_VERSION, Attribute, TrialRecord
