@@ -7,7 +7,13 @@ import pytest
 from optuna import samplers
 
 from search.algorithms.optuna_samplers import OrdinalQMCSampler, StatelessCmaEsSampler
-from search.algorithms.samplers import make_sampler, trial_seeds
+from search.algorithms.samplers import (
+    make_sampler,
+    plain_sampler,
+    quasi_random_sampler,
+    run_seed,
+    trial_seeds,
+)
 from search.presets.files import parse_preset
 from search.study.trial_record import TrialRecord
 
@@ -51,3 +57,38 @@ def test_seeds_are_below_two_to_the_31():
     seeds = {seed for ordinal in range(50) for seed in trial_seeds(648, ordinal)}
     assert len(seeds) == 100
     assert all(0 <= seed < 2**31 for seed in seeds)
+
+
+def test_a_run_has_the_seed_of_its_configuration_and_replicate():
+    assert run_seed(648, 7, 0) == trial_seeds(648, 7)[1]
+    seeds = {run_seed(648, one, replicate) for one in range(20) for replicate in range(20)}
+    assert len(seeds) == 400
+    assert all(0 <= seed < 2**31 for seed in seeds)
+    assert run_seed(648, 7, 3) != run_seed(649, 7, 3)
+
+
+def test_in_memory_tpe_takes_what_runs_for_bad():
+    """Or it would propose much the same again and again."""
+    study = optuna.create_study(direction="maximize")
+    for place in range(30):
+        study.add_trial(
+            optuna.create_trial(
+                value=-abs(place - 20),
+                params={"dropout": 0.1 + place * 0.8 / 29},
+                distributions={"dropout": optuna.distributions.FloatDistribution(0.1, 0.9)},
+            )
+        )
+    study.sampler = plain_sampler(preset("tpe"), 0, 3)
+    asked = [study.ask().suggest_float("dropout", 0.1, 0.9) for _ in range(12)]
+    assert len({round(value, 2) for value in asked}) >= 8
+
+
+def test_a_point_of_the_sequence_is_the_same_whatever_the_study_holds():
+    study = optuna.create_study()
+    found = []
+    for point in (3, 5, 3):
+        study.sampler = quasi_random_sampler(preset("tpe"), 1, point)
+        trial = study.ask()
+        found.append(trial.suggest_float("dropout", 0.1, 0.9))
+        study.tell(trial, 0.5)
+    assert found[0] == found[2] != found[1]

@@ -7,6 +7,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from search.study.trials import (
     TrialCounts,
+    all_failed_to_retry,
     best_trials,
     count_trials,
     earlier_try,
@@ -64,6 +65,12 @@ def test_each_failed_trial_is_tried_again_once_however_often_it_is_lost():
     assert failed_to_retry([first, killed, again], last=9) is None
     then_failed = failed(1, retry_of=0)
     assert failed_to_retry([lost(0), then_failed], last=9) is then_failed
+
+
+def test_all_that_failed_are_tried_again():
+    trials = [failed(0), failed(1), failed(2, retry_of=1), trial(number=3), failed(4)]
+    assert [one.number for one in all_failed_to_retry(trials, last=9)] == [0, 4]
+    assert failed_to_retry(trials, last=9) is trials[0]
 
 
 def test_with_a_lag_the_latest_failures_are_not_seen_yet():

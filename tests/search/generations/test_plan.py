@@ -1,0 +1,110 @@
+"""What generations consist of, over whole searches with made-up accuracies."""
+
+from __future__ import annotations
+
+import optuna
+import pytest
+
+from search.generations.plan import plan, race_reserve
+from search.study.runs import EndedRun
+from tests.search.generations.runs import accuracy, end_all, ended, preset
+
+
+@pytest.fixture(autouse=True)
+def quiet_optuna():
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+
+
+def searched(made, trials: int, runs=(), value=accuracy) -> list[list[EndedRun]]:
+    """The generations of a search that goes on from `runs` until there are enough trials, or there
+    is nothing to plan."""
+    runs, found = list(runs), []
+    while len(runs) < trials:
+        remaining = trials - len(runs)
+        planned = plan(made, 1, runs, len(found), len(runs), remaining, trials)
+        if not planned:
+            break
+        assert len(planned) <= remaining
+        found.append(end_all(planned, len(found), len(runs), value))
+        runs += found[-1]
+    return found
+
+
+def flat(generations) -> list[EndedRun]:
+    return [run for generation in generations for run in generation]
+
+
+@pytest.mark.parametrize("trials", range(1, 40, 3))
+@pytest.mark.parametrize("budgets", [(1, 4, 16), (3,)])
+def test_a_search_has_the_trials_asked_for_and_ends_at_the_top(trials, budgets):
+    runs = flat(searched(preset(budgets=budgets, generation=5), trials))
+    assert len(runs) == trials
+    assert runs[-1].key.budget == budgets[-1]
+    assert len({run.key for run in runs}) == trials  # none is made twice
+
+
+@pytest.mark.parametrize("trials", [2, 3, 5, 17])
+def test_so_it_does_where_most_are_stuck(trials):
+    def value(run):
+        return accuracy(run) if run.key.configuration % 4 == 3 else None
+
+    runs = flat(searched(preset(generation=4), trials, value=value))
+    assert (len(runs), runs[-1].key.budget) == (trials, 16)
+
+
+def test_a_few_trials():
+    of = {n: [run.key for run in flat(searched(preset(), n))] for n in (1, 2, 3)}
+    assert of[1] == [(0, 16, 0)]
+    assert of[2] == [(0, 1, 0), (0, 16, 0)]
+    assert of[3][:2] == [(0, 1, 0), (1, 1, 0)]
+    assert of[3][2] in [(0, 16, 0), (1, 16, 0)]
+
+
+def test_the_longest_runs_of_a_generation_come_first():
+    generations = searched(preset(generation=4), 40)
+    for generation in generations:
+        budgets = [run.key.budget for run in generation]
+        assert budgets == sorted(budgets, reverse=True)
+    assert [run.key.budget for run in generations[2]] == [16, 4, 4, 1, 1, 1, 1]
+
+
+def test_arms_that_a_short_search_left_out_are_tried_when_it_goes_on():
+    arms = [{"name": name, "params": {"dropout": 0.1}} for name in "abc"]
+    made = preset(arms=arms)
+    first = flat(searched(made, 3))
+    assert [run.arm for run in first[:2]] == ["a", "b"]
+    more = flat(searched(made, 12, first))
+    assert "c" in [run.arm for run in more]
+    assert [run.arm for run in more if run.key.budget == 1].count("a") == 0
+
+
+def test_a_promoted_configuration_keeps_its_parameters_and_arm():
+    runs = flat(searched(preset(arms=[{"name": "a", "params": {"dropout": 0.0}}]), 20))
+    of_arm = [run for run in runs if run.key.configuration == 0]
+    assert len(of_arm) >= 3
+    assert {run.arm for run in of_arm} == {"a"}
+    assert len({tuple(run.params.items()) for run in of_arm}) == 1
+
+
+def test_a_fifth_of_the_trials_is_kept_for_the_end():
+    assert [race_reserve(n) for n in (1, 5, 6, 50)] == [1, 1, 2, 10]
+    runs = flat(searched(preset(), 50))
+    assert {run.key.budget for run in runs[40:]} == {16}
+    assert [run.key.replicate for run in runs[:40]] == [0] * 40
+    assert max(run.key.replicate for run in runs) > 0
+
+
+def test_before_the_race_those_that_are_entitled_to_it_are_trained_in_full():
+    """Four were tried for four epochs, so two may go on, and one of them has done so."""
+    runs = [ended(n, 1, n / 10) for n in range(8)] + [ended(n, 4, n / 10) for n in range(4, 8)]
+    runs.append(ended(7, 16, 0.8))
+    planned = plan(preset(), 1, runs, 3, 13, 2, 15)
+    assert [(run.key, run.role) for run in planned] == [((6, 16, 0), "promotion")]
+    planned = plan(preset(), 1, [*runs, ended(6, 16, 0.1)], 4, 14, 1, 15)
+    assert [run.role for run in planned] == ["race"]
+
+
+def test_an_exhausted_grid_ends_with_the_race():
+    runs = flat(searched(preset("grid", generation=4), 30))
+    assert len({run.key.configuration for run in runs}) == 6
+    assert runs[-1].key.budget == 16

@@ -1,0 +1,124 @@
+"""What new configurations a generation tries, with each sampler."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+import optuna
+import pytest
+
+from search.generations.proposals import Strategy, filled_in, propose
+from tests.search.generations.runs import GRID, end_all, preset
+
+SAMPLERS = ["tpe", "random", "qmc", "cmaes", "grid"]
+ARMS = [
+    {"name": "whole", "params": {"dropout": 0.25, "learning_rate": 0.1}},
+    {"name": "part", "params": {"learning_rate": 0.2}},
+]
+
+
+@pytest.fixture(autouse=True)
+def quiet_optuna():
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+
+
+def generations(made, count: int, size: int = 6, seed: int = 1, strategy: Strategy = Strategy()):  # noqa: B008
+    """The new configurations of several generations, and their runs."""
+    runs, planned = [], []
+    for generation in range(count):
+        new = propose(made, seed, generation, runs, size, len(runs), strategy)
+        runs += end_all(new, generation, len(runs))
+        planned.append(new)
+    return planned, runs
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_proposals_follow_from_seed_and_runs_and_differ(sampler):
+    made = preset(sampler)
+    planned, _ = generations(made, 3, size=2 if sampler == "grid" else 6)
+    assert planned == generations(made, 3, size=2 if sampler == "grid" else 6)[0]
+    other = generations(made, 3, size=2 if sampler == "grid" else 6, seed=2)[0]
+    assert planned != other
+    points = [tuple(run.params.items()) for new in planned for run in new]
+    assert len(set(points)) == len(points)
+
+
+def test_configurations_are_numbered_on_at_the_smallest_budget():
+    new = propose(preset(budgets=(2, 8)), 1, 0, [], 3, first_ordinal=5)
+    assert [run.key for run in new] == [(5, 2, 0), (6, 2, 0), (7, 2, 0)]
+    assert {run.role for run in new} == {"new"}
+
+
+def test_arms_come_first_and_what_they_leave_out_is_drawn():
+    made = preset(arms=ARMS)
+    new = propose(made, 1, 0, [], 2, 0)
+    assert [run.arm for run in new] == ["whole", "part", None, None]
+    assert new[0].params == {"dropout": 0.25, "learning_rate": 0.1}
+    assert new[1].params["learning_rate"] == 0.2
+    assert 0 <= new[1].params["dropout"] <= 0.5
+    one = end_all(new[:1], 0, 0)
+    assert [run.arm for run in propose(made, 1, 1, one, 1, 1)] == ["part", None]
+
+
+def test_the_first_points_fill_the_space_evenly():
+    """Of eight points of a Sobol' sequence one lies in each eighth of every range."""
+    (new,), _ = generations(preset(space={"dropout": {"low": 0.0, "high": 0.5}}), 1, size=8)
+    assert sorted(int(run.params["dropout"] * 16) for run in new) == list(range(8))
+
+
+def test_half_of_the_later_ones_go_on_with_the_sequence():
+    _, runs = generations(preset(), 3, size=4)
+    drawn = [run.system_attrs.get("qmc_point") for run in runs]
+    assert drawn == [0, 1, 2, 3, None, 4, None, 5, None, 6, None, 7]
+    everything, none = Strategy(random_share=1.0), Strategy(random_share=0.0)
+    _, runs = generations(preset(), 2, size=4, strategy=everything)
+    assert [run.system_attrs.get("qmc_point") for run in runs] == list(range(8))
+    _, runs = generations(preset(), 2, size=4, strategy=none)
+    assert [run.system_attrs.get("qmc_point") for run in runs] == [0, 1, 2, 3, *[None] * 4]
+
+
+def test_tpe_learns():
+    """Of points of its own that follow on thirty others, most have less dropout than the middle."""
+    _, runs = generations(preset(), 5, size=6)
+    new = propose(preset(), 1, 5, runs, 12, 30, Strategy(random_share=0.0))
+    assert sum(run.params["dropout"] < 0.25 for run in new) >= 9
+
+
+def test_nothing_is_learnt_while_nothing_has_completed():
+    new = propose(preset(), 1, 0, [], 4, 0)
+    stuck = end_all(new, 0, 0, value=lambda _: None)
+    later = propose(preset(), 1, 1, stuck, 4, 4)
+    assert [run.system_attrs["qmc_point"] for run in later] == [4, 5, 6, 7]
+
+
+def test_cma_es_finds_its_generations_again():
+    planned, runs = generations(preset("cmaes"), 6, size=8, strategy=Strategy(random_share=0.0))
+    marks = [{*run.system_attrs.values()} for run in planned[-1]]
+    assert any(mark and max(mark) > 0 for mark in marks)
+    blank = [run.__class__(**{**vars(run), "system_attrs": {}}) for run in runs]
+    assert propose(preset("cmaes"), 1, 6, runs, 8, 48) != propose(
+        preset("cmaes"), 1, 6, blank, 8, 48
+    )
+
+
+def test_a_grid_ends():
+    points = len(GRID["dropout"]) * len(GRID["momentum"])
+    planned, _ = generations(preset("grid"), 3, size=4)
+    assert [len(new) for new in planned] == [4, points - 4, 0]
+    seen = {(run.params["dropout"], run.params["momentum"]) for new in planned for run in new}
+    assert len(seen) == points
+
+
+@pytest.mark.skipif(find_spec("torch") is None, reason="PyTorch is not installed")
+def test_gaussian_processes_propose_points_that_differ():
+    planned, _ = generations(preset("gp"), 2, size=6, strategy=Strategy(random_share=0.0))
+    assert len({tuple(run.params.items()) for run in planned[1]}) == 6
+
+
+def test_what_is_given_is_filled_in():
+    made = preset()
+    found = filled_in(made, 1, 7, {"dropout": 0.125})
+    assert found["dropout"] == 0.125
+    assert 0.01 <= found["learning_rate"] <= 1
+    assert found == filled_in(made, 1, 7, {"dropout": 0.125})
+    assert found != filled_in(made, 1, 8, {"dropout": 0.125})

@@ -1,0 +1,36 @@
+"""Which runs of a search in budgets have ended, and how."""
+
+from __future__ import annotations
+
+from optuna.trial import TrialState
+
+from search.study.runs import RunKey, ended_runs, key_of
+from search.study.trial_record import TrialRecord
+from tests.search.conftest import trial
+
+
+def run(ordinal: int, state=TrialState.COMPLETE, value=None, budget: int = 4, **more):
+    planned = TrialRecord.of_plan(ordinal, ordinal, budget, 0, 2, "new", "an arm").attributes
+    return trial(state, value, **{**planned, **more})
+
+
+def test_a_trial_is_a_run_if_it_was_planned():
+    assert key_of(run(7, value=0.5)) == RunKey(7, 4, 0)
+    assert key_of(trial(TrialState.COMPLETE, 0.5, ordinal=3)) is None
+    assert key_of(run(7, value=0.5, budget=4, replicate="first")) is None
+
+
+def test_ended_runs_are_in_the_order_of_their_ordinals():
+    trials = [run(1, value=0.2), run(0, TrialState.PRUNED), run(2, TrialState.RUNNING)]
+    trials += [run(3, TrialState.WAITING), trial(TrialState.COMPLETE, 0.9)]
+    found = ended_runs(trials)
+    assert [(one.key.configuration, one.value) for one in found] == [(0, None), (1, 0.2)]
+    assert [(one.generation, one.arm) for one in found] == [(2, "an arm")] * 2
+
+
+def test_of_a_lost_run_the_second_try_counts():
+    lost = run(0, TrialState.FAIL, fail_reason="killed")
+    assert ended_runs([lost]) == []
+    assert [one.value for one in ended_runs([lost, run(0, value=0.3)])] == [0.3]
+    deadly = run(0, TrialState.FAIL, fail_reason="deadly")
+    assert [one.value for one in ended_runs([lost, deadly])] == [None]
