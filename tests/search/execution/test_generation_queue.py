@@ -1,0 +1,266 @@
+"""Searches in budgets: which run a worker gets, and what becomes of a whole search.
+
+A stand-in trains. tests/faults/test_generations.py has several workers, and kills them.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import optuna
+import pytest
+from optuna.trial import Trial, TrialState, create_trial
+
+from benchmarks.standins.replay import Replay
+from search.algorithms.samplers import run_seed
+from search.algorithms.terminator import MIN_TRIALS
+from search.execution.generation_queue import GenerationQueue
+from search.execution.trial_queue import IdleReason
+from search.presets.files import load_preset
+from search.storage.connection import open_storage
+from search.study.process_identity import this_process
+from search.study.runs import RunKey, key_of
+from search.study.study import open_study
+from search.study.trial_record import TrialRecord
+from search.study.trials import count_trials, is_finished
+from tests.conftest import PATHS
+from tests.search.conftest import URL, search, table, write_preset
+from tests.search.execution.test_runner import InterruptingProgress
+
+SEARCH = "\n[search]\nbudgets = [1, 2, 8]\ngeneration = 4\n"
+
+
+@pytest.fixture
+def budgeted(project):
+    write_preset(epochs=8, more=SEARCH)
+    return project
+
+
+def opened(url: str = URL) -> optuna.Study:
+    return open_study(open_storage(url, 60), "tiny", load_preset("tiny", PATHS.presets), 7)
+
+
+def queue_of(study: optuna.Study, target: int = 30, **more) -> GenerationQueue:
+    return GenerationQueue(study, load_preset("tiny", PATHS.presets), target, **more)
+
+
+def claim(study: optuna.Study, **more) -> Trial:
+    claimed = queue_of(study, **more).next()
+    assert isinstance(claimed, Trial)
+    return claimed
+
+
+def end(study: optuna.Study, trial: Trial, value: float = 0.5) -> None:
+    for name, dimension in load_preset("tiny", PATHS.presets).space.dimensions().items():
+        trial.suggest_float(name, dimension.low, dimension.high)
+    study.tell(trial, value)
+
+
+def end_generation(study: optuna.Study) -> None:
+    """Run all that is planned, or one generation more."""
+    while True:
+        trial = claim(study)
+        end(study, trial, 0.1 + trial.number / 100)
+        if not any(trial.state == TrialState.WAITING for trial in study.trials):
+            return
+
+
+def replayed(trials: int, **more) -> optuna.Study:
+    return search(trials, load=lambda *_: Replay(), **more)
+
+
+def keys(study: optuna.Study) -> list[RunKey | None]:
+    return [key_of(trial) for trial in study.trials]
+
+
+# What is planned and claimed
+
+
+def test_the_first_claim_plans_a_generation(budgeted):
+    study = opened()
+    record = TrialRecord.of(claim(study))
+    assert record.worker == this_process()
+    assert keys(study) == [(n, 1, 0) for n in range(4)]
+    assert [trial.state.name for trial in study.trials] == ["RUNNING", *["WAITING"] * 3]
+    records = [TrialRecord.of(trial) for trial in study.trials]
+    assert [(r.ordinal, r.generation, r.role) for r in records] == [(n, 0, "new") for n in range(4)]
+
+
+def test_those_that_wait_are_claimed_in_order_and_then_others_are_waited_for(budgeted):
+    study = opened()
+    claimed = [claim(study) for _ in range(4)]
+    assert [trial.number for trial in claimed] == [0, 1, 2, 3]
+    assert queue_of(study).next() is IdleReason.WAIT
+    for trial in claimed[:3]:
+        end(study, trial)
+    assert queue_of(study).next() is IdleReason.WAIT
+    end(study, claimed[3])
+    assert TrialRecord.of(claim(study)).generation == 1
+    assert keys(study)[4:6] == [(0, 2, 0), (1, 2, 0)]  # promoted: of equals the first
+
+
+def fail(study: optuna.Study, trial: Trial, reason: str) -> None:
+    trial.set_user_attr("fail_reason", reason)
+    study.tell(trial, state=TrialState.FAIL)
+
+
+def test_a_lost_run_is_tried_again_as_the_same_run(budgeted):
+    study = opened()
+    end_generation(study)
+    lost = claim(study)
+    assert TrialRecord.of(lost).role == "promotion"
+    fail(study, lost, "killed")
+    again = claim(study)
+    before, record = TrialRecord.of(lost), TrialRecord.of(again)
+    assert record.retry_of == lost.number
+    assert (record.ordinal, record.planned) == (before.ordinal, before.planned)
+    assert set(record.planned) == {"configuration", "budget", "replicate", "generation", "role"}
+    end(study, again)
+    assert again.params == study.trials[record.configuration].params
+
+
+def test_a_failed_run_has_its_second_chance_in_the_next_generation(budgeted):
+    study = opened()
+    failed = claim(study)
+    fail(study, failed, "exception")
+    end_generation(study)
+    again = claim(study)
+    record = TrialRecord.of(again)
+    assert (record.retry_of, record.ordinal, record.generation) == (failed.number, 4, 1)
+    assert key_of(again) == key_of(failed)
+    fail(study, again, "exception")
+    end_generation(study)
+    claim(study)
+    assert keys(study).count(key_of(failed)) == 2
+
+
+def test_what_somebody_has_enqueued_is_a_new_configuration(budgeted):
+    study = opened()
+    first = claim(study)
+    study.enqueue_trial({"dropout": 0.125}, user_attrs={"ordinal": "first", "arm": 3})
+    for trial in [first, *(claim(study) for _ in range(3))]:
+        end(study, trial)
+    theirs = claim(study)
+    record = TrialRecord.of(theirs)
+    assert key_of(theirs) == (4, 1, 0)
+    assert (record.ordinal, record.generation, record.role) == (4, 0, "new")
+    end(study, theirs, 0.9)
+    assert theirs.params["dropout"] == 0.125
+    assert 0.15 <= theirs.params["learning_rate"] <= 0.45
+    assert key_of(claim(study)) == (4, 2, 0)
+
+
+def test_an_enqueued_trial_with_nonsense_fails_like_any_other(budgeted):
+    study = opened()
+    study.enqueue_trial({"dropout": "much"})
+    theirs = claim(study)
+    with pytest.raises(ValueError, match="much"):
+        theirs.suggest_float("dropout", 0.0, 0.5)
+
+
+def test_trials_of_others_are_left_alone(budgeted):
+    study = opened()
+    study.add_trial(create_trial(state=TrialState.FAIL))
+    study.add_trial(create_trial(value=0.9))
+    end_generation(study)
+    claim(study)
+    assert [key for key in keys(study) if key][:4] == [(n, 1, 0) for n in range(2, 6)]
+    assert all(TrialRecord.of(trial).retry_of is None for trial in study.trials)
+
+
+def test_no_more_are_planned_than_are_needed_and_the_rest_waits_for_more_trials(budgeted):
+    study = opened()
+    first = claim(study, target=4)  # one of which is kept for the end
+    assert len(study.trials) == 3
+    end(study, first)
+    assert queue_of(study, target=1).next() is IdleReason.DONE
+    assert key_of(claim(study, target=2)) == (1, 1, 0)
+
+
+def test_an_exhausted_grid_ends_the_search(project):
+    write_preset(epochs=8, more=SEARCH + '[sampler]\nname = "grid"')
+    path = project / "studies/tiny.toml"
+    text = path.read_text().replace("{ low = 0.0, high = 0.5 }", "[0.0, 0.5]")
+    path.write_text(text.replace("{ low = 0.15, high = 0.45 }", "[0.2]"))
+    study = replayed(30)
+    tried = {key.configuration for key in keys(study)}
+    assert len(tried) == 2
+    assert max(key.budget for key in keys(study)) == 8
+
+
+# Whole searches
+
+
+@pytest.mark.parametrize("trials", [1, 2, 3, 13])
+def test_trials_is_met_exactly_and_the_last_is_one_of_the_greatest_budget(budgeted, trials):
+    study = replayed(trials)
+    assert count_trials(study.trials).finished == len(study.trials) == trials
+    assert keys(study)[-1].budget == 8
+    assert [trial.last_step for trial in study.trials] == [key.budget for key in keys(study)]
+
+
+def test_runs_of_a_configuration_have_its_seeds(budgeted):
+    study = replayed(20)
+    for trial in study.trials:
+        key = key_of(trial)
+        seed = run_seed(648, key.configuration, key.replicate)
+        assert TrialRecord.of(trial).seed == seed
+    assert max(key.replicate for key in keys(study)) > 0
+
+
+def test_it_goes_on_with_more_trials(budgeted):
+    before = table(replayed(8))
+    study = replayed(24)
+    assert table(study)[:8] == before
+    assert count_trials(study.trials).finished == 24
+    assert table(replayed(24)) == table(study)
+
+
+def test_it_is_the_same_on_any_database(budgeted, url):
+    assert table(replayed(14, url=url)) == table(replayed(14, url="sqlite:///other.db"))
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "random", "qmc", "cmaes"])
+def test_an_interrupted_search_equals_an_uninterrupted_one(project, sampler):
+    write_preset(epochs=8, more=f'{SEARCH}[sampler]\nname = "{sampler}"')
+    straight = table(replayed(26))
+    Path("studies/results/studies.db").unlink()
+    at = {5, 8, 12, 20}  # each in a run of more than one epoch
+    for number in sorted(at):
+        with pytest.raises(KeyboardInterrupt):
+            replayed(26, progress=InterruptingProgress({number}))
+    interrupted = replayed(26)
+    assert count_trials(interrupted.trials).lost == len(at)
+    assert table(interrupted) == straight
+
+
+class Failing(Replay):
+    """Its fourth run raises an exception."""
+
+    runs = 0
+
+    def run(self, *arguments, **options):
+        self.runs += 1
+        if self.runs == 4:
+            raise RuntimeError("made up")
+        return super().run(*arguments, **options)
+
+
+def test_a_failure_costs_no_configuration(budgeted):
+    study = search(14, load=lambda *_: Failing())
+    counts = count_trials(study.trials)
+    assert (counts.finished, counts.failed) == (14, 1)
+    assert keys(study).count((3, 1, 0)) == 2
+
+
+def test_it_ends_early_by_its_longest_runs_alone(project):
+    """All are equal, so nothing is gained; but the rule needs so many that were trained in full."""
+    write_preset(epochs=2, more="\n[search]\nbudgets = [1, 2]\ngeneration = 16\n")
+    study = opened()
+    queue = queue_of(study, target=1000, stop_when=0.001)
+    while isinstance(claimed := queue.next(), Trial):
+        end(study, claimed)
+    assert claimed is IdleReason.STOPPED
+    budgets = [key.budget for key in keys(study)]
+    assert MIN_TRIALS <= budgets.count(2) < MIN_TRIALS + 16
+    assert sum(map(is_finished, study.trials)) < 200
