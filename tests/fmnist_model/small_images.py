@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from fmnist_model.config import ModelConfig, TrainConfig
@@ -22,3 +24,11 @@ def trained(engine, model=BASE, train=SHORT):
 
 def same(ours, theirs) -> bool:
     return all(np.array_equal(a, b) for a, b in zip(ours, theirs, strict=True))
+
+
+def told(result):
+    """All that a result says, the times apart and what says that the run was continued."""
+    history = tuple(replace(metrics, images_per_second=0) for metrics in result.history)
+    checks = tuple(replace(check, seconds=0) for check in result.checks)
+    times = {"train_seconds": 0, "images_per_second": 0, "continued_from": 0}
+    return replace(result, history=history, checks=checks, **times)

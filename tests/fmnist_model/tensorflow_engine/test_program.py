@@ -62,3 +62,19 @@ def test_each_epoch_and_seed_shows_all_images_in_another_order(engine):
     assert not np.array_equal(orders[0], orders[1])
     assert not np.array_equal(orders[0], orders[2])
     assert all(np.array_equal(np.sort(order), np.sort(orders[0])) for order in orders)
+
+
+def test_a_snapshot_is_restored_whatever_the_program_has_done_since(engine):
+    train = changed(SHORT, momentum=0.9, precision="float32")
+    engine.run(BASE, train)
+    program = engine.last
+    kept = program.snapshot()
+    assert kept.stream[1] == 40  # a mask for each step
+    assert any(np.any(velocity) for velocity in kept.velocity)
+    program.reset(train, dropout=0.25)
+    assert not same(program.snapshot().weights, kept.weights)
+    program.restore(kept)
+    again = program.snapshot()
+    assert same(again.weights, kept.weights)
+    assert same(again.velocity, kept.velocity)
+    assert np.array_equal(again.stream, kept.stream)

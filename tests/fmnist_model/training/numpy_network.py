@@ -9,6 +9,7 @@ import numpy as np
 from fmnist_model.config import ModelConfig, TrainConfig
 from fmnist_model.diagnosis.frozen_losses import LOSS_CEILING, label_entropy
 from fmnist_model.diagnosis.tally import LayerCount, OutputCount
+from fmnist_model.training.checkpoint import NetworkState
 from fmnist_model.training.inspection import InspectableNetwork, NamedWeight
 from fmnist_model.training.protocol import TrainReply, TrainRequest
 from fmnist_model.training.results import Origin
@@ -47,6 +48,14 @@ class NumpyNetwork(InspectableNetwork):
         values = [self.kernel, self.bias, self.head, self.head_bias]
         names = [(layer, name) for layer in self.layers for name in ("kernel", "bias")]
         return [NamedWeight(*name, value.copy()) for name, value in zip(names, values, strict=True)]
+
+    def snapshot(self) -> NetworkState:
+        values = [self.kernel, self.bias, self.head, self.head_bias]
+        return NetworkState(values, [self.bias_velocity], np.zeros(2, "u4"))
+
+    def restore(self, kept: NetworkState) -> None:
+        self.kernel, self.bias, self.head, self.head_bias = kept.weights
+        (self.bias_velocity,) = kept.velocity
 
     def census(self):
         self.censuses += 1
@@ -121,11 +130,21 @@ class NumpyNetwork(InspectableNetwork):
         return float(losses.mean()), float((logits.argmax(1) == self.labels).mean())
 
 
-def run(network: NumpyNetwork, train: TrainConfig = TRAIN, model=MODEL, report=None):
+def run(
+    network: NumpyNetwork,
+    train: TrainConfig = TRAIN,
+    model=MODEL,
+    report=None,
+    start=None,
+    keep=False,
+):
     """Train a run to its end, answering what it asks for; its result."""
     entropy = label_entropy(network.labels)
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        generator = TrialRun(network, model, train, CPU, entropy, True).train(report)
+        trial = TrialRun(network, model, train, CPU, entropy, True, start)
+        if start is not None:
+            network.restore(start.network)
+        generator = trial.train(report)
         request = next(generator)
         while True:
             asked = isinstance(request, TrainRequest)
@@ -133,4 +152,4 @@ def run(network: NumpyNetwork, train: TrainConfig = TRAIN, model=MODEL, report=N
             try:
                 request = generator.send(reply)
             except StopIteration as end:
-                return end.value
+                return trial.with_checkpoint(end.value, network.snapshot) if keep else end.value

@@ -5,19 +5,22 @@ from __future__ import annotations
 import math
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from fmnist_model.config import ModelConfig, TrainConfig
 from fmnist_model.dataset.fashion_mnist import split
+from fmnist_model.diagnosis.evidence import VitalSigns
 from fmnist_model.tensorflow_engine.engine import TensorFlowEngine
 from fmnist_model.tensorflow_engine.program import TrainingProgram
+from fmnist_model.training.checkpoint import CheckpointError
 from fmnist_model.training.protocol import TrainRequest
 from tests.conftest import ROOT
-from tests.fmnist_model.small_images import BASE, SHORT, changed, same
+from tests.fmnist_model.small_images import BASE, SHORT, changed, same, told
 from tests.fmnist_model.training import numpy_network
-from tests.fmnist_model.training.numpy_network import TRAIN, NumpyNetwork
+from tests.fmnist_model.training.numpy_network import MODEL, TRAIN, NumpyNetwork
 
 
 def test_the_run_loop_needs_numpy_only():
@@ -43,6 +46,126 @@ def test_a_report_prunes_but_not_after_the_last_epoch():
     assert (pruned.stop_reason, pruned.epochs_run) == ("pruned", 1)
     last = numpy_network.run(NumpyNetwork(), TRAIN, report=lambda metrics: metrics.epoch == 2)
     assert last.stop_reason == "completed"
+
+
+# Runs that are continued
+
+
+class Doomed(NumpyNetwork):
+    """It changes at the beginning of its third epoch, in a way that ends the run."""
+
+    def __init__(self, **change) -> None:
+        super().__init__()
+        self._change = change
+
+    def show(self, epoch, train) -> None:
+        super().show(epoch, train)
+        if epoch == 3:
+            for name, value in self._change.items():
+                setattr(self, name, np.full_like(getattr(self, name), value))
+
+
+def in_parts(make, *epochs, train=TRAIN, model=MODEL, report=None):
+    """The result of a run that is continued, on another network each time, and its last network."""
+    start = None
+    for count in epochs:
+        network, part = make(), changed(train, epochs=count)
+        result = numpy_network.run(network, part, model, report, start, keep=True)
+        start = result.checkpoint
+    return result, network
+
+
+def test_a_continued_run_is_the_whole_run():
+    reported = []
+    whole, network = in_parts(NumpyNetwork, 4)
+    parts, other = in_parts(NumpyNetwork, 1, 2, 4, report=lambda m: reported.append(m.epoch))
+    assert told(parts) == told(whole)
+    assert same(other.snapshot().weights, network.snapshot().weights)
+    assert (whole.continued_from, parts.continued_from) == (0, 2)
+    assert reported == [1, 2, 3, 4]
+
+
+def test_the_time_of_a_continued_run_is_that_of_all_its_parts():
+    first = numpy_network.run(NumpyNetwork(), TRAIN, keep=True)
+    counts = replace(first.checkpoint.counts, earlier_seconds=100.0, step_seconds=50.0)
+    start = replace(first.checkpoint, counts=counts)
+    result = numpy_network.run(NumpyNetwork(), changed(TRAIN, epochs=4), start=start)
+    assert 100 < result.train_seconds < 110
+    assert 400 / 60 < result.images_per_second <= 400 / 50
+
+
+def test_a_checkpoint_can_be_continued_more_than_once():
+    start = numpy_network.run(NumpyNetwork(), TRAIN, keep=True).checkpoint
+    longer = changed(TRAIN, epochs=4)
+    one, two = (numpy_network.run(NumpyNetwork(), longer, start=start) for _ in range(2))
+    assert told(one) == told(two)
+    assert start.epoch == 2
+
+
+@pytest.mark.parametrize(
+    ("change", "ending"),
+    [
+        ({"bias": -1e3}, ("stuck", "dead_layer")),
+        ({"head": 1e30}, ("diverged", "non_finite")),
+        ({"head_bias": np.arange(10) * 10.0}, ("diverged", "exploded")),
+    ],
+)
+def test_a_run_that_ends_after_it_was_continued_is_told_the_same(change, ending):
+    train = changed(TRAIN, learning_rate=1e-3)
+    whole, _ = in_parts(lambda: Doomed(**change), 6, train=train)
+    assert (whole.stop_reason, whole.diagnosis.kind) == ending
+    for before in (1, 2, *([3] if whole.epochs_run > 3 else [])):
+        parts, _ = in_parts(lambda: Doomed(**change), before, 6, train=train)
+        assert parts.continued_from == before
+        assert told(parts) == told(whole)
+
+
+def test_steps_without_a_gradient_are_counted_across_parts():
+    """Its velocity would revive it: there is a check after 50 steps, and one where a run ends."""
+
+    def moving() -> NumpyNetwork:
+        network = NumpyNetwork(numpy_network.DEAD)
+        network.bias_velocity = network.bias_velocity - 4000
+        return network
+
+    train = changed(TRAIN, momentum=0.9)
+    whole, _ = in_parts(moving, 12, train=train)
+    parts, _ = in_parts(moving, 4, 7, 12, train=train)
+    assert [check.zero_grad_steps for check in whole.checks] == [50, 60]
+    assert told(parts) == told(whole)
+
+
+def test_saturated_epochs_are_counted_across_parts(monkeypatch):
+    saturated = VitalSigns(100, {}, {"dense1": 0.95}, {"dense1": 1.0, "output": 1.0})
+    monkeypatch.setattr(NumpyNetwork, "vital_signs", lambda self: saturated)
+    train = changed(TRAIN, saturated_patience=3, learning_rate=1e-30)
+    whole, _ = in_parts(NumpyNetwork, 6, train=train)
+    assert (whole.stop_reason, whole.epochs_run) == ("pruned", 3)
+    assert told(in_parts(NumpyNetwork, 1, 2, 6, train=train)[0]) == told(whole)
+
+
+@pytest.mark.parametrize(
+    ("bias", "train", "report"),
+    [
+        (0.0, {}, lambda metrics: metrics.epoch == 1),  # is pruned
+        (0.0, {"schedule": "cosine"}, None),
+        (numpy_network.DEAD, {}, None),  # is stuck
+        (numpy_network.DEAD, {"on_stuck": "record"}, None),
+    ],
+)
+def test_what_cannot_be_continued_has_no_checkpoint(bias, train, report):
+    settings = changed(TRAIN, **train)
+    result = numpy_network.run(NumpyNetwork(bias), settings, report=report, keep=True)
+    assert result.checkpoint is None
+
+
+def test_a_checkpoint_of_another_run_is_refused():
+    start = numpy_network.run(NumpyNetwork(), TRAIN, keep=True).checkpoint
+    with pytest.raises(CheckpointError, match="seed=4: the checkpoint has seed=3"):
+        numpy_network.run(NumpyNetwork(), changed(TRAIN, epochs=4, seed=4), start=start)
+
+
+# On the engine
 
 
 SEEDS = [0, 1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(2, 10))]

@@ -11,6 +11,7 @@ import pytest
 
 from fmnist_model.config import ModelConfig, TrainConfig
 from fmnist_model.dataset.fashion_mnist import split
+from fmnist_model.training.checkpoint import CheckpointError, load, save
 from tests.conftest import ROOT
 from tests.fmnist_model.examples import assert_examples_run
 from tests.fmnist_model.jax_engine.on_jax.helpers import (
@@ -23,7 +24,9 @@ from tests.fmnist_model.jax_engine.on_jax.helpers import (
     assert_same,
     new_engine,
     train,
+    trial,
 )
+from tests.fmnist_model.small_images import told
 
 
 @pytest.mark.slow
@@ -159,6 +162,50 @@ def test_a_loss_that_is_not_finite_is_diverged_and_one_that_explodes_is_exploded
     assert first.value is None
     assert first.diagnosis.layer is not None
     assert second.stop_reason == "diverged"
+
+
+def test_a_continued_run_is_the_whole_run_to_the_last_bit_in_the_same_slot(four, tmp_path):
+    """Slot 0 had another trial in between, and slot 1 trains for other numbers of epochs."""
+    model, settings = trial({"dropout": 0.25}, seed=9, momentum=0.9, learning_rate=0.05, epochs=4)
+    whole = four.run(model, settings, keep=True)
+    start, reported = None, []
+    for epochs in (1, 2, 4):
+        four.run(*TRIALS[1])
+        part = settings.model_copy(update={"epochs": epochs})
+        running = four.running(model, part, reported.append, start=start, keep=True)
+        result = beside(four, running, WatchedTrial(four, TRIALS[2]))
+        start = load(tmp_path / "kept.npz", save(result.checkpoint, tmp_path / "kept.npz"))
+    assert result.continued_from == 2
+    assert told(result) == told(whole)
+    assert tuple(reported) == result.history
+    for ours, theirs in zip(arrays(start), arrays(whole.checkpoint), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+        assert ours.dtype == theirs.dtype
+
+
+def beside(engine, running, neighbour):
+    """The result of a run that trains beside another trial, which is given up in the end."""
+    while True:
+        try:
+            next(running)
+        except StopIteration as end:
+            neighbour.close()
+            return end.value
+        neighbour.resume()
+        engine.advance()
+
+
+def arrays(checkpoint):
+    network = checkpoint.network
+    return [*network.weights, *network.velocity, network.stream]
+
+
+def test_a_checkpoint_of_another_run_is_refused_and_the_slot_is_free_again(four):
+    model, settings = trial(epochs=1)
+    start = four.run(model, settings, keep=True).checkpoint
+    with pytest.raises(CheckpointError, match="seed=1: the checkpoint has seed=0"):
+        four.run(*trial(seed=1), start=start)
+    assert sorted(four._free) == [0, 1, 2, 3]
 
 
 # Beside the TensorFlow engine, whose runs another process has made
