@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from search.console import Progress
     from search.execution import EngineLoader, SearchJob, WorkerSpec
+    from search.study import Winner
 
 app = new_app("Search hyperparameters, look at how a study stands, export its best configuration.")
 
@@ -235,22 +236,40 @@ def _status(study: Any, trials: list[Any]) -> dict[str, Any]:
     from dataclasses import asdict
 
     from search.algorithms import STOPPED
-    from search.study import TrialRecord, best_trials, count_trials
+    from search.study import TrialRecord, count_trials, winner_of
 
     counts = count_trials(trials)
     records = [TrialRecord.of(trial) for trial in trials]
-    best = best_trials(trials, 1)
+    best = winner_of(study)
     return {
         "study": study.study_name,
         "finished": counts.finished,
         **asdict(counts),
         "epochs_run": sum(record.epochs_run or 0 for record in records),
         "train_seconds": round(sum(record.train_seconds or 0 for record in records), 1),
-        "best": {"trial": best[0].number, "value": best[0].value, "params": best[0].params}
-        if best
-        else None,
+        "best": _best(best) if best is not None else None,
         "seed": study.user_attrs.get("seed"),
         "stopped": study.user_attrs.get(STOPPED),
+    }
+
+
+def _best(best: Winner) -> dict[str, Any]:
+    """The best trial, or the best configuration of a search in budgets and what is known of it."""
+    from search.study import is_decided
+
+    found = {"trial": best.trial.number, "value": best.value, "params": best.trial.params}
+    one = best.standing
+    if one is None:
+        return found
+    return {
+        **found,
+        "configuration": one.configuration,
+        "budget": one.budget,
+        "seeds": one.seeds,
+        "interval": [one.low, one.high],
+        "best_probability": one.best_probability,
+        "parameters": one.parameters,
+        "decided": is_decided(best.standings),
     }
 
 

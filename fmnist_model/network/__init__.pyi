@@ -12,3 +12,6 @@ from .losses import (
     cross_entropy as cross_entropy,
     probabilities as probabilities,
 )
+from .size import (
+    parameters as parameters,
+)

@@ -18,16 +18,28 @@ from rich.text import Text
 from fmnist_model.hyperparameters import shown
 from fmnist_model.training import EpochMetrics
 from search.algorithms import STOPPED, stop_sentence
+from search.console.budget_display import (
+    best_in_words,
+    chosen_in_words,
+    race_in_words,
+    standings_table,
+)
 from search.console.next_commands import hidden_note, make_command
+from search.presets import Preset
 from search.study import (
     TrialCounts,
     TrialRecord,
+    Winner,
     best_trials,
+    budgeted_preset,
     count_trials,
     ending,
     failure,
     is_finished,
     process_is_gone,
+    run_in_words,
+    winner,
+    winner_of,
 )
 
 STYLES = {
@@ -49,6 +61,12 @@ UNBOUNDED_COLUMNS = 10_000
 def describe(params: dict[str, object]) -> str:
     """The hyperparameters in one line, with rounded numbers."""
     return " ".join(f"{name}={shown(value, DIGITS)}" for name, value in params.items())
+
+
+def describe_run(trial: FrozenTrial | Trial) -> str:
+    """What is run in one line: in a search in budgets which run it is, then its hyperparameters."""
+    run = run_in_words(trial)
+    return f"{run}: {describe(trial.params)}" if run else describe(trial.params)
 
 
 def counts_line(counts: TrialCounts, target: int | None) -> str:
@@ -78,6 +96,8 @@ class Progress:
         self._target, self._already, self._started = 0, 0, time.monotonic()
         self._counts, self._best = TrialCounts(), "none completed yet"
         self._in_flight, self._speed, self._slots = "", 0.0, 1
+        self._preset: Preset | None = None
+        self._racing: str | None = None
 
     @property
     def _terminal(self) -> bool:
@@ -92,6 +112,7 @@ class Progress:
         finished."""
         self._slots = slots
         self._target, self._started = target, time.monotonic()
+        self._preset = budgeted_preset(study)
         self._count(study.get_trials(deepcopy=False))
         self._already = self._counts.finished
         if self._already:
@@ -101,7 +122,7 @@ class Progress:
 
     def start(self, trial: Trial) -> None:
         """Show that a trial, whose parameters have been chosen, begins to train."""
-        self._in_flight = f"trial {trial.number}: {describe(trial.params)}"
+        self._in_flight = f"trial {trial.number}: {describe_run(trial)}"
         if self._slots > 1:
             self._in_flight = (
                 f"{self._slots} slots side by side, the latest trial is {trial.number}"
@@ -128,7 +149,7 @@ class Progress:
         how = ending(trial)
         line = Text(f"trial {trial.number:>3} ")
         line.append(f"{how:<9}", STYLES.get(how, ""))
-        line.append(f" {_figures(trial, how)}  {describe(trial.params)}")
+        line.append(f" {_figures(trial, how)}  {describe_run(trial)}")
         self.console.print(line, soft_wrap=not self._terminal)
         if (why := _explanation(trial, how)) is not None:
             self.console.print(Text(f"          {why}", "dim"), soft_wrap=not self._terminal)
@@ -144,8 +165,10 @@ class Progress:
 
     def _count(self, trials: Sequence[FrozenTrial]) -> None:
         self._counts = count_trials(trials)
-        for trial in best_trials(trials, 1):
-            self._best = f"{trial.value:.4f} (trial {trial.number}: {describe(trial.params)})"
+        best = winner(trials, self._preset)
+        if best is not None:
+            self._best = f"{best_in_words(best)}: {describe(best.trial.params)})"
+        self._racing = race_in_words(trials, best)
 
     def _refresh(self, detail: str = "") -> None:
         if self._live is None:
@@ -153,6 +176,8 @@ class Progress:
         left = self._time_left()
         speed = f"{self._speed:,.0f} images/s" if self._speed else ""
         lines = [counts_line(self._counts, self._target), f"best {self._best}"]
+        if self._racing is not None:
+            lines.append(self._racing)
         now = " · ".join(part for part in (self._in_flight, detail, speed, left) if part)
         lines.extend(now.split("\n"))
         self._live.update(Group(*(Text(line, overflow="ellipsis") for line in lines)), refresh=True)
@@ -168,7 +193,7 @@ class Progress:
 def _running_line(trial: FrozenTrial) -> str:
     step = trial.last_step
     so_far = f"epoch {step}, {trial.intermediate_values[step]:.4f}: " if step is not None else ""
-    return f"trial {trial.number}: {so_far}{describe(trial.params)}"
+    return f"trial {trial.number}: {so_far}{describe_run(trial)}"
 
 
 def _figures(trial: FrozenTrial, how: str) -> str:
@@ -201,20 +226,31 @@ def _explanation(trial: FrozenTrial, how: str) -> str | None:
     return f"let go on from step {record.recorded.step} of epoch {record.recorded.epoch}: {message}"
 
 
-def best_table(console: Console, trials: list[FrozenTrial]) -> Table:
-    """The five best completed trials.
+def best_table(console: Console, best: Winner, trials: list[FrozenTrial]) -> Table:
+    """The five best completed trials, or, in a search in budgets, the best configurations.
 
     Each hyperparameter has a column of its own, unless the console is too narrow for that: then one
     column holds all of them.
     """
+    if best.standing is not None:
+        table = standings_table(best, DIGITS)
+        return table if _fits(console, table) else standings_table(best, DIGITS, narrow=True)
+    return _trials_table(console, trials)
+
+
+def _fits(console: Console, table: Table) -> bool:
+    unbounded = console.options.update(max_width=UNBOUNDED_COLUMNS)
+    return console.measure(table, options=unbounded).maximum <= console.width
+
+
+def _trials_table(console: Console, trials: list[FrozenTrial]) -> Table:
     best = best_trials(trials, 5)
     names = list(dict.fromkeys(name for trial in best for name in trial.params))
     table = _titled(*names)
     for trial in best:
         values = [escape(shown(trial.params.get(name, "-"), DIGITS)) for name in names]
         table.add_row(str(trial.number), f"{trial.value:.4f}", *values)
-    unbounded = console.options.update(max_width=UNBOUNDED_COLUMNS)
-    if console.measure(table, options=unbounded).maximum <= console.width:
+    if _fits(console, table):
         return table
     narrow = _titled("hyperparameters")
     for trial in best:
@@ -241,6 +277,7 @@ def print_status(console: Console, study: Study) -> None:
     console.print(Text(f"{study.study_name}: {counts_line(counts, None)}"), soft_wrap=True)
     if counts.waiting:
         console.print(Text(f"{counts.waiting} enqueued, to be run next"), soft_wrap=True)
+    best = winner_of(study)
     for trial in trials:
         if ending(trial) == "running":
             killed = process_is_gone(TrialRecord.of(trial).worker)
@@ -249,8 +286,10 @@ def print_status(console: Console, study: Study) -> None:
     stopped = study.user_attrs.get(STOPPED)
     if stopped is not None:
         console.print(Text(f"stopped early: {stop_sentence(stopped)}"), soft_wrap=True)
-    if best_trials(trials, 1):
-        console.print(best_table(console, trials))
+    if best is not None:
+        console.print(best_table(console, best, trials))
+        if best.standing is not None:
+            console.print(Text(chosen_in_words(best)), soft_wrap=True)
 
 
 def print_end(console: Console, study: Study, seconds: float) -> None:
@@ -264,7 +303,7 @@ def print_next_steps(console: Console, study: Study, given: Mapping[str, object]
     """Print the commands that make sense next, with the make variables that were given."""
     trials = study.get_trials(deepcopy=False)
     steps = {"dashboard": "look at it in the browser", "report": "draw it as one page"}
-    if best_trials(trials, 1):
+    if winner_of(study) is not None:
         steps["export"] = "write the best configuration to best.toml"
         steps["evaluate"] = "then retrain that and open the test set once"
     steps["search"] = "search on"

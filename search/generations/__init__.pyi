@@ -6,3 +6,6 @@ from .plan import (
 from .proposals import (
     filled_in as filled_in,
 )
+from .race import (
+    seeds_to_decide as seeds_to_decide,
+)

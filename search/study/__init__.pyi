@@ -27,6 +27,16 @@ from .runs import (
     RunKey as RunKey,
     ended_runs as ended_runs,
     key_of as key_of,
+    run_in_words as run_in_words,
+)
+from .standings import (
+    EQUAL as EQUAL,
+    FEWEST_SEEDS as FEWEST_SEEDS,
+    SEEDS_OF_EQUALS as SEEDS_OF_EQUALS,
+    Standing as Standing,
+    contenders as contenders,
+    is_decided as is_decided,
+    standings as standings,
 )
 from .study import (
     as_begun as as_begun,
@@ -52,4 +62,13 @@ from .trials import (
     next_ordinal as next_ordinal,
     objective_value as objective_value,
     ordinals as ordinals,
+)
+from .winner import (
+    Winner as Winner,
+    budgeted_preset as budgeted_preset,
+    interval_in_words as interval_in_words,
+    probability_in_words as probability_in_words,
+    seeds_in_words as seeds_in_words,
+    winner as winner,
+    winner_of as winner_of,
 )

@@ -16,8 +16,10 @@ from fmnist_model.utils import Remedy, UserError, validation_sentence, versions,
 from search.presets import Preset, configurations, parse_preset
 from search.storage import without_password
 from search.study.record_values import SEEDS
+from search.study.standings import Standing
 from search.study.trial_record import TrialRecord
-from search.study.trials import best_trials, ending
+from search.study.trials import ending
+from search.study.winner import Winner, winner_of
 
 
 class ExportError(UserError):
@@ -25,24 +27,25 @@ class ExportError(UserError):
 
 
 def export(study: Study, url: str, results: Path, number: int | None = None) -> Path:
-    """Write <study>/best.toml in `results` from the best completed trial, or trial `number`.
+    """Write <study>/best.toml in `results`: the best configuration, or that of trial `number`.
 
-    The file appears whole or not at all. Raises ExportError where there is no such trial.
+    In a search in budgets it gets the epochs of a whole run, whatever the trial's budget was. The
+    file appears whole or not at all. Raises ExportError where there is no such trial.
     """
-    trial = _chosen(study, number)
+    best = _chosen(study, number)
     path = results / study.study_name / "best.toml"
-    write_atomically(path, tomli_w.dumps(_contents(study, url, trial)))
+    write_atomically(path, tomli_w.dumps(_contents(study, url, best)))
     return path
 
 
-def _chosen(study: Study, number: int | None) -> FrozenTrial:
-    trials = study.get_trials(deepcopy=False)
+def _chosen(study: Study, number: int | None) -> Winner:
     if number is None:
-        best = best_trials(trials, 1)
-        if not best:
+        best = winner_of(study)
+        if best is None:
             problem = f"study {study.study_name!r} has no completed trial yet"
             raise ExportError(problem, Remedy.SEARCH_ON)
-        return best[0]
+        return best
+    trials = study.get_trials(deepcopy=False)
     if not 0 <= number < len(trials):
         raise ExportError(
             f"study {study.study_name!r} has no trial {number}; its trials are 0 to "
@@ -54,10 +57,11 @@ def _chosen(study: Study, number: int | None) -> FrozenTrial:
             f"completed",
             Remedy.CHOOSE_TRIAL,
         )
-    return trials[number]
+    return Winner(trials[number])
 
 
-def _contents(study: Study, url: str, trial: FrozenTrial) -> dict[str, Any]:
+def _contents(study: Study, url: str, best: Winner) -> dict[str, Any]:
+    trial = best.trial
     preset = parse_preset(study.user_attrs["preset"], f"study {study.study_name}")
     model, train = _configurations(study, preset, trial)
     data = {"sha256": study.user_attrs.get("data_sha256"), "limit": preset.data.limit}
@@ -65,7 +69,9 @@ def _contents(study: Study, url: str, trial: FrozenTrial) -> dict[str, Any]:
     provenance = {
         "study": study.study_name,
         "trial": trial.number,
-        "validation_accuracy": trial.value,
+        "validation_accuracy": best.value,
+        "budget": record.budget,
+        **_judged(best.standing),
         "storage": without_password(url),
         "study_seed": study.user_attrs["seed"],
         "device": record.device,
@@ -79,6 +85,17 @@ def _contents(study: Study, url: str, trial: FrozenTrial) -> dict[str, Any]:
         "train": _without_none(train.model_dump(mode="json")),
         "data": _without_none(data),
         "provenance": _without_none(provenance),
+    }
+
+
+def _judged(standing: Standing | None) -> dict[str, Any]:
+    """What the validation accuracy of a configuration that was judged by its seeds rests on."""
+    if standing is None:
+        return {}
+    return {
+        "validation_interval": [standing.low, standing.high],
+        "validation_seeds": standing.seeds,
+        "best_probability": standing.best_probability,
     }
 
 

@@ -88,3 +88,13 @@ def ended_runs(trials: Sequence[FrozenTrial]) -> list[EndedRun]:
             record.arm,
         )
     return [found[ordinal] for ordinal in sorted(found)]
+
+
+def run_in_words(trial: FrozenTrial | Trial) -> str:
+    """Which run a trial is, such as "configuration 3, race, seed 2, 10 epochs"; "" if it is none."""
+    key, role = key_of(trial), TrialRecord.of(trial).role
+    if key is None or role is None:
+        return ""
+    seed = f", seed {key.replicate}" if role == "race" else ""
+    plural = "epochs" if key.budget != 1 else "epoch"
+    return f"configuration {key.configuration}, {role}{seed}, {key.budget} {plural}"

@@ -26,14 +26,31 @@ from fmnist_model.hyperparameters import shown
 from search.algorithms import STOPPED
 from search.presets import parse_preset
 from search.storage import study_system_attrs, trial_id
-from search.study import TrialRecord, ending, failure
+from search.study import (
+    TrialRecord,
+    Winner,
+    budgeted_preset,
+    ending,
+    failure,
+    interval_in_words,
+    run_in_words,
+    seeds_in_words,
+    winner,
+)
 from studies.dashboard.dashboard_internals import (
     artifact_key,
     attach_artifact,
     read_note,
     write_note,
 )
-from studies.figures import NEUTRAL_TEMPLATE, ended_trials, escaped, history, trial_table
+from studies.figures import (
+    NEUTRAL_TEMPLATE,
+    budgets,
+    ended_trials,
+    escaped,
+    history,
+    trial_table,
+)
 from studies.report import Wording, as_python, duration_in_words, summarize
 
 Say = Callable[[str], None]
@@ -72,7 +89,9 @@ def annotate(
         say(f"writing the notes and curves of {len(new):,} trials of {study.study_name}")
     for trial in new:
         if ending(trial) in ("stuck", "diverged", "failed"):
-            _write_note(study, attrs, trial, _trial_note(trial))
+            run = run_in_words(trial)
+            body = _trial_note(trial) + (f"\n\n{_plain(run)}" if run else "")
+            _write_note(study, attrs, trial, body)
         _attach_curve(study, store, trial)
     _write_note(study, attrs, None, _study_note(study, trials, wording))
     _figures(study, trials)
@@ -113,8 +132,8 @@ def _study_note(study: Study, trials: Sequence[FrozenTrial], wording: Wording) -
     preset = parse_preset(study.user_attrs["preset"], f"study {study.study_name}")
     summary = summarize(preset, trials, wording, study.user_attrs.get(STOPPED))
     lines = [f"# {_plain(study.study_name)}"]
-    if summary.best is not None:
-        lines.append(f"Best: **{summary.best.value:.4f}**, trial {summary.best.number}")
+    if summary.winner is not None and summary.best is not None:
+        lines.append(_best_line(summary.winner))
         lines += [f"- {_plain(n)}: {_plain(shown(v))}" for n, v in summary.best.params.items()]
     lines.append("What the search suggests:")
     lines += [f"- {_with_code_spans(sentence)}" for sentence in summary.advice]
@@ -124,6 +143,17 @@ def _study_note(study: Study, trials: Sequence[FrozenTrial], wording: Wording) -
         f"{duration_in_words(saved_seconds)}, estimated from the study's own steps."
     )
     return "\n\n".join(lines).replace("\n\n- ", "\n- ")
+
+
+def _best_line(best: Winner) -> str:
+    if best.standing is None:
+        return f"Best: **{best.value:.4f}**, trial {best.trial.number}"
+    one = best.standing
+    return (
+        f"Best: configuration {one.configuration}, trial {one.number}: expected accuracy "
+        f"**{one.mean:.4f}** ({interval_in_words(one)}; {seeds_in_words(one)} of {one.budget} "
+        f"epochs), {_plain(best.reason)}"
+    )
 
 
 def _curve_name(trial: FrozenTrial) -> str:
@@ -162,11 +192,16 @@ def curve_svg(trial: FrozenTrial) -> str:
 def _figures(study: Study, trials: Sequence[FrozenTrial]) -> None:
     from optuna_dashboard import save_plotly_graph_object
 
-    safe = escaped(trial_table(trials))
-    drawn = {
-        "History by ending": history.draw_history(history.history_data(safe)),
-        "Training curves": history.draw_curves(history.curves_data(trials)),
-    }
+    safe, best = escaped(trial_table(trials)), winner(trials, budgeted_preset(study))
+    curves = history.curves_data(trials, best.trial.number if best is not None else None)
+    drawn = {"Training curves": history.draw_curves(curves)}
+    if "budget" in safe.columns:
+        by_budget = budgets.budget_history_data(safe)
+        drawn["History by budget"] = budgets.draw_budget_history(by_budget)
+    else:
+        drawn["History by ending"] = history.draw_history(history.history_data(safe))
+    if best is not None and best.standing is not None:
+        drawn["Race"] = budgets.draw_race(budgets.race_data(best.standings, best.standing))
     for title, figure in drawn.items():
         figure.update_layout(template=NEUTRAL_TEMPLATE, title=title, margin={"t": 90})
         name = title.lower().replace(" ", "-")

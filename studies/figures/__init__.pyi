@@ -1,6 +1,7 @@
 """What other folders may use; the rest is private by convention."""
 
 from . import (
+    budgets as budgets,
     history as history,
     optuna_plots as optuna_plots,
     slices as slices,
@@ -27,6 +28,7 @@ from .theme import (
 from .trial_frame import (
     ended_trials as ended_trials,
     escaped as escaped,
+    first_runs as first_runs,
     last_value as last_value,
     parameters as parameters,
     trial_span as trial_span,

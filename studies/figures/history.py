@@ -84,21 +84,23 @@ class Curves(NamedTuple):
     ends: pd.DataFrame
 
 
-def curves_data(trials: Sequence[FrozenTrial]) -> Curves:
+def curves_data(trials: Sequence[FrozenTrial], best: int | None = None) -> Curves:
     """The training curves of all trials that completed at least one epoch.
 
-    The curve of a stuck or diverged trial ends at the step at which it was stopped, which may be
+    `best` is the number of the trial that is the best; None takes that of the highest value. The
+    curve of a stuck or diverged trial ends at the step at which it was stopped, which may be
     within an epoch.
     """
     ended = [trial for trial in ended_trials(trials) if trial.intermediate_values]
     steps = _steps_per_epoch(ended)
-    best = [trial.number for trial in best_trials(ended, 1)]
+    if best is None:
+        best = next((trial.number for trial in best_trials(ended, 1)), None)
     lines: dict[str, list[Point]] = {}
     for trial in ended:
         gap = Point(None, None, "", ending(trial))
         lines.setdefault(ending(trial), []).extend([*_curve(trial, steps), gap])
     ends = [_curve(t, steps)[-1] for t in ended if ending(t) in ("stuck", "diverged")]
-    winner = [point for trial in ended if trial.number in best for point in _curve(trial, steps)]
+    winner = [point for trial in ended if trial.number == best for point in _curve(trial, steps)]
     return Curves(
         {name: pd.DataFrame(points) for name, points in lines.items()},
         pd.DataFrame(winner, columns=Point._fields),

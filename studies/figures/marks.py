@@ -10,14 +10,15 @@ import plotly.graph_objects as go
 
 from fmnist_model.hyperparameters import shown
 from studies.figures.theme import MARKS
-from studies.figures.trial_frame import OUTCOME_COLUMNS
+from studies.figures.trial_frame import BUDGET_COLUMNS, OUTCOME_COLUMNS
 
 ACCURACY = "validation accuracy"
 
 
 def hyperparameters(table: pd.DataFrame) -> list[str]:
     """The columns of the table that are hyperparameters."""
-    return [name for name in table.columns if name != "trial" and name not in OUTCOME_COLUMNS]
+    others = {"trial", *OUTCOME_COLUMNS, *BUDGET_COLUMNS}
+    return [name for name in table.columns if name not in others]
 
 
 def hover(table: pd.DataFrame, names: Sequence[str] | None = None) -> list[str]:
@@ -30,6 +31,10 @@ def hover(table: pd.DataFrame, names: Sequence[str] | None = None) -> list[str]:
 def _hover_line(row: Mapping[Any, Any], names: Sequence[str]) -> str:
     value = "" if pd.isna(row["value"]) else f", {row['value']:.4f}"
     lines = [f"trial {row['trial']}: {row['ending']}{value}"]
+    if not pd.isna(row.get("budget")):
+        seed = f", seed {row['replicate']:.0f}" if row["role"] == "race" else ""
+        lines.append(f"configuration {row['configuration']:.0f}, {row['role']}{seed}")
+        lines.append(f"budget {row['budget']:.0f}")
     lines += [f"{name} {shown(row[name])}" for name in names if not pd.isna(row[name])]
     diagnosed = not any(pd.isna(row[name]) for name in ("kind", "layer", "since_step"))
     if row["ending"] == "stuck" and diagnosed:

@@ -37,7 +37,9 @@ OUTCOME_COLUMNS = (
     "ended",
 )
 """The columns other than `trial` and the hyperparameters."""
-RESERVED = {"trial", *OUTCOME_COLUMNS}
+BUDGET_COLUMNS = ("configuration", "budget", "replicate", "generation", "role")
+"""What else is known of the trials of a search in budgets: see `search.study.runs`."""
+RESERVED = {"trial", *OUTCOME_COLUMNS, *BUDGET_COLUMNS}
 
 
 def ended_trials(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
@@ -62,18 +64,22 @@ def parameter_column(name: str) -> str:
 def trial_table(trials: Sequence[FrozenTrial]) -> pd.DataFrame:
     """A table with one row for each trial that has ended.
 
-    The columns are `trial`, its number, then one for each hyperparameter, then OUTCOME_COLUMNS.
+    The columns are `trial`, its number, then one for each hyperparameter, then OUTCOME_COLUMNS,
+    and, of a search in budgets, BUDGET_COLUMNS.
     `value` is the validation accuracy after the last epoch that the trial ran; times are UTC. What
     is not known of a trial, such as the device of one that was added by hand, is a missing value.
     """
     columns = map(parameter_column, parameters(trials))
     rows = [_row(trial) for trial in ended_trials(trials)]
-    return pd.DataFrame(rows, columns=["trial", *columns, *OUTCOME_COLUMNS])
+    budgets = BUDGET_COLUMNS if any(row["budget"] is not None for row in rows) else ()
+    return pd.DataFrame(rows, columns=["trial", *columns, *OUTCOME_COLUMNS, *budgets])
 
 
 def _row(trial: FrozenTrial) -> dict[str, Any]:
     params = {parameter_column(name): value for name, value in trial.params.items()}
-    return {"trial": trial.number, **params, **_outcome(trial)}
+    record = TrialRecord.of(trial)
+    planned = {name: getattr(record, name) for name in BUDGET_COLUMNS}
+    return {"trial": trial.number, **params, **_outcome(trial), **planned}
 
 
 def _outcome(trial: FrozenTrial) -> dict[str, Any]:
@@ -125,6 +131,17 @@ def trial_span(trial: FrozenTrial) -> tuple[datetime, datetime] | None:
 def _utc(time: datetime | None) -> pd.Timestamp | None:
     """A time of Optuna's, which is local and has no time zone, in UTC."""
     return pd.Timestamp(time.astimezone()).tz_convert("UTC") if time is not None else None
+
+
+def first_runs(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
+    """Of a search in budgets the first run of each configuration, of any other all trials.
+
+    These can be compared with one another: they have the same epochs and one seed each.
+    """
+    records = [TrialRecord.of(trial) for trial in trials]
+    if all(record.role is None for record in records):
+        return list(trials)
+    return [t for t, record in zip(trials, records, strict=True) if record.role == "new"]
 
 
 def last_value(trial: FrozenTrial) -> float | None:

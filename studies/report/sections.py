@@ -16,7 +16,10 @@ from search.presets import Dimension, Preset
 from search.study import best_trials
 from studies.figures import (
     MARKS_EXPLAINED,
+    budgets,
+    ended_trials,
     escaped,
+    first_runs,
     history,
     hyperparameters,
     optuna_plots,
@@ -25,6 +28,13 @@ from studies.figures import (
     trial_table,
 )
 from studies.page import Figure, Section, Table, Tile
+from studies.report.budget_sections import (
+    best_caption,
+    best_tiles,
+    first_runs_in_words,
+    race_section,
+    runs_section,
+)
 from studies.report.commands import Wording, as_python
 from studies.report.evaluation import closing_advice, evaluation_section, test_accuracy_tile
 from studies.report.summary import StudySummary, TimeSaved, duration_in_words, summarize
@@ -57,13 +67,15 @@ def report_sections(
         return [Section("Answer", "No trial has ended yet; search on and draw the report again.")]
     summary, safe = summarize(preset, trials, wording, stopped), escaped(table)
     closing = closing_advice(directory, summary.best, wording)
+    raced = summary.winner if summary.winner and summary.winner.standing else None
     return [
         _answer_section(preset, summary, table, directory, closing),
         *evaluation_section(directory, summary),
-        _history_section(trials, safe),
+        *([race_section(raced)] if raced else []),
+        _history_section(trials, safe, summary.best),
         _hyperparameters_section(trials, safe),
         _stuck_section(summary, table, safe, _is_log(trials)),
-        _best_section(trials),
+        runs_section(trials, raced) if raced else _best_section(trials),
     ]
 
 
@@ -71,13 +83,13 @@ def _answer_section(
     preset: Preset, summary: StudySummary, table: pd.DataFrame, directory: Path, closing: list[str]
 ) -> Section:
     tiles, tables = [], []
-    if summary.best is not None:
+    if summary.winner is not None and summary.best is not None:
         tiles = [
-            _best_tile(summary.best),
+            *best_tiles(summary.winner),
             *_expected_tile(summary),
             *test_accuracy_tile(directory, summary.best),
         ]
-        caption = f"The best configuration, trial {summary.best.number}"
+        caption = best_caption(summary.winner)
         head = ("hyperparameter", "value", "searched")
         tables = [Table(head, _setting_rows(preset, summary.best), caption=caption)]
     workers = table["worker"].nunique()
@@ -104,11 +116,6 @@ def _answer_section(
     return Section(
         "Answer", tiles=tiles, tables=tables, heading="What next", points=points, note=note
     )
-
-
-def _best_tile(best: FrozenTrial) -> Tile:
-    note = f"trial {best.number}, after its last epoch"
-    return Tile(f"{best.value:.4f}", "best validation accuracy", note)
 
 
 def _expected_tile(summary: StudySummary) -> list[Tile]:
@@ -172,16 +179,14 @@ def _time_saved_tile(name: str, saved: TimeSaved) -> Tile:
     return Tile(duration_in_words(saved.seconds), f"saved by {what[name]}", note)
 
 
-def _history_section(trials: Sequence[FrozenTrial], safe: pd.DataFrame) -> Section:
+def _history_section(
+    trials: Sequence[FrozenTrial], safe: pd.DataFrame, best: FrozenTrial | None
+) -> Section:
     drawn = [
-        Figure(
-            "Optimisation history",
-            history.draw_history(history.history_data(safe)),
-            "Each trial's accuracy after its last epoch; the line is the best that completed.",
-        ),
+        _history_figure(safe),
         Figure(
             "Training curves",
-            history.draw_curves(history.curves_data(trials)),
+            history.draw_curves(history.curves_data(trials, best.number if best else None)),
             "Validation accuracy after each epoch. Stuck and diverged trials end, with a mark, at "
             "the step at which they were stopped.",
         ),
@@ -198,7 +203,26 @@ def _history_section(trials: Sequence[FrozenTrial], safe: pd.DataFrame) -> Secti
     return Section("How the search went", figures=drawn)
 
 
-def _hyperparameters_section(trials: Sequence[FrozenTrial], safe: pd.DataFrame) -> Section:
+def _history_figure(safe: pd.DataFrame) -> Figure:
+    if "budget" in safe.columns:
+        return Figure(
+            "Optimisation history",
+            budgets.draw_budget_history(budgets.budget_history_data(safe)),
+            "Each run's accuracy after its last epoch, by its budget: a dot tries a new "
+            "configuration, a triangle trains a promoted one for longer, a star is a seed of the "
+            "race. Runs that did not complete are marked at the bottom.",
+        )
+    return Figure(
+        "Optimisation history",
+        history.draw_history(history.history_data(safe)),
+        "Each trial's accuracy after its last epoch; the line is the best that completed.",
+    )
+
+
+def _hyperparameters_section(trials: Sequence[FrozenTrial], table: pd.DataFrame) -> Section:
+    """`table` is escaped. Of a search in budgets the first run of each configuration is shown."""
+    compared = first_runs(ended_trials(trials))
+    safe = table[table["trial"].isin([trial.number for trial in compared])]
     distributions: dict[str, BaseDistribution] = {
         n: d for t in trials for n, d in t.distributions.items()
     }
@@ -210,7 +234,7 @@ def _hyperparameters_section(trials: Sequence[FrozenTrial], safe: pd.DataFrame) 
         )
         for name, column in zip(parameters(trials), hyperparameters(safe), strict=True)
     ]
-    copy = optuna_plots.escaped_copy(trials)
+    copy = optuna_plots.escaped_copy(compared)
     shares = optuna_plots.importances_data(copy)
     surface = slices.surface_data(safe, _is_log(trials))
     summaries = [
@@ -249,8 +273,9 @@ def _hyperparameters_section(trials: Sequence[FrozenTrial], safe: pd.DataFrame) 
         if figure is not None
     ]
     missing = [title.lower() for title, figure, *_ in summaries if figure is None]
+    which = "Each trial's accuracy" if len(safe) == len(table) else first_runs_in_words(compared)
     lead = (
-        f"Each trial's accuracy after its last epoch ({MARKS_EXPLAINED}); below, where there were "
+        f"{which} after its last epoch ({MARKS_EXPLAINED}); below, where there were "
         f"any, the share of trials that got stuck or diverged."
     )
     note = f"Too few completed trials for: {', '.join(missing)}." if missing else ""

@@ -14,9 +14,18 @@ from optuna.trial import FrozenTrial
 from fmnist_model.config import TrainConfig
 from fmnist_model.hyperparameters import HYPERPARAMETERS, shown
 from search.algorithms import stop_sentence
+from search.generations import seeds_to_decide
 from search.presets import Preset
-from search.study import TrialRecord, best_trials, ending, is_finished
-from studies.figures import ended_trials, last_value, trial_span
+from search.study import (
+    TrialRecord,
+    Winner,
+    best_trials,
+    ending,
+    is_decided,
+    is_finished,
+    winner,
+)
+from studies.figures import ended_trials, first_runs, last_value, trial_span
 from studies.report.commands import Command, Wording, as_python
 
 TRAIN_IMAGES, VALIDATION_IMAGES = 48_000, 12_000
@@ -62,14 +71,19 @@ class SelectionBias(NamedTuple):
 
 
 class StudySummary(NamedTuple):
-    """The summary of a study; `best` is None while no trial has completed."""
+    """The summary of a study; `winner` is None while no trial has completed."""
 
-    best: FrozenTrial | None
+    winner: Winner | None
     train_seconds: float
     wall_seconds: float
     time_saved: dict[str, TimeSaved]
     selection_bias: SelectionBias | None
     advice: list[str]
+
+    @property
+    def best(self) -> FrozenTrial | None:
+        """The best trial, or the first run of the best configuration."""
+        return self.winner.trial if self.winner is not None else None
 
 
 def summarize(
@@ -80,15 +94,15 @@ def summarize(
 ) -> StudySummary:
     """Summarize a study's trials; for `wording` and `stopped` see `advice`."""
     ended = ended_trials(trials)
-    best = best_trials(ended, 1)
+    best = winner(ended, preset)
     seconds = sum(TrialRecord.of(trial).train_seconds or 0.0 for trial in ended)
     return StudySummary(
-        best=best[0] if best else None,
+        winner=best,
         train_seconds=seconds,
         wall_seconds=_wall_seconds(ended),
         time_saved=time_saved(preset, ended),
-        selection_bias=selection_bias(preset, ended),
-        advice=advice(ended, wording, stopped),
+        selection_bias=None if preset.search else selection_bias(preset, ended),
+        advice=advice(ended, wording, stopped, best),
     )
 
 
@@ -144,7 +158,7 @@ class _Costs:
         if not costs or steps is None:
             return 0.0
         batch = trial.params.get("batch_size", TrainConfig(**self.preset.train).batch_size)
-        total = self.preset.epochs * self.images
+        total = (TrialRecord.of(trial).budget or self.preset.epochs) * self.images
         images = max(0, total - steps * batch)
         return float(images * median(costs))
 
@@ -195,19 +209,57 @@ def advice(
     ended: Sequence[FrozenTrial],
     wording: Wording = as_python,
     stopped: dict[str, Any] | None = None,
+    best: Winner | None = None,
 ) -> list[str]:
     """What the search suggests to do next, as sentences, with commands between backticks.
 
     `wording` words the commands; `stopped` is the study's user attribute
     `search.algorithms.terminator.STOPPED`, which says why the search was stopped early, if it was.
+    `best` is the best of a search in budgets; of any other it is found in the trials.
     """
-    best = best_trials(ended, 1)
-    if not best:
+    best = best or winner(ended, None)
+    if best is None:
         return _advice_without_completed(ended, wording)
-    continuation = _continuation(best[0], ended, wording)
+    if best.standing is not None:
+        continuation = [_race_advice(best, ended, wording)]
+    else:
+        continuation = _continuation(best.trial, ended, wording)
     if stopped is not None:
         continuation = [f"The search was stopped early: {stop_sentence(stopped)}."]
-    return [*_boundaries(best[0]), *_choices(best[0], ended), *continuation]
+    compared = first_runs(ended)
+    return [
+        *_boundaries(best.trial),
+        *_choices(_first_run(best.trial, compared), compared),
+        *continuation,
+    ]
+
+
+def _first_run(best: FrozenTrial, compared: Sequence[FrozenTrial]) -> FrozenTrial:
+    """The run of the best configuration that stands among others to compare it with."""
+    configuration = TrialRecord.of(best).configuration
+    if configuration is None:
+        return best
+    same = (trial for trial in compared if TrialRecord.of(trial).configuration == configuration)
+    return next(same, best)
+
+
+def _race_advice(best: Winner, ended: Sequence[FrozenTrial], wording: Wording) -> str:
+    """Whether the race of a search in budgets is decided, and what would decide it."""
+    assert best.standing is not None
+    name = f"Configuration {best.standing.configuration}"
+    if is_decided(best.standings):
+        return (
+            f"{name} is {best.reason}: more seeds of these configurations will hardly change that; "
+            f"more trials only help if they try new ones."
+        )
+    seeds = seeds_to_decide(best.standings)
+    command = wording(Command("search", sum(map(is_finished, ended)) + seeds))
+    if not seeds:
+        return f"{name} is {best.reason}: the best are too much alike for seeds to tell them apart."
+    return (
+        f"{name} is {best.reason}: if the means stay as they are, about {seeds} more "
+        f"trial{'s' if seeds > 1 else ''} with other seeds would decide it (`{command}`)."
+    )
 
 
 def _advice_without_completed(ended: Sequence[FrozenTrial], wording: Wording) -> list[str]:

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from search.console.progress import Progress, best_table, counts_line, print_status
 from search.study.trials import TrialCounts
+from search.study.winner import Winner
 from tests.search.conftest import search, trial
 
 
@@ -53,7 +54,7 @@ def test_the_best_trials_are_readable_at_any_width(width):
     range_of_each = {name: IntDistribution(0, 9) for name in params}
     best = create_trial(value=0.94321, params=params, distributions=range_of_each)
     console = Console(file=io.StringIO(), width=width)
-    console.print(best_table(console, [best]))
+    console.print(best_table(console, Winner(best), [best]))
     lines = console.file.getvalue().splitlines()
     assert "0.9432" in console.file.getvalue()
     assert all(any(name in line for line in lines) for name in params)
