@@ -91,7 +91,7 @@ def ended_runs(trials: Sequence[FrozenTrial]) -> list[EndedRun]:
 
 
 def run_in_words(trial: FrozenTrial | Trial) -> str:
-    """Which run a trial is, such as "configuration 3, race, seed 2, 10 epochs"; "" if it is none."""
+    """Which run a trial is: "configuration 3, race, seed 2, 10 epochs"; "" if it is none."""
     key, role = key_of(trial), TrialRecord.of(trial).role
     if key is None or role is None:
         return ""

@@ -15,6 +15,7 @@ import pytest
 from fmnist_model.evaluation.exported_config import read_exported_config
 from search.storage.connection import open_storage
 from search.study.process_identity import this_process
+from search.study.trial_record import TrialRecord
 from tests.conftest import DATA
 from tests.search.conftest import load, search, write_preset
 
@@ -189,3 +190,20 @@ def test_no_trials_at_all_is_a_mistake(invoke):
     done = invoke("search", "run", "--trials", "0")
     assert done.returncode == 2
     assert "Invalid value for '--trials'" in done.stderr
+
+
+def test_workers_is_a_number_or_auto(invoke):
+    for wrong in ("none", "0", "-1", "1.5"):
+        done = invoke("search", "run", "--workers", wrong)
+        assert done.returncode == 2
+        assert "or auto" in done.stderr
+
+
+def test_a_study_without_budgets_goes_on_with_one_worker_and_says_so(searched, invoke):
+    write_preset(more="[search]\nbudgets = [1, 3]")
+    done = invoke("search", "run", "--study", "tiny", "--trials", "4", "--data", DATA)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("study 'tiny' was begun without budgets and goes on as it began;")
+    assert "starting" not in done.stdout
+    assert len(load("tiny").trials) == 4
+    assert TrialRecord.of(load("tiny").trials[3]).budget is None

@@ -26,3 +26,13 @@ def test_the_device_is_named():
     assert name.startswith("(")
     assert name.endswith(")")
     assert device._cpu_info("no such key") == ""
+
+
+def test_a_gpu_is_one_that_nvidia_smi_lists(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert not device.nvidia_gpu_is_there()
+    program = tmp_path / "nvidia-smi"
+    for listed, there in (("GPU 0: an NVIDIA H100", True), ("No devices were found", False)):
+        program.write_text(f"#!/bin/sh\necho '{listed}'\n")
+        program.chmod(0o755)
+        assert device.nvidia_gpu_is_there() is there

@@ -13,6 +13,7 @@ def test_the_current_directory_gives_relative_paths():
     assert str(here.data) == "data"
     assert str(here.presets) == "studies"
     assert str(here.artifacts) == "studies/results/artifacts"
+    assert str(here.weights) == "studies/results/weights"
     assert here.default_url == "sqlite:///studies/results/studies.db"
 
 

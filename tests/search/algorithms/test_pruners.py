@@ -29,6 +29,11 @@ def test_a_name_is_a_pruner_of_optunas(name):
     assert isinstance(make_pruner(preset(name)).inner, KINDS[name])
 
 
+def test_a_search_in_budgets_has_none():
+    tree = {"space": {"dropout": {"low": 0.0, "high": 0.5}}, "search": {}}
+    assert isinstance(make_pruner(parse_preset(tree, "test")).inner, pruners.NopPruner)
+
+
 @pytest.mark.parametrize("killed", [False, True])
 def test_a_lost_trial_is_no_peer(killed):
     """Five better trials prune the sixth, unless they were lost."""

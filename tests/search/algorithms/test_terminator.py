@@ -65,6 +65,20 @@ def test_it_is_the_mean_over_all_orders():
     assert 0 < back.shuffled < seen.shuffled
 
 
+def test_of_a_search_in_budgets_the_completed_runs_of_one_budget_count():
+    def run(number: int, budget: int, value: float | None) -> FrozenTrial:
+        state = TrialState.PRUNED if value is None else TrialState.COMPLETE
+        return trial(state, value, number, budget=budget)
+
+    values = np.linspace(0.5, 0.9, MIN_TRIALS)
+    long = [run(3 * n, 8, value) for n, value in enumerate(values)]
+    short = [run(3 * n + 1, 1, 0.95) for n in range(MIN_TRIALS)]
+    stuck = [run(3 * n + 2, 8, None) for n in range(MIN_TRIALS)]
+    mixed = sorted([*long, *short, *stuck], key=lambda one: one.number)
+    assert expected_gain(mixed, 999, 8) == expected_gain(finished(values), 999)
+    assert expected_gain(mixed[:-3], 999, 8) is None
+
+
 def test_on_average_random_search_gains_no_more_than_that():
     drawn = np.random.default_rng(1).normal(0.8, 0.05, (1000, 60))
     expected = [expected_gain(finished(values[:50]), 50).shuffled for values in drawn]

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from optuna.trial import TrialState
 
+from benchmarks.standins.replay import Replay
 from fmnist_model.config import TrainConfig
-from fmnist_model.training.checkpoint import Checkpoint, NetworkState
+from fmnist_model.training.checkpoint import Checkpoint, CheckpointError, NetworkState
 from fmnist_model.training.monitor import GradientMonitor
 from fmnist_model.training.run_counts import RunCounts
 from search.console.progress import Progress
@@ -138,6 +140,42 @@ def test_they_lie_beside_a_sqlite_file_or_where_the_job_says(budgeted):
     )
 
 
+class Continuing(Replay):
+    """A stand-in that goes on from checkpoints, but from none at all if it is `other`."""
+
+    can_continue = True
+
+    def __init__(self, other: bool = False) -> None:
+        super().__init__()
+        self.other = other
+
+    def run(self, model, train, report=None, *, start=None, keep=False):
+        if start is not None and self.other:
+            raise CheckpointError("it is another engine's")
+        began = start.epoch if start is not None else 0
+        result = super().run(model, train, lambda m: m.epoch > began and report(m))
+        counts = RunCounts(GradientMonitor(10), history=list(result.history))
+        made = replace(checkpoint(), counts=counts) if keep else None
+        return replace(result, continued_from=began, checkpoint=made)
+
+
+def test_a_continued_run_reports_the_epochs_before_it_too(budgeted):
+    kept = search(14, load=lambda *_: Continuing())
+    assert {TrialRecord.of(one).continued_from for one in kept.trials} == {None, 1, 2}
+    other = "sqlite:///studies/results/other.db"
+    assert table(kept) == table(search(14, load=lambda *_: Replay(), url=other))
+    assert not list(Path("studies/results").glob("other.db.weights/*/*"))
+
+
+def test_checkpoints_of_another_engine_are_not_used(budgeted):
+    progress = quiet_progress()
+    kept = search(14, load=lambda *_: Continuing(other=True), progress=progress)
+    assert {TrialRecord.of(one).continued_from for one in kept.trials} == {None}
+    other = "sqlite:///studies/results/other.db"
+    assert table(kept) == table(search(14, load=lambda *_: Replay(), url=other))
+    assert "from the beginning: it is another engine's" in progress.console.file.getvalue()
+
+
 class Losing(Progress):
     """Deletes all kept weights whenever a trial has ended."""
 
@@ -147,8 +185,9 @@ class Losing(Progress):
         super().end(*arguments)
 
 
+@pytest.mark.slow
 def test_a_search_that_loses_its_weights_comes_to_the_same(budgeted):
-    """Real training: continued runs equal runs from the first epoch to the last bit."""
+    """Continued runs equal runs from the first epoch to the last bit. Slow, as it really trains."""
     kept = search(14)
     records = [TrialRecord.of(one) for one in kept.trials]
     assert {record.continued_from for record in records} == {None, 1, 2}

@@ -11,9 +11,16 @@ from pathlib import Path
 import typer
 
 from search.__main__ import app
+from search.execution import local_pool
 from search.execution.job import SearchJob
-from search.execution.local_pool import thread_settings, threads_each, worker_command
+from search.execution.local_pool import (
+    auto_workers,
+    thread_settings,
+    threads_each,
+    worker_command,
+)
 from search.presets.files import parse_preset
+from search.presets.sections import SearchConfig
 
 PRESET = parse_preset({"space": {"activation": ["relu", "elu"]}}, "x.toml")
 
@@ -30,6 +37,17 @@ def test_the_command_of_a_worker_is_one_that_there_is_and_hides_the_database():
     asked = {"study": "paper", "name": "mine", "trials": 7, "seed": 3, "engine": "population"}
     asked |= {"slots": 4, "data": Path("there"), "stop_when": 0.5, "parent": None}
     assert {name: given[name] for name in asked} == asked
+
+
+def test_as_many_workers_as_cores_search_in_budgets(monkeypatch):
+    """But one where nothing is gained by more, or the GPU is shared."""
+    cores = len(os.sched_getaffinity(0))
+    budgeted = PRESET.model_copy(update={"search": SearchConfig()})
+    monkeypatch.setattr(local_pool, "nvidia_gpu_is_there", lambda: False)
+    assert auto_workers(budgeted, "tensorflow") == cores
+    assert auto_workers(budgeted, "population") == auto_workers(PRESET, "tensorflow") == 1
+    monkeypatch.setattr(local_pool, "nvidia_gpu_is_there", lambda: True)
+    assert auto_workers(budgeted, "tensorflow") == 1
 
 
 def test_the_processors_are_shared_out():

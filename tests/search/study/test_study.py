@@ -8,7 +8,7 @@ import pytest
 from search.presets.files import load_preset
 from search.storage.connection import open_storage
 from search.storage.errors import StorageError
-from search.study.study import StudyMismatchError, check_data, load_study, open_study
+from search.study.study import StudyMismatchError, as_begun, check_data, load_study, open_study
 from tests.conftest import PATHS
 from tests.search.conftest import URL, write_preset
 
@@ -63,3 +63,36 @@ def test_a_study_that_is_not_there_is_told_with_those_that_are(tiny):
     begun()
     with pytest.raises(StorageError, match="there is no study 'paper'; it has tiny"):
         load_study(open_storage(URL), URL, "paper")
+
+
+BUDGETS = "[search]\nbudgets = [1, 3]"
+PRUNER = '[pruner]\nname = "median"'
+
+
+def test_a_study_that_was_begun_without_budgets_goes_on_as_it_began(tiny):
+    write_preset(more=PRUNER)
+    study = begun()
+    write_preset(more=BUDGETS)
+    now = load_preset("tiny", PATHS.presets)
+    begun()  # is not refused
+    before = as_begun(study, now)
+    assert (before.search, before.pruner.name) == (None, "median")
+    assert before.identity() == study.user_attrs["preset"]
+    write_preset(epochs=4, more="[search]")
+    with pytest.raises(StudyMismatchError) as refused:
+        begun()
+    assert "train.epochs is 4, was 3; go back" in str(refused.value)
+    assert "pruner" not in str(refused.value)
+
+
+def test_one_that_was_begun_with_budgets_keeps_them(tiny):
+    write_preset(more=BUDGETS)
+    study = begun()
+    now = load_preset("tiny", PATHS.presets)
+    assert as_begun(study, now) is now
+    write_preset(more="[search]\nbudgets = [2, 3]")
+    with pytest.raises(StudyMismatchError, match=r"search.budgets is \[2, 3\], was \[1, 3\]"):
+        begun()
+    write_preset(more=PRUNER)
+    with pytest.raises(StudyMismatchError, match=r"search.budgets is 'absent', was \[1, 3\]"):
+        begun()

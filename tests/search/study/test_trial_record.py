@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import pytest
 
@@ -63,6 +63,25 @@ def test_a_run_is_read_as_it_was_written():
     assert (record.fail_reason, record.ordinal, record.worker) == (None, None, None)
 
 
+def test_a_run_that_went_on_from_kept_weights_says_so():
+    went_on = replace(RESULT, continued_from=4)
+    record = kept(TrialRecord.of_run(went_on, "ab" * 32))
+    assert (record.continued_from, record.weights_sha256) == (4, "ab" * 32)
+
+
+def test_a_second_try_finds_what_was_planned():
+    plan = kept(TrialRecord.of_plan(9, 3, 4, 1, 2, "race", "an arm"))
+    assert (plan.ordinal, plan.arm, plan.version) == (9, "an arm", RECORD_VERSION)
+    assert plan.planned == {
+        "configuration": 3,
+        "budget": 4,
+        "replicate": 1,
+        "generation": 2,
+        "role": "race",
+    }
+    assert kept(TrialRecord.of_claim(9)).planned == {}
+
+
 def test_a_claim_names_the_process_and_no_more_than_there_is():
     mine = this_process()
     record = kept(TrialRecord.of_claim(5, mine, arm="a", retry_of=3))
@@ -91,7 +110,9 @@ def test_of_a_trial_that_the_callback_stops_reason_and_diagnosis_are_kept(kind, 
 
 
 def test_every_field_has_a_writer():
-    written = {*TrialRecord.of_run(RESULT).attributes, "traceback"}
+    went_on = replace(RESULT, continued_from=1)
+    written = {*TrialRecord.of_run(went_on, "hash").attributes, "traceback"}
+    written |= set(TrialRecord.of_plan(0, 0, 1, 0, 0, "new").attributes)
     written |= set(TrialRecord.of_claim(0, this_process(), "a", 0).attributes)
     written |= set(TrialRecord.of_failure("killed", "why").attributes)
     assert written == set(FIELDS)
@@ -109,7 +130,7 @@ NONSENSE = ["word", -1, True, [1], {"a": "b"}, float("nan"), float("inf"), 10**4
 @pytest.mark.parametrize("name", FIELDS)
 @pytest.mark.parametrize("value", NONSENSE, ids=lambda value: str(value)[:6])
 def test_what_this_program_does_not_write_is_absent_and_raises_nothing(name, value):
-    texts = ("arm", "engine", "precision", "device", "error", "traceback")
+    texts = ("arm", "engine", "precision", "device", "error", "traceback", "weights_sha256")
     expected = value if (name in texts and value == "word") else None
     if name == "dead_fraction" and value == {}:
         expected = {}  # of a network without hidden layers
