@@ -107,6 +107,13 @@ class Progress:
         """Print a line."""
         self.console.print(Text(message), soft_wrap=not self._terminal)
 
+    def begun_without_budgets(self, name: str) -> None:
+        """Say that the study is older than the preset's budgets."""
+        self.say(
+            f"study {name!r} was begun without budgets and goes on as it began; NAME=... begins "
+            f"one with them"
+        )
+
     def begin(self, study: Study, target: int, slots: int = 1) -> None:
         """Begin to show a study; `slots` trials are trained side by side until `target` have
         finished."""

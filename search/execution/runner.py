@@ -101,10 +101,7 @@ def _as_begun(job: SearchJob, study: Study, progress: Progress) -> SearchJob:
     """The job with the preset that the study goes on with."""
     preset = as_begun(study, job.preset)
     if preset is not job.preset and not job.is_secondary_worker:
-        progress.say(
-            f"study {job.name!r} was begun without budgets and goes on as it began; NAME=... "
-            f"begins one with them"
-        )
+        progress.begun_without_budgets(job.name)
     return replace(job, preset=preset)
 
 

@@ -147,6 +147,8 @@ def test_what_somebody_has_enqueued_is_a_new_configuration(budgeted):
     end(study, theirs, 0.9)
     assert theirs.params["dropout"] == 0.125
     assert 0.15 <= theirs.params["learning_rate"] <= 0.45
+    fixed = study.trials[theirs.number].system_attrs["fixed_params"]
+    assert fixed == theirs.params  # a second try has them all, too
     assert key_of(claim(study)) == (4, 2, 0)
 
 

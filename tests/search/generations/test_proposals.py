@@ -70,6 +70,8 @@ def test_half_of_the_later_ones_go_on_with_the_sequence():
     _, runs = generations(preset(), 3, size=4)
     drawn = [run.system_attrs.get("qmc_point") for run in runs]
     assert drawn == [0, 1, 2, 3, None, 4, None, 5, None, 6, None, 7]
+    _, runs = generations(preset(), 6, size=1)
+    assert [run.system_attrs.get("qmc_point") for run in runs] == [0, 1, None, 2, None, 3]
     everything, none = Strategy(random_share=1.0), Strategy(random_share=0.0)
     _, runs = generations(preset(), 2, size=4, strategy=everything)
     assert [run.system_attrs.get("qmc_point") for run in runs] == list(range(8))
