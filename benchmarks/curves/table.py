@@ -94,7 +94,9 @@ def shorter(whole: Sequence[Run]) -> list[Run]:
     the table has already.
     """
     return [
-        run._replace(key=f"{run.key}@{budget}", train=run.train.model_copy(update={"epochs": budget}))
+        run._replace(
+            key=f"{run.key}@{budget}", train=run.train.model_copy(update={"epochs": budget})
+        )
         for run in whole
         if run.train.schedule != "constant"
         for budget in BUDGETS

@@ -54,6 +54,8 @@ STYLES = {
 
 DIGITS = 3
 """Significant digits of a hyperparameter; few, because lines on a terminal are short."""
+JUDGING_SHARE = 0.05
+"""How much of the time the live display may take to judge which configuration is the best."""
 UNBOUNDED_COLUMNS = 10_000
 """A width in columns that no table exceeds."""
 
@@ -98,6 +100,7 @@ class Progress:
         self._in_flight, self._speed, self._slots = "", 0.0, 1
         self._preset: Preset | None = None
         self._racing: str | None = None
+        self._judge_at = 0.0
 
     @property
     def _terminal(self) -> bool:
@@ -172,10 +175,15 @@ class Progress:
 
     def _count(self, trials: Sequence[FrozenTrial]) -> None:
         self._counts = count_trials(trials)
+        began = time.monotonic()
+        if self._live is None or began < self._judge_at:
+            return
         best = winner(trials, self._preset)
         if best is not None:
             self._best = f"{best_in_words(best)}: {describe(best.trial.params)})"
         self._racing = race_in_words(trials, best)
+        now = time.monotonic()
+        self._judge_at = now + (now - began) * (1 / JUDGING_SHARE - 1)
 
     def _refresh(self, detail: str = "") -> None:
         if self._live is None:

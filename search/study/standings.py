@@ -102,9 +102,12 @@ def standings(runs: Sequence[EndedRun], preset: Preset, budget: int) -> list[Sta
 
 
 def _counted(values: Mapping[int, float | None]) -> Seeds:
-    """The seeds that count: those of the race, or the first one if there are none."""
-    race = [value for replicate, value in values.items() if replicate > 0]
-    counted = race or list(values.values())
+    """The seeds that count: those of the race, and a first one that was not lucky.
+
+    That is one that did not complete. While there is no other, the first one counts in any case.
+    """
+    raced = any(replicate > 0 for replicate in values)
+    counted = [v for replicate, v in values.items() if replicate > 0 or v is None or not raced]
     completed = [value for value in counted if value is not None]
     return Seeds(completed, len(counted) - len(completed))
 

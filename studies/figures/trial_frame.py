@@ -136,12 +136,15 @@ def _utc(time: datetime | None) -> pd.Timestamp | None:
 def first_runs(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
     """Of a search in budgets the first run of each configuration, of any other all trials.
 
-    These can be compared with one another: they have the same epochs and one seed each.
+    These can be compared with one another: they have one seed each and the same epochs. A
+    configuration that was tried for longer at once is left out.
     """
-    records = [TrialRecord.of(trial) for trial in trials]
-    if all(record.role is None for record in records):
+    planned = [(trial, TrialRecord.of(trial)) for trial in trials]
+    new = [(trial, record.budget) for trial, record in planned if record.role == "new"]
+    if not new:
         return list(trials)
-    return [t for t, record in zip(trials, records, strict=True) if record.role == "new"]
+    smallest = min((budget for _, budget in new if budget is not None), default=None)
+    return [trial for trial, budget in new if budget == smallest]
 
 
 def last_value(trial: FrozenTrial) -> float | None:

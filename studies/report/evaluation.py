@@ -109,9 +109,11 @@ def _points(evaluation: Mapping[str, Any], summary: StudySummary) -> list[str]:
     points = []
     provenance = evaluation["configuration"]["provenance"]
     if (validated := provenance.get("validation_accuracy")) is not None:
+        seeds = provenance.get("validation_seeds")
+        of_seeds = f", expected from {seeds} seed{'s' if seeds > 1 else ''}" if seeds else ""
         points.append(
-            f"Trial {provenance['trial']} had {validated:.4f} on the validation images; on the "
-            f"test set {with_interval(evaluation['accuracy'])}."
+            f"Trial {provenance['trial']} had {validated:.4f} on the validation images{of_seeds}; "
+            f"on the test set {with_interval(evaluation['accuracy'])}."
         )
     if summary.best and provenance.get("trial") != summary.best.number:
         points.append(

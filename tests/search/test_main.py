@@ -16,8 +16,10 @@ from fmnist_model.evaluation.exported_config import read_exported_config
 from search.storage.connection import open_storage
 from search.study.process_identity import this_process
 from search.study.trial_record import TrialRecord
+from search.study.winner import winner_of
 from tests.conftest import DATA
-from tests.search.conftest import load, search, write_preset
+from tests.search.conftest import URL, load, search, write_preset
+from tests.search.in_budgets import store_search
 
 
 def test_run_tells_what_it_did_and_what_to_do_next(tiny, command, invoke):
@@ -41,6 +43,17 @@ def test_status_in_words_and_json(searched, invoke):
     assert (found["study"], found["finished"], found["seed"]) == ("tiny", 3, 648)
     assert found["best"]["value"] == searched.best_value
     assert found["epochs_run"] == sum(t.user_attrs["epochs_run"] for t in searched.trials)
+
+
+def test_status_of_a_search_in_budgets_tells_programs_what_its_best_rests_on(project, invoke):
+    study = store_search(open_storage(URL))
+    done = invoke("search", "status", "--study", "budgets", "--json")
+    best = json.loads(done.stdout)["best"]
+    one = winner_of(study).standing
+    assert (best["configuration"], best["trial"], best["budget"]) == (21, one.number, 10)
+    assert (best["value"], best["interval"]) == (one.mean, [one.low, one.high])
+    assert (best["seeds"], best["decided"]) == (4, False)
+    assert best["best_probability"] == one.best_probability
 
 
 def test_status_of_what_is_not_there(command):

@@ -12,8 +12,10 @@ from optuna.trial import TrialState
 from fmnist_model.evaluation.exported_config import ExportedConfig, read_exported_config
 from search.storage.connection import open_storage
 from search.study.best_config import ExportError, export
+from search.study.winner import winner_of
 from tests.conftest import PATHS
 from tests.search.conftest import URL
+from tests.search.in_budgets import store_search
 from tests.search.study.conftest import add
 
 
@@ -105,3 +107,29 @@ def test_the_command_says_it_in_one_sentence(kept, command):
     done = command("search", "export", "--study", "kept")
     assert done.returncode == 2
     assert done.stderr == "error: trial 16 of study 'kept' cannot be exported: it has no dropout\n"
+
+
+# A search in budgets
+
+
+def test_the_chosen_configuration_is_exported_with_what_is_known_of_it(project):
+    study = store_search()
+    one = winner_of(study).standing
+    written = exported(study)
+    known = written.provenance
+    assert (known["trial"], known["validation_accuracy"]) == (one.number, one.mean)
+    assert known["validation_interval"] == [one.low, one.high]
+    assert (known["validation_seeds"], known["budget"]) == (4, 10)
+    assert known["best_probability"] == one.best_probability
+    first = study.trials[one.number]
+    assert written.train.seed == first.user_attrs["seed"]
+    assert written.train.learning_rate == first.params["learning_rate"]
+
+
+def test_a_run_of_a_small_budget_is_exported_with_the_epochs_of_a_whole_one(project):
+    study = store_search()
+    written = exported(study, 0)
+    assert written.train.epochs == 10
+    known = written.provenance
+    assert (known["budget"], known["validation_accuracy"]) == (1, study.trials[0].value)
+    assert "validation_seeds" not in known

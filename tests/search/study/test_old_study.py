@@ -15,7 +15,7 @@ from search.execution.runner import run_search
 from search.presets.files import load_preset
 from search.study.best_config import export
 from search.study.process_identity import ProcessIdentity
-from search.study.trial_record import TrialRecord
+from search.study.trial_record import RECORD_VERSION, TrialRecord
 from search.study.trials import count_trials, ending, ordinals
 from studies.figures.trial_frame import trial_table
 from studies.report.write import draw_report
@@ -113,6 +113,6 @@ def test_it_is_gone_on_with(old_study, custom_data):
     trials = load("kept").trials
     assert trials[: len(before)] == before
     again = TrialRecord.of(trials[len(before)])
-    assert (again.retry_of, again.version) == (15, 1)
+    assert (again.retry_of, again.version) == (15, RECORD_VERSION)
     assert ordinals(trials)[16] == TrialRecord.of(before[15]).ordinal
     assert count_trials(trials).lost == count_trials(before).lost

@@ -10,6 +10,7 @@ from search.storage.optuna_internals import study_system_attrs
 from studies.dashboard.annotations import annotate, artifact_store, curve_svg
 from studies.dashboard.dashboard_internals import read_note
 from tests.conftest import PATHS
+from tests.search.in_budgets import store_search
 from tests.studies.conftest import many, one_of_each, store
 
 
@@ -62,6 +63,18 @@ def test_the_study_s_note_ranks_a_trial_that_was_added_by_hand(project):
     study = store([*one_of_each(), create_trial(value=0.99)], memory=True)
     annotate(study, artifact_store(PATHS.artifacts), print)
     assert "Best: **0.9900**, trial 5" in notes(study)[None]
+
+
+def test_the_note_of_a_search_in_budgets_says_what_its_best_rests_on(project):
+    study = store_search()
+    annotate(study, artifact_store(PATHS.artifacts), print)
+    said = notes(study)
+    assert "Best: configuration 21, trial 26: expected accuracy **0.9" in said[None]
+    assert "4 seeds of 10 epochs" in said[None]
+    assert said[15].endswith("configuration 15, new, 1 epoch")
+    figures = " ".join(map(str, study_system_attrs(study)))
+    assert "history-by-budget" in figures
+    assert "race" in figures
 
 
 def test_many_trials_are_announced(project):
