@@ -4,8 +4,9 @@
     python -m benchmarks.curves --preset wide --runs 160
     python -m benchmarks.curves --preset wide --runs 160 --shorter
 
-With --shorter the same configurations are trained once more, as whole runs of fewer epochs each. It continues where it was stopped, or from the compressed table that is kept in git. --pack writes
-that compressed table.
+With --shorter the same configurations are trained once more, as whole runs of fewer epochs each. It
+continues where it was stopped, or from the compressed table that is kept in git. --pack writes that
+compressed table.
 """
 
 from __future__ import annotations

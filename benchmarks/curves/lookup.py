@@ -72,6 +72,52 @@ class Curves:
         return frozenset(np.flatnonzero(best & (first < np.median(first[learners]))).tolist())
 
 
+class WholeRuns:
+    """What whole runs of fewer epochs come to, too, for every run of `curves`.
+
+    Where the learning rate is constant it is what the curve shows after so many epochs, and a
+    longer run goes on from a shorter one. Else it is a run of its own, one of the records
+    `shorter`, whose schedule ends with it; configurations that lack one are left out.
+    """
+
+    def __init__(self, curves: Curves, shorter: Sequence[Record]) -> None:
+        self._shorter = {record["key"]: record for record in shorter}
+        budgets = {int(key.rpartition("@")[2]) for key in self._shorter}
+        kept = [
+            record
+            for record in curves.records
+            if _is_constant(record) or all(f"{record['key']}@{b}" in self._shorter for b in budgets)
+        ]
+        self.curves = Curves(curves.space, kept)
+        self.epochs = max(len(accuracies(record)) for record in kept)
+
+    @classmethod
+    def load(cls, path: Path) -> WholeRuns:
+        """Read a table in the form that git keeps, and that of the shorter runs if there is one."""
+        name, *endings = path.name.split(".")
+        shorter = path.with_name(".".join([f"{name}-shorter", *endings]))
+        return cls(Curves.load(path), read(shorter)[1] if shorter.is_file() else [])
+
+    def run(self, index: int, budget: int, before: int) -> tuple[float | None, float]:
+        """The value of a run of `budget` epochs, None if it was stopped, and the epochs it costs.
+
+        `before` is the longest budget that the configuration was tried at, 0 if it is new.
+        """
+        record, done = self.curves.records[index], before
+        if not _is_constant(record):
+            done = 0
+            if budget < self.epochs:
+                record = self._shorter[f"{record['key']}@{budget}"]
+        ends = stop(record)
+        if ends is not None and ends[0] <= budget:
+            return None, max(0.0, ends[1] - done)
+        return accuracies(record)[budget - 1], float(budget - done)
+
+
+def _is_constant(record: Record) -> bool:
+    return bool(record["params"].get("schedule", "constant") == "constant")
+
+
 def _scale(distribution: BaseDistribution, value: Any) -> float:
     if isinstance(distribution, CategoricalDistribution):
         return float(distribution.choices.index(value))

@@ -1,0 +1,251 @@
+"""Searches in budgets, replayed on stored runs: python -m benchmarks.replay_budgets
+
+Generations are planned as a search plans them (`search.generations`), and the runs that they plan
+are answered from the tables of `benchmarks.curves`: with the nearest configuration's whole run of
+so many epochs. Beside them stand searches that train every configuration in full, at random or by
+TPE, and successive halving by truncated runs, as `benchmarks.replay_search` replays them. The
+budget is a number of epochs, and the figure is the regret at any time: the best final accuracy in
+the table, less that of the configuration that the search would answer with so far: the best of
+those with the longest runs. Searches that were replayed are kept.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple
+
+import numpy as np
+import optuna
+import typer
+from rich.console import Console
+from rich.progress import Progress
+
+from benchmarks.curves.lookup import WholeRuns
+from benchmarks.curves.table import STORED
+from benchmarks.replay_search import BUDGETS as EPOCHS, interval, replay
+from benchmarks.tools.record import RESULTS, load_rows, save_rows, table
+from fmnist_model.utils.cli import PATHS, new_app, run
+from search.generations.promotions import promote
+from search.generations.proposals import Strategy, propose
+from search.presets.files import parse_preset
+from search.presets.preset import Preset
+from search.study.runs import EndedRun, PlannedRun
+
+app = new_app("Replay searches in budgets on stored runs.")
+Row = dict[str, Any]
+
+
+class Method(NamedTuple):
+    """A search in budgets: epochs of its runs, reduction factor, sampler, and how it proposes."""
+
+    budgets: tuple[int, ...]
+    factor: int = 2
+    sampler: str = "tpe"
+    strategy: Strategy = Strategy()
+    generation: int = 8
+
+
+IN_FULL = {"tpe, in full": ("tpe", "none"), "random, in full": ("random", "none")}
+TRUNCATED = {"tpe, halving by 3": ("tpe", "halving 3"), "tpe, median": ("tpe", "median")}
+METHODS: Mapping[str, Mapping[str, Method]] = {
+    "paper": {
+        "1 5 10": Method((1, 5, 10)),
+        "1 5 10, by 3": Method((1, 5, 10), 3),
+        "1 3 10": Method((1, 3, 10)),
+        "1 10": Method((1, 10)),
+        "1 2 5 10": Method((1, 2, 5, 10)),
+        "1 5 10, random": Method((1, 5, 10), sampler="random"),
+        "1 5 10, qmc": Method((1, 5, 10), sampler="qmc"),
+        "1 5 10, a quarter at random": Method((1, 5, 10), strategy=Strategy(random_share=0.25)),
+        "1 5 10, shorter shown": Method((1, 5, 10), strategy=Strategy(shows_shorter=True)),
+        "1 5 10, by 16": Method((1, 5, 10), generation=16),
+    },
+    "wide": {
+        "1 4 12": Method((1, 4, 12)),
+        "1 4 12, by 3": Method((1, 4, 12), 3),
+        "1 4 12, by 4": Method((1, 4, 12), 4),
+        "1 12": Method((1, 12)),
+        "1 12, by 4": Method((1, 12), 4),
+        "1 2 4 8 12": Method((1, 2, 4, 8, 12)),
+        "1 4 12, random": Method((1, 4, 12), sampler="random"),
+        "1 4 12, qmc": Method((1, 4, 12), sampler="qmc"),
+        "1 4 12, a quarter at random": Method((1, 4, 12), strategy=Strategy(random_share=0.25)),
+        "1 4 12, shorter shown": Method((1, 4, 12), strategy=Strategy(shows_shorter=True)),
+        "1 4 12, by 16": Method((1, 4, 12), generation=16),
+    },
+}
+"""By the table. "by 3" is the reduction factor, "by 16" the number of new ones in a generation."""
+
+
+def in_budgets(preset: str, method: Method) -> Preset:
+    """A preset without arms that is searched by the method."""
+    tree = tomllib.loads((PATHS.presets / f"{preset}.toml").read_text())
+    tree = {key: part for key, part in tree.items() if key not in ("pruner", "arms")}
+    tree["train"]["epochs"] = method.budgets[-1]
+    tree["sampler"] = {"name": method.sampler}
+    tree["search"] = {
+        "budgets": list(method.budgets),
+        "reduction_factor": method.factor,
+        "generation": method.generation,
+    }
+    return parse_preset(tree, preset)
+
+
+class Replayed:
+    """A search in budgets on a table, a generation at a time."""
+
+    def __init__(self, known: WholeRuns, preset: Preset, strategy: Strategy, seed: int) -> None:
+        self._known, self._preset, self._strategy, self._seed = known, preset, strategy, seed
+        self._runs: list[EndedRun] = []
+        self._generation = 0
+        self.spent = 0.0
+        self.places: dict[int, int] = {}
+        """Where in the table each configuration is found."""
+        self.in_full: set[int] = set()
+        """The places that were trained in full."""
+        self.answers = [(0.0, 0.0)]
+        """From so many epochs on, the final accuracy of what the search would answer with."""
+        self._best = (0, 0.0)
+
+    def advance(self) -> None:
+        """Plan a generation, and answer its runs."""
+        for planned in self._planned():
+            self._answer(planned)
+        self._generation += 1
+
+    def _planned(self) -> list[PlannedRun]:
+        assert self._preset.search is not None
+        factor, count = self._preset.search.reduction_factor, self._preset.search.generation
+        tried = {run.key.configuration: run for run in self._runs}
+        promoted = [
+            PlannedRun(key, "promotion", tried[key.configuration].params)
+            for key in promote(self._runs, self._preset.budgets, factor)
+        ]
+        first = len(self._runs) + len(promoted)
+        return promoted + propose(
+            self._preset, self._seed, self._generation, self._runs, count, first, self._strategy
+        )
+
+    def _answer(self, planned: PlannedRun) -> None:
+        key, curves = planned.key, self._known.curves
+        before = max(
+            (r.key.budget for r in self._runs if r.key.configuration == key.configuration),
+            default=0,
+        )
+        place = self.places.setdefault(key.configuration, curves.nearest(planned.params))
+        value, cost = self._known.run(place, key.budget, before)
+        number = len(self._runs)
+        self._runs.append(
+            EndedRun(key, planned.params, value, self._generation, number, planned.system_attrs)
+        )
+        self.spent += cost
+        if key.budget == self._preset.budgets[-1]:
+            self.in_full.add(place)
+        if value is not None and (key.budget, value) > self._best:
+            self._best = (key.budget, value)
+            self.answers.append((self.spent, float(curves.finals[place])))
+
+
+def search(known: WholeRuns, preset: str, name: str, method: Method, seed: int) -> Row:
+    """One search: its regret after each of EPOCHS, and what became of the slow starters."""
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    made = Replayed(known, in_budgets(preset, method), method.strategy, seed)
+    while made.spent < EPOCHS[-1]:
+        made.advance()
+    since, values = np.array(made.answers).T
+    at = np.searchsorted(since, EPOCHS, side="right") - 1
+    slow = known.curves.slow_starters() & set(made.places.values())
+    return {
+        "method": name,
+        "seed": seed,
+        "regret": (known.curves.finals.max() - values[at]).tolist(),
+        "configurations": len(made.places),
+        "slow": [len(slow), len(slow - made.in_full)],
+    }
+
+
+_tables: dict[str, WholeRuns] = {}
+
+
+def _replayed(path: str, preset: str, name: str, seed: int) -> Row:
+    if path not in _tables:
+        _tables[path] = WholeRuns.load(Path(path))
+    known = _tables[path]
+    if name in METHODS[preset]:
+        return search(known, preset, name, METHODS[preset][name], seed)
+    row = replay(known.curves, *(IN_FULL | TRUNCATED)[name], seed)
+    kept = {key: row[key] for key in ("seed", "regret", "slow")}
+    return {"method": name, "configurations": row["trials"], **kept}
+
+
+def measure(
+    rows: Sequence[Row], path: Path, preset: str, names: Sequence[str], seeds: int, processes: int
+) -> Iterator[Row]:
+    """Yield the replays that are not among `rows`; all methods take turns."""
+    done = {(row["method"], row["seed"]) for row in rows}
+    left = [(name, seed) for seed in range(seeds) for name in names if (name, seed) not in done]
+    with ProcessPoolExecutor(processes) as pool:
+        tasks = [pool.submit(_replayed, str(path), preset, name, seed) for name, seed in left]
+        for task in tasks:
+            yield task.result()
+
+
+def show(console: Console, rows: Sequence[Row], known: WholeRuns, names: Sequence[str]) -> None:
+    """The regret by epochs, and how many slow starters were never trained in full."""
+    curves = known.curves
+    console.print(
+        f"{len(curves.records)} configurations, the best ends at {curves.finals.max():.4f}"
+    )
+    made = table("mean regret after so many epochs (95 % interval)", "search", "n")
+    for epochs in EPOCHS:
+        made.add_column(str(epochs), justify="right")
+    made.add_column("configurations", justify="right")
+    made.add_column("slow starters not trained in full", justify="right")
+    for name in names:
+        mine = [row for row in rows if row["method"] == name]
+        if mine:
+            regrets = np.array([row["regret"] for row in mine])
+            met, lost = np.sum([row["slow"] for row in mine], axis=0)
+            made.add_row(
+                name,
+                str(len(mine)),
+                *(interval(regrets[:, place]) for place in range(len(EPOCHS))),
+                f"{np.mean([row['configurations'] for row in mine]):.0f}",
+                f"{lost} of {met}",
+            )
+    console.print(made)
+
+
+@app.command()
+def main(
+    preset: Annotated[str, typer.Option(help="Whose table: paper or wide.")] = "paper",
+    seeds: Annotated[int, typer.Option(min=1, help="Replays of each search.")] = 100,
+    processes: Annotated[int, typer.Option(min=1)] = 2,
+    only: Annotated[str, typer.Option(help="Searches whose names begin so; by default all.")] = "",
+) -> None:
+    """Replay searches in budgets on stored runs."""
+    console = Console(width=170)
+    source = STORED / f"{preset}.jsonl.gz"
+    known = WholeRuns.load(source)
+    names = [n for n in [*IN_FULL, *TRUNCATED, *METHODS[preset]] if n.startswith(only)]
+    path = RESULTS / f"replay-budgets-{preset}.json"
+    settings = {"configurations": len(known.curves.records), "epochs": list(EPOCHS)}
+    rows = load_rows(path, settings)
+    with Progress(console=console) as progress:
+        done = sum(row["method"] in names and row["seed"] < seeds for row in rows)
+        task = progress.add_task("replays", total=seeds * len(names), completed=done)
+        for row in measure(rows.copy(), source, preset, names, seeds, processes):
+            rows.append(row)
+            progress.advance(task)
+            if len(rows) % 50 == 0:
+                save_rows(path, settings, rows)
+    save_rows(path, settings, rows)
+    show(console, rows, known, names)
+    console.print(f"written: {path}")
+
+
+if __name__ == "__main__":
+    run(app)
