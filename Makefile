@@ -11,6 +11,7 @@ NAME ?=
 SEED ?=
 DATA ?=
 TRIAL ?=
+RULE ?=
 WORKERS ?= auto
 ENGINE ?= auto
 SLOTS ?=
@@ -44,6 +45,8 @@ help:  ## list the targets and their variables
 	@echo "ENGINE: tensorflow, or population (JAX), which trains SLOTS trials at once, by default as many as speed it up;"
 	@echo "  auto takes the population where JAX sees a GPU"
 	@echo "STOP_WHEN=0.001: stop early when ten more trials are expected to improve the best accuracy by less"
+	@echo "RULE: of a search in budgets, best exports the most accurate, one_standard_error the smallest that is nearly"
+	@echo "  as accurate; by default what the preset says"
 	@echo "LAUNCHER: ray runs the workers on the cluster of RAY_ADDRESS, with CPUS_PER_WORKER=1 and GPUS_PER_WORKER=0 each"
 	@echo "PYTHON: the interpreter that .venv is made with, 3.11 to 3.13"
 
@@ -78,8 +81,8 @@ status: .venv/installed  ## say how far a study is (STUDY= NAME= STORAGE=)
 dashboard: .venv/installed  ## serve optuna-dashboard on 127.0.0.1 (PORT=8080 STORAGE=)
 	@$(BIN)/python -m studies dashboard --port $(PORT)
 
-export: .venv/installed  ## write the best configuration, or that of TRIAL=n, to studies/results/<study>/best.toml
-	@$(BIN)/python -m search export $(study_options) $(if $(TRIAL),--trial $(TRIAL))
+export: .venv/installed  ## write the best configuration, or that of TRIAL=n, to studies/results/<study>/best.toml (RULE=)
+	@$(BIN)/python -m search export $(study_options) $(if $(TRIAL),--trial $(TRIAL)) $(if $(RULE),--rule $(RULE))
 
 evaluate: .venv/installed  ## retrain best.toml with SEEDS=5 seeds and open the test set once
 	@$(BIN)/python -m fmnist_model evaluate "studies/results/$(study_name)/best.toml" --seeds $(SEEDS) $(if $(DATA),--data "$(DATA)")

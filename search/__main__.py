@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from search.console import Progress
     from search.execution import EngineLoader, SearchJob, WorkerSpec
-    from search.study import Winner
+    from search.study import Standing, Winner
 
 app = new_app("Search hyperparameters, look at how a study stands, export its best configuration.")
 
@@ -236,11 +236,20 @@ def _status(study: Any, trials: list[Any]) -> dict[str, Any]:
     from dataclasses import asdict
 
     from search.algorithms import STOPPED
-    from search.study import TrialRecord, count_trials, winner_of
+    from search.study import (
+        TrialRecord,
+        budgeted_preset,
+        count_trials,
+        infeasible_in_words,
+        winner_of,
+    )
 
     counts = count_trials(trials)
     records = [TrialRecord.of(trial) for trial in trials]
-    best = winner_of(study)
+    best, preset = winner_of(study), budgeted_preset(study)
+    objective = preset.objective if preset is not None else None
+    wanted = {} if objective is None else {"objective": objective.model_dump(mode="json")}
+    infeasible = infeasible_in_words(trials, preset)
     return {
         "study": study.study_name,
         "finished": counts.finished,
@@ -250,6 +259,8 @@ def _status(study: Any, trials: list[Any]) -> dict[str, Any]:
         "best": _best(best) if best is not None else None,
         "seed": study.user_attrs.get("seed"),
         "stopped": study.user_attrs.get(STOPPED),
+        **wanted,
+        **({"infeasible": infeasible} if infeasible is not None else {}),
     }
 
 
@@ -261,15 +272,28 @@ def _best(best: Winner) -> dict[str, Any]:
     one = best.standing
     if one is None:
         return found
+    found |= {
+        **_judged(one),
+        "parameters": one.parameters,
+        "decided": is_decided(best.standings),
+    }
+    if best.objective is None:
+        return found
+    front = [
+        {"trial": each.number, "value": each.mean, **_judged(each), "measured": dict(each.measured)}
+        for each in best.front
+    ]
+    return {**found, "rule": best.rule, "measured": dict(one.measured), "pareto_front": front}
+
+
+def _judged(one: Standing) -> dict[str, Any]:
+    """What is known of a configuration's accuracy."""
     return {
-        **found,
         "configuration": one.configuration,
         "budget": one.budget,
         "seeds": one.seeds,
         "interval": [one.low, one.high],
         "best_probability": one.best_probability,
-        "parameters": one.parameters,
-        "decided": is_decided(best.standings),
     }
 
 
@@ -281,6 +305,13 @@ def export(
     trial: Annotated[
         int | None, typer.Option(min=0, help="A trial's number.  [default: the best]")
     ] = None,
+    rule: Annotated[
+        Literal["best", "one_standard_error"] | None,
+        typer.Option(
+            help="Which one of a search in budgets: the most accurate, or the smallest within one "
+            "standard error of that.  [default: the preset's]"
+        ),
+    ] = None,
 ) -> None:
     """Write the best configuration to studies/results/<study>/best.toml."""
     from search.console import make_command
@@ -288,7 +319,7 @@ def export(
     from search.study import export as write
 
     with _opened(study_name(study, name), storage) as found:
-        path = write(found, storage, PATHS.results, trial)
+        path = write(found, storage, PATHS.results, trial, rule)
     print(f"{path} written; next: {make_command('evaluate', {'STUDY': study, 'NAME': name})}")
 
 

@@ -15,9 +15,11 @@ from fmnist_model.config import ModelConfig, TrainConfig
 from fmnist_model.dataset import Images
 from fmnist_model.diagnosis import label_entropy
 from fmnist_model.tensorflow_engine.images import TensorImages
+from fmnist_model.tensorflow_engine.latency import measure_latency
 from fmnist_model.tensorflow_engine.program import TrainingProgram
 from fmnist_model.training import (
     Checkpoint,
+    Latency,
     Origin,
     Reply,
     Report,
@@ -151,3 +153,10 @@ class TensorFlowEngine:
         if self.last is None:
             raise ValueError("no run has been made yet, so there are no weights")
         return [weights.value for weights in self.last.weights()]
+
+    def latency(self) -> Latency:
+        """How long the network of the last run takes for an image, without dropout, as it computed
+        in training. Raises ValueError before the first run."""
+        if self.last is None:
+            raise ValueError("no run has been made yet, so there is no network to measure")
+        return measure_latency(self.last.trainable)

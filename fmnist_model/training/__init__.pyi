@@ -9,6 +9,8 @@ from .checkpoint import (
 )
 from .engine_protocol import (
     Engine as Engine,
+    Latency as Latency,
+    LatencyEngine as LatencyEngine,
     ParallelEngine as ParallelEngine,
     as_parallel as as_parallel,
 )

@@ -9,7 +9,7 @@ no checkpoints, and raises ValueError if it is given one. See `fmnist_model.trai
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from fmnist_model.config import ModelConfig, TrainConfig
 from fmnist_model.training.checkpoint import Checkpoint
@@ -55,6 +55,24 @@ class ParallelEngine(Protocol):
 
     def advance(self) -> None:
         """Train all slots on. To be called after each has been resumed."""
+
+
+class Latency(NamedTuple):
+    """How long a forward pass of one image takes, in milliseconds.
+
+    The median of many passes, one after the other, and the distance between their quartiles.
+    """
+
+    median_ms: float
+    spread_ms: float
+
+
+@runtime_checkable
+class LatencyEngine(Protocol):
+    """An engine that can say how long the network that it trained last takes for an image."""
+
+    def latency(self) -> Latency:
+        """Measure it, on the device on which it was trained."""
 
 
 class OneSlotEngine:

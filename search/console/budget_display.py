@@ -15,6 +15,8 @@ from search.study import (
     TrialRecord,
     Winner,
     contenders,
+    further_columns,
+    further_figures,
     interval_in_words,
     probability_in_words,
     seeds_in_words,
@@ -65,13 +67,14 @@ def standings_table(best: Winner, digits: int, narrow: bool = False) -> Table:
         pad_edge=False,
     )
     table.add_column("configuration", justify="right")
-    columns = ("mean", "95 % interval", "seeds", "P(best)", "weights")
+    columns = ["mean", "95 % interval", "seeds", "P(best)", "weights", *further_columns(best)]
     for column in (*columns, *(["hyperparameters"] if narrow else names)):
         table.add_column(column)
     for one in first:
         values = [escape(shown(one.params.get(name, "-"), digits)) for name in names]
         pairs = " ".join(f"{name}={value}" for name, value in zip(names, values, strict=True))
-        table.add_row(*_figures(one, one is best.standing), *([pairs] if narrow else values))
+        figures = [*_figures(one, one is best.standing), *further_figures(best, one)]
+        table.add_row(*figures, *([pairs] if narrow else values))
     return table
 
 

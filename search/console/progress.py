@@ -35,6 +35,8 @@ from search.study import (
     count_trials,
     ending,
     failure,
+    front_in_words,
+    infeasible_in_words,
     is_finished,
     process_is_gone,
     run_in_words,
@@ -305,6 +307,10 @@ def print_status(console: Console, study: Study) -> None:
         console.print(best_table(console, best, trials))
         if best.standing is not None:
             console.print(Text(chosen_in_words(best)), soft_wrap=True)
+            if (front := front_in_words(best)) is not None:
+                console.print(Text(front), soft_wrap=True)
+    elif (infeasible := infeasible_in_words(trials, budgeted_preset(study))) is not None:
+        console.print(Text(infeasible), soft_wrap=True)
 
 
 def print_end(console: Console, study: Study, seconds: float) -> None:

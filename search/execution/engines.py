@@ -42,6 +42,8 @@ def chosen_engine(wanted: str, preset: Preset, alone: bool) -> Name:
     searched = preset.space.dimensions()
     not_per_slot = [name for name in searched if HYPERPARAMETERS[name].jax != "per_slot"]
     unsupported = unsupported_by_jax(ModelConfig(**preset.model), TrainConfig(**preset.train))
+    if preset.objective is not None and preset.objective.needs("latency_ms"):
+        unsupported = [*unsupported, "latency_ms"]  # its slots share one program
     if wanted == "population" and not_per_slot:
         names = ", ".join(f"space.{name}" for name in not_per_slot)
         problem = f"{names} would need a program for each choice"

@@ -9,9 +9,11 @@ from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
 from optuna.trial import Trial, TrialState
 
 from fmnist_model.config import ModelConfig, TrainConfig
+from fmnist_model.network import parameters
 from fmnist_model.training import (
     CheckpointError,
     EpochMetrics,
+    Latency,
     ParallelEngine,
     Report,
     RunResult,
@@ -57,6 +59,8 @@ class Objective:
         on_epoch: Called with the metrics of each epoch.
         interrupted: Says, after each epoch, whether the search is to end.
         weights: Keeps the weights of runs that may be continued; None keeps none.
+        latency: Measures the network that was trained last. It is called after each run of the
+            greatest budget that has completed; None measures nothing.
 
     Raises:
         Interrupted: The search is to end.
@@ -73,20 +77,24 @@ class Objective:
         on_epoch: OnTrialEpoch,
         interrupted: Callable[[], bool],
         weights: KeptWeights | None = None,
+        latency: Callable[[], Latency] | None = None,
     ) -> None:
         self._preset, self._seed, self._engine = preset, seed, engine
         self._weights = weights if engine.can_continue else None
+        self._latency = latency
         self._on_start, self._on_epoch, self._interrupted = on_start, on_epoch, interrupted
 
     def __call__(self, trial: Trial) -> Generator[None, None, Outcome]:
         """Train a trial as a generator, which trains a little each time that it is resumed."""
         try:
             result = yield from self._run(trial)
+            measured = self._measured(trial, result)
         except (UpdateFinishedTrialError, StorageInternalError):
             raise  # not the fault of the trial
         except Exception as error:
             return Outcome(TrialState.FAIL, None, TrialRecord.of_exception(error))
         record = TrialRecord.of_run(result, self._keep_weights(trial, result))
+        record = record.with_more(measured)
         if result.stop_reason == "completed":
             return Outcome(TrialState.COMPLETE, result.value, record)
         return Outcome(TrialState.PRUNED, None, record)
@@ -150,6 +158,16 @@ class Objective:
             return prune
 
         return report
+
+    def _measured(self, trial: Trial, result: RunResult) -> TrialRecord:
+        """What is kept of a run that has just ended for the preset's further objectives."""
+        key = key_of(trial)
+        if self._preset.objective is None or key is None:
+            return TrialRecord({})
+        size = parameters(configurations(self._preset, trial.params, 0)[0])
+        in_full = key.budget == self._preset.budgets[-1] and result.stop_reason == "completed"
+        latency = self._latency() if self._latency is not None and in_full else None
+        return TrialRecord.of_measures(size, latency)
 
     def _keep_weights(self, trial: Trial, result: RunResult) -> str | None:
         """Keep what a longer run needs to go on; return the hash of the file, if there is one."""

@@ -15,6 +15,7 @@ from search.execution.job import SearchJob, interruptible
 from search.execution.local_pool import LocalPool, WorkerSpec
 from search.execution.ray_pool import run_on_ray
 from search.execution.worker import Worker
+from search.generations import check_feasible
 from search.storage import open_storage, storage_errors_explained, study_lock, trial_id
 from search.study import (
     ProcessIdentity,
@@ -82,6 +83,7 @@ def run_search(
         if not job.is_secondary_worker:
             _report_running_trials(study, progress)
         if _needs_more_trials(study, job):
+            check_feasible(job.preset)  # before anything is loaded or begun
             if spec is None:
                 Worker(job, study, progress, interrupted).run(load)
             else:

@@ -14,8 +14,8 @@ from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
 from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from fmnist_model.training import as_parallel
-from fmnist_model.utils import Remedy
+from fmnist_model.training import Engine, Latency, LatencyEngine, as_parallel
+from fmnist_model.utils import Remedy, UserError
 from search.algorithms import make_sampler
 from search.console import Progress
 from search.execution.engines import EngineLoader
@@ -24,6 +24,7 @@ from search.execution.job import SearchJob, SearchStoppedError
 from search.execution.kept_weights import kept_weights
 from search.execution.objective import Interrupted, Objective, Outcome
 from search.execution.trial_queue import IdleReason, TrialQueue
+from search.presets import Preset
 from search.storage import backend, lock_trial, transaction, trial_id
 from search.study import TrialRecord, ending, failure, is_lost, sending_heartbeats
 
@@ -38,6 +39,18 @@ CLAIM_RETRY_SECONDS = 5.0
 
 InFlight = Generator[None, None, None]
 """A trial in flight: each `next` trains a little of it."""
+
+
+def _latency(engine: Engine, preset: Preset) -> Callable[[], Latency] | None:
+    """What measures the latency that the preset asks for; None where it does not.
+
+    Raises UserError if the engine cannot.
+    """
+    if preset.objective is None or not preset.objective.needs("latency_ms"):
+        return None
+    if not isinstance(engine, LatencyEngine):
+        raise UserError("the preset needs latency_ms, which this engine does not measure")
+    return engine.latency
 
 
 class Worker:
@@ -64,9 +77,10 @@ class Worker:
         job, progress = self._job, self._progress
         seed = int(self._study.user_attrs["seed"])
         make_sampler(job.preset, seed, 0)  # raises for a missing package before data is loaded
-        engine = as_parallel(load(job, self._study, progress))
+        loaded = load(job, self._study, progress)
+        engine, latency = as_parallel(loaded), _latency(loaded, job.preset)
         shown = (progress.start, progress.epoch, self._interrupted)
-        objective = Objective(job.preset, seed, engine, *shown, self._weights)
+        objective = Objective(job.preset, seed, engine, *shown, self._weights, latency)
         queue_class = TrialQueue if job.preset.search is None else GenerationQueue
         queue = queue_class(self._study, job.preset, job.trials, job.parent, job.stop_when)
         progress.begin(self._study, job.trials, engine.slots)

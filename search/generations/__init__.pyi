@@ -4,6 +4,7 @@ from .plan import (
     plan as plan,
 )
 from .proposals import (
+    check_feasible as check_feasible,
     filled_in as filled_in,
 )
 from .race import (

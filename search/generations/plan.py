@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from math import ceil
 
 from search.generations.promotions import promote, promote_best
 from search.generations.proposals import propose
 from search.generations.race import race
+from search.generations.ranked_runs import ranked_runs
 from search.presets import Preset
 from search.study import EndedRun, PlannedRun, Role, RunKey
 
@@ -74,6 +76,11 @@ class _Planner:
     generation: int
     first_ordinal: int
 
+    @cached_property
+    def ranked(self) -> Sequence[EndedRun]:
+        """The runs, with values by which they are promoted and shown to the sampler."""
+        return ranked_runs(self.runs, self.preset)
+
     def explored(self) -> list[PlannedRun]:
         """Promotions and new configurations."""
         assert self.preset.search is not None
@@ -88,7 +95,7 @@ class _Planner:
         """
         assert self.preset.search is not None
         top, count = self.preset.budgets[-1], min(remaining, self.preset.search.generation)
-        if not any(run.key.budget == top and run.value is not None for run in self.runs):
+        if not any(run.key.budget == top and run.value is not None for run in self.ranked):
             return self.in_full(min(count, FINALISTS)) or self.new_in_full()
         entitled = [key for key in self._promotions() if key.budget == top]
         if entitled:
@@ -97,7 +104,7 @@ class _Planner:
 
     def in_full(self, count: int) -> list[PlannedRun]:
         """The best configurations that were not trained in full yet, promoted right there."""
-        best = promote_best(self.runs, self.preset.budgets[-1], count)
+        best = promote_best(self.ranked, self.preset.budgets[-1], count)
         return self._known(best, "promotion")
 
     def new_in_full(self) -> list[PlannedRun]:
@@ -108,12 +115,12 @@ class _Planner:
 
     def _promotions(self) -> list[RunKey]:
         assert self.preset.search is not None
-        return promote(self.runs, self.preset.budgets, self.preset.search.reduction_factor)
+        return promote(self.ranked, self.preset.budgets, self.preset.search.reduction_factor)
 
     def _new(self, place: int, count: int) -> list[PlannedRun]:
         """New configurations, the first of which is the `place`-th run of the generation."""
         first = self.first_ordinal + place
-        return propose(self.preset, self.seed, self.generation, self.runs, count, first)
+        return propose(self.preset, self.seed, self.generation, self.ranked, count, first)
 
     def _known(self, keys: Sequence[RunKey], role: Role) -> list[PlannedRun]:
         """Runs of configurations that have been tried."""

@@ -7,8 +7,9 @@ runs alone.
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,10 +17,13 @@ import optuna
 from optuna.samplers import BaseSampler, RandomSampler
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState, create_trial
+from pydantic import ValidationError
 
+from fmnist_model.network import parameters
+from fmnist_model.utils import UserError
 from search.algorithms import plain_sampler, quasi_random_sampler, trial_seeds
 from search.generations.shown_runs import shown_trials
-from search.presets import Preset, grid_size, stored_params, suggest
+from search.presets import Preset, configurations, grid_size, stored_params, suggest
 from search.storage import FIXED_PARAMS, GRID_ID, RELATIVE_PARAMS
 from search.study import EndedRun, PlannedRun, RunKey
 
@@ -28,6 +32,12 @@ MIN_RUNS = 8
 RANDOM_SHARE = 0.5
 """The share of new configurations that are points of a quasi-random sequence, so that a search is
 never much worse than one at random."""
+MOST_TRIES = 20
+"""So often the sampler proposes another point where one violates a constraint; then it is drawn at
+random."""
+MOST_DRAWS = 1_000
+"""So many points drawn at random have to violate a constraint until the space has none that does
+not."""
 QMC_POINT = "qmc_point"
 """The system attribute that holds the number of a trial's point in the quasi-random sequence."""
 
@@ -61,7 +71,8 @@ def propose(
 
     The preset's arms that were not tried yet come first; what an arm leaves out is drawn at random.
     `count` others follow, fewer where a grid has no more points. `first_ordinal` is the number of
-    the first of them.
+    the first of them. None has a network that is larger than the preset's constraints allow; raises
+    InfeasibleError where none is found.
     """
     tried = {run.arm for run in runs}
     proposer = _Proposer(preset, seed, generation, runs, strategy)
@@ -86,6 +97,48 @@ def filled_in(preset: Preset, seed: int, ordinal: int, params: Mapping[str, Any]
     return _ask(_empty_study(), preset, sampler, {FIXED_PARAMS: dict(params)}).params
 
 
+class InfeasibleError(UserError):
+    """No configuration of the space was found that meets the preset's constraints."""
+
+
+def check_feasible(preset: Preset) -> None:
+    """Raise InfeasibleError if the space, or an arm, has no network that is small enough."""
+    if preset.objective is None:
+        return
+    sampler = RandomSampler(seed=0)
+    for arm in preset.arms:
+        attrs = {FIXED_PARAMS: stored_params(arm.params)}
+        _draw_feasible(preset, sampler, attrs, f"arms.{arm.name}")
+    _draw_feasible(preset, sampler, {})
+
+
+def _draw_feasible(
+    preset: Preset, sampler: BaseSampler, attrs: Mapping[str, Any], where: str = "the space"
+) -> FrozenTrial:
+    """A trial drawn at random whose network is small enough."""
+    study = _empty_study()
+    for _ in range(MOST_DRAWS):
+        trial = _ask(study, preset, sampler, attrs)
+        if _is_small_enough(preset, trial.params):
+            return trial
+    assert preset.objective is not None
+    raise InfeasibleError(
+        f"{where} has no network that meets {' and '.join(preset.objective.constraints)}, as far "
+        f"as {MOST_DRAWS:,} draws show; raise the limit or search smaller networks"
+    )
+
+
+def _is_small_enough(preset: Preset, params: Mapping[str, Any]) -> bool:
+    """Does the network meet the constraints, as far as is known before it is trained?"""
+    if preset.objective is None or not preset.objective.constraints:
+        return True
+    try:
+        size = parameters(configurations(preset, params, 0)[0])
+    except ValidationError:  # its trial will fail, and say why
+        return True
+    return not preset.objective.is_violated({"parameters": size})
+
+
 class _Proposer:
     """Asks the samplers for the points of one generation, which they see as running trials."""
 
@@ -108,39 +161,62 @@ class _Proposer:
 
     def arm(self, params: Mapping[str, Any]) -> FrozenTrial:
         """The trial of an arm."""
-        return self._ask(self._random, {FIXED_PARAMS: stored_params(params)})
+        attrs = {FIXED_PARAMS: stored_params(params)}
+        return self._feasible(lambda: self._ask(self._random, attrs), attrs)
 
     def new(self, count: int) -> list[FrozenTrial]:
         """Up to `count` trials of new points."""
+        points = itertools.count(self._next(QMC_POINT))
         match self._preset.sampler.name:
             case "random":
-                return [self._ask(self._sampler) for _ in range(count)]
+                return [self._sampled() for _ in range(count)]
             case "qmc":
-                return [self._quasi_random(place) for place in range(count)]
+                return [self._quasi_random(points) for _ in range(count)]
             case "grid":
-                first = self._next(GRID_ID)
-                points = range(first, min(first + count, grid_size(self._preset)))
-                return [self._ask(self._sampler, {GRID_ID: point}) for point in points]
-        return self._modelled(count)
+                return list(itertools.islice(self._grid_points(), count))
+        return self._modelled(count, points)
 
-    def _modelled(self, count: int) -> list[FrozenTrial]:
+    def _grid_points(self) -> Iterator[FrozenTrial]:
+        for point in range(self._next(GRID_ID), grid_size(self._preset)):
+            trial = self._ask(self._sampler, {GRID_ID: point})
+            if _is_small_enough(self._preset, trial.params):
+                yield trial
+
+    def _modelled(self, count: int, points: Iterator[int]) -> list[FrozenTrial]:
         """Points of a sampler that learns, among them the quasi-random share."""
         known = len({run.key.configuration for run in self._runs})
-        trials, drawn = [], 0
+        trials = []
         for place in range(known, known + count):
             whole = math.floor((place + 1) * self._share) > math.floor(place * self._share)
-            if self._knows_nothing or whole:
-                trials.append(self._quasi_random(drawn))
-                drawn += 1
-            else:
-                trials.append(self._ask(self._sampler))
+            even = self._knows_nothing or whole
+            trials.append(self._quasi_random(points) if even else self._sampled())
         return trials
 
-    def _quasi_random(self, place: int) -> FrozenTrial:
-        """The point of the sequence that comes `place` after the next one."""
-        point = self._next(QMC_POINT) + place
-        sampler = quasi_random_sampler(self._preset, self._seed, point)
-        return self._ask(sampler, {QMC_POINT: point})
+    def _sampled(self) -> FrozenTrial:
+        return self._feasible(lambda: self._ask(self._sampler))
+
+    def _quasi_random(self, points: Iterator[int]) -> FrozenTrial:
+        """The next of these points of the sequence."""
+
+        def ask() -> FrozenTrial:
+            point = next(points)
+            sampler = quasi_random_sampler(self._preset, self._seed, point)
+            return self._ask(sampler, {QMC_POINT: point})
+
+        return self._feasible(ask)
+
+    def _feasible(
+        self, ask: Callable[[], FrozenTrial], attrs: Mapping[str, Any] | None = None
+    ) -> FrozenTrial:
+        """The first trial of several whose network is small enough, or else one at random.
+
+        Those that are too large go on running in memory: the sampler takes them for bad ones.
+        """
+        for _ in range(MOST_TRIES):
+            trial = ask()
+            if _is_small_enough(self._preset, trial.params):
+                return trial
+        return _draw_feasible(self._preset, self._random, attrs or {})
 
     def _next(self, attribute: str) -> int:
         """The number of the next point in a sequence whose points have it as this attribute."""

@@ -11,6 +11,13 @@ from .files import (
     parse_preset as parse_preset,
     study_name as study_name,
 )
+from .objective import (
+    MEASURES as MEASURES,
+    UNITS as UNITS,
+    ExportRule as ExportRule,
+    Measure as Measure,
+    ObjectiveConfig as ObjectiveConfig,
+)
 from .preset import (
     Preset as Preset,
 )

@@ -10,6 +10,7 @@ from fmnist_model.config import Frozen, TrainConfig
 from fmnist_model.hyperparameters import SECTIONS
 from search.presets.checks import check_arms, check_budgets, check_sampler, check_section
 from search.presets.dimension import SPACE, Space
+from search.presets.objective import ObjectiveConfig
 from search.presets.sections import (
     Arm,
     DataConfig,
@@ -34,6 +35,7 @@ class Preset(Frozen):
         space: What is searched.
         search: In which budgets configurations are tried; None runs each of them in full, unless
             the pruner stops it.
+        objective: What is wanted beside accuracy; None wants accuracy alone.
         sampler: Who proposes configurations.
         pruner: Who stops runs that are worse than their peers.
         workers: How trials that run side by side see each other.
@@ -57,6 +59,7 @@ class Preset(Frozen):
     data: DataConfig = DataConfig()
     space: Annotated[Space, GetPydanticSchema(lambda _, handler: handler(SPACE))]
     search: SearchConfig | None = None
+    objective: ObjectiveConfig | None = None
     sampler: SamplerConfig = SamplerConfig()
     pruner: PrunerConfig = PrunerConfig()
     workers: WorkersConfig = WorkersConfig()
@@ -73,6 +76,8 @@ class Preset(Frozen):
             check_section(section, getattr(self, section), searched)
         check_arms(self.arms, self.sampler, searched)
         check_sampler(self.sampler, searched)
+        if self.objective is not None and self.search is None:
+            raise ValueError("objective: only a search in budgets has one; add a section [search]")
         if self.search is not None:
             pruned = "pruner" in self.model_fields_set and self.pruner.name != "none"
             check_budgets(self.search.budgets, self.epochs, pruned, self.workers.lag)
@@ -95,6 +100,8 @@ class Preset(Frozen):
         share a study."""
         whole = self.model_dump(mode="json", exclude={"workers": {"heartbeat"}})
         whole["space"] = {name: dim for name, dim in whole["space"].items() if dim is not None}
+        if self.objective is None:
+            del whole["objective"]  # as studies have stored it that were begun before there was one
         if self.search is None:
             del whole[
                 "search"

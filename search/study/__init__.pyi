@@ -15,6 +15,10 @@ from .lost_trials import (
 from .migrate import (
     copy_study as copy_study,
 )
+from .pareto import (
+    fronts as fronts,
+    point as point,
+)
 from .process_identity import (
     ProcessIdentity as ProcessIdentity,
     process_is_elsewhere as process_is_elsewhere,
@@ -34,8 +38,10 @@ from .standings import (
     FEWEST_SEEDS as FEWEST_SEEDS,
     SEEDS_OF_EQUALS as SEEDS_OF_EQUALS,
     Standing as Standing,
+    by_configuration as by_configuration,
     contenders as contenders,
     is_decided as is_decided,
+    measures as measures,
     standings as standings,
 )
 from .study import (
@@ -66,7 +72,12 @@ from .trials import (
 from .winner import (
     Winner as Winner,
     budgeted_preset as budgeted_preset,
+    front_in_words as front_in_words,
+    further_columns as further_columns,
+    further_figures as further_figures,
+    infeasible_in_words as infeasible_in_words,
     interval_in_words as interval_in_words,
+    measure_in_words as measure_in_words,
     probability_in_words as probability_in_words,
     seeds_in_words as seeds_in_words,
     winner as winner,

@@ -16,6 +16,9 @@ from optuna.trial import FrozenTrial, Trial
 from search.study.trial_record import Role, TrialRecord
 from search.study.trials import is_lost, objective_value
 
+MEASURED = ("train_seconds", "latency_ms", "latency_spread_ms")
+"""The fields of a trial's record that are figures of a run, and another with every run."""
+
 
 class RunKey(NamedTuple):
     """Which run: of which configuration, for how many epochs, and with which of its seeds."""
@@ -46,7 +49,8 @@ class EndedRun:
     """A run that has ended.
 
     `value` is its validation accuracy; None if it was stuck, has diverged or failed. `number` is
-    its trial's, and `arm` the name of the preset's arm that it tries, if it does.
+    its trial's, and `arm` the name of the preset's arm that it tries, if it does. `measured` has
+    what is known of `MEASURED` where the run has completed.
     """
 
     key: RunKey
@@ -56,6 +60,7 @@ class EndedRun:
     number: int
     system_attrs: Mapping[str, Any] = field(default_factory=dict)
     arm: str | None = None
+    measured: Mapping[str, float] = field(default_factory=dict)
 
 
 def key_of(trial: FrozenTrial | Trial) -> RunKey | None:
@@ -86,8 +91,14 @@ def ended_runs(trials: Sequence[FrozenTrial]) -> list[EndedRun]:
             trial.number,
             trial.system_attrs,
             record.arm,
+            _measured(record) if objective_value(trial) is not None else {},
         )
     return [found[ordinal] for ordinal in sorted(found)]
+
+
+def _measured(record: TrialRecord) -> dict[str, float]:
+    found = {name: getattr(record, name) for name in MEASURED}
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def run_in_words(trial: FrozenTrial | Trial) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Any
 
 from optuna.trial import FrozenTrial
@@ -17,7 +18,7 @@ from optuna.trial import FrozenTrial
 from fmnist_model.network import parameters
 from search.presets import Preset, configurations
 from search.study.posterior import Seeds, posterior
-from search.study.runs import EndedRun, ended_runs
+from search.study.runs import MEASURED, EndedRun, ended_runs
 
 BEST_PROBABILITY = 0.9
 """A configuration that is the best with this probability is chosen."""
@@ -52,6 +53,8 @@ class Standing:
         incomplete: How many of all its seeds were stuck, diverged, pruned or failed.
         best_probability: How probable it is that no other has a higher expected accuracy.
         parameters: The number of its network's trainable weights.
+        measured: `parameters`, and the means over its seeds of what was measured of them: see
+            `search.study.runs.MEASURED`.
     """
 
     configuration: int
@@ -67,14 +70,19 @@ class Standing:
     incomplete: int
     best_probability: float
     parameters: int
+    measured: Mapping[str, float]
 
 
 def standings(runs: Sequence[EndedRun], preset: Preset, budget: int) -> list[Standing]:
-    """How the configurations stand that have had runs of `budget` epochs, the best first."""
-    of_budget: dict[int, list[EndedRun]] = {}
-    for run in sorted(runs, key=lambda run: run.key):
-        if run.key.budget == budget:
-            of_budget.setdefault(run.key.configuration, []).append(run)
+    """How the configurations stand that have had runs of `budget` epochs, the best first.
+
+    Those that violate a constraint of the preset are left out, so nothing is estimated from them.
+    """
+    of_budget = by_configuration(runs, budget)
+    measured = {one: measures(own, preset) for one, own in of_budget.items()}
+    if preset.objective is not None:
+        violating = [one for one in of_budget if preset.objective.is_violated(measured[one])]
+        of_budget = {one: own for one, own in of_budget.items() if one not in violating}
     if not of_budget:
         return []
     values = [{run.key.replicate: run.value for run in own} for own in of_budget.values()]
@@ -94,11 +102,32 @@ def standings(runs: Sequence[EndedRun], preset: Preset, budget: int) -> list[Sta
             raced=sum(replicate > 0 for replicate in values[index]),
             incomplete=sum(value is None for value in values[index].values()),
             best_probability=float(known.best[index]),
-            parameters=parameters(configurations(preset, own[0].params, 0)[0]),
+            parameters=int(measured[configuration]["parameters"]),
+            measured=measured[configuration],
         )
         for index, (configuration, own) in enumerate(of_budget.items())
     ]
     return sorted(found, key=lambda one: (-one.mean, one.configuration))
+
+
+def by_configuration(runs: Sequence[EndedRun], budget: int) -> dict[int, list[EndedRun]]:
+    """The runs of `budget` epochs of each configuration, by replicate."""
+    found: dict[int, list[EndedRun]] = {}
+    for run in sorted(runs, key=lambda run: run.key):
+        if run.key.budget == budget:
+            found.setdefault(run.key.configuration, []).append(run)
+    return found
+
+
+def measures(own: Sequence[EndedRun], preset: Preset) -> dict[str, float]:
+    """What is known of a configuration beside its accuracy, of its runs of one budget.
+
+    The size of its network always, and the means of what was measured of any of these runs.
+    """
+    size = parameters(configurations(preset, own[0].params, 0)[0])
+    found = {name: [run.measured[name] for run in own if name in run.measured] for name in MEASURED}
+    means = {name: fmean(values) for name, values in found.items() if values}
+    return {"parameters": size, **means}
 
 
 def _counted(values: Mapping[int, float | None]) -> Seeds:

@@ -52,7 +52,7 @@ def as_begun(study: Study, preset: Preset) -> Preset:
     """The preset that the study goes on with.
 
     It is `preset`, unless that is searched in budgets and the study was begun without: then without
-    them, and with the pruner that the study has.
+    them (and what goes with them alone), and with the pruner that the study has.
     """
     known = study.user_attrs.get("preset")
     if known is None or preset.search is None:
@@ -60,7 +60,8 @@ def as_begun(study: Study, preset: Preset) -> Preset:
     before = parse_preset(known, f"study {study.study_name}")
     if before.search is not None:
         return preset
-    return preset.model_copy(update={"search": None, "pruner": before.pruner})
+    without = {"search": None, "objective": None, "pruner": before.pruner}
+    return preset.model_copy(update=without)
 
 
 def check_data(study: Study, sha256: str) -> None:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, get_args
 
 from optuna.trial import FrozenTrial, Trial
 
-from fmnist_model.training import RunResult, StopReason, stop_reason_of
+from fmnist_model.training import Latency, RunResult, StopReason, stop_reason_of
 from search.study import record_values as values
 from search.study.process_identity import ProcessIdentity, read_process
 from search.study.record_values import Curves, KeptDiagnosis, KeptRecorded
@@ -140,6 +140,12 @@ class TrialRecord:
     """In which precision: "float32" or "bfloat16"."""
     device = Attribute(values.text)
     """On which device."""
+    parameters = Attribute(values.whole)
+    """The trainable weights of the network; only where the preset has further objectives."""
+    latency_ms = Attribute(values.amount)
+    """The median milliseconds that the network takes for an image; only where that is wanted."""
+    latency_spread_ms = Attribute(values.amount)
+    """The distance between the quartiles of these."""
 
     # Written when the trial fails.
     fail_reason = Attribute[FailReason](values.one_of(get_args(FailReason)))
@@ -225,6 +231,19 @@ class TrialRecord:
                 **more,
             }
         )
+
+    @classmethod
+    def of_measures(cls, parameters: int, latency: Latency | None = None) -> TrialRecord:
+        """What is kept of a run for the further objectives of its preset."""
+        kept: dict[str, Any] = {"parameters": parameters}
+        if latency is not None:
+            kept["latency_ms"] = round(latency.median_ms, 4)
+            kept["latency_spread_ms"] = round(latency.spread_ms, 4)
+        return cls(kept)
+
+    def with_more(self, other: TrialRecord) -> TrialRecord:
+        """This record and another one of the same trial."""
+        return TrialRecord({**self.attributes, **other.attributes})
 
     @classmethod
     def of_stop(cls, diagnosis: Diagnosis) -> TrialRecord:

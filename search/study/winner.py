@@ -8,12 +8,28 @@ from typing import NamedTuple
 from optuna.study import Study
 from optuna.trial import FrozenTrial
 
-from search.presets import Preset, parse_preset
+from search.presets import (
+    MEASURES,
+    UNITS,
+    ExportRule,
+    Measure,
+    ObjectiveConfig,
+    Preset,
+    parse_preset,
+)
+from search.study.pareto import (
+    exported,
+    minimised,
+    pareto_front,
+    standard_error,
+    within_one_standard_error,
+)
+from search.study.runs import ended_runs
 from search.study.standings import (
     BEST_PROBABILITY,
     EQUAL,
+    FEWEST_SEEDS,
     Standing,
-    chosen,
     current_standings,
     is_decided,
 )
@@ -25,12 +41,15 @@ class Winner(NamedTuple):
 
     `trial` is the best trial, in a search in budgets the first one of the chosen configuration at
     the budget by which it was judged. `standings` is how the configurations stand there, the best
-    first, and `standing` the chosen one's; empty and None where there are no budgets.
+    first, and `standing` the chosen one's; empty and None where there are no budgets. `objective`
+    is the preset's, and `rule` the one by which it was chosen.
     """
 
     trial: FrozenTrial
     standing: Standing | None = None
     standings: Sequence[Standing] = ()
+    objective: ObjectiveConfig | None = None
+    rule: ExportRule = "best"
 
     @property
     def value(self) -> float:
@@ -41,9 +60,18 @@ class Winner(NamedTuple):
         return self.trial.value
 
     @property
+    def front(self) -> list[Standing]:
+        """The Pareto front, the most accurate first; empty where nothing is to be small."""
+        if self.objective is None or not self.objective.minimize:
+            return []
+        return pareto_front(self.standings, self.objective.minimize)
+
+    @property
     def reason(self) -> str:
         """Why this configuration is the best, in a clause; only in a search in budgets."""
         assert self.standing is not None
+        if self.rule == "one_standard_error":
+            return self._reason_of_small()
         probability, decided = probability_in_words(self.standing), is_decided(self.standings)
         if decided and self.standing.best_probability >= BEST_PROBABILITY:
             return f"the best with probability {probability}"
@@ -59,23 +87,41 @@ class Winner(NamedTuple):
             f"of the highest mean, {self.standings[0].mean:.4f}; not decided yet"
         )
 
+    def _reason_of_small(self) -> str:
+        assert self.standing is not None
+        small, highest = minimised(self.objective), self.standings[0]
+        measure, near = small[0], within_one_standard_error(self.standings, small)
+        lacking = sum(one.raced < FEWEST_SEEDS for one in near if one != self.standing)
+        seeds = f", but {lacking} of these had too few seeds to be taken" if lacking else ""
+        least = f"the one with the least {measure}, {measure_in_words(self.standing, measure)}"
+        within = f"within one standard error, {standard_error(highest):.4f}, of the highest mean"
+        open_end = "" if is_decided(self.standings) else "; not decided yet"
+        return f"{least}, on the Pareto front {within}, {highest.mean:.4f}{seeds}{open_end}"
 
-def winner(trials: Sequence[FrozenTrial], preset: Preset | None) -> Winner | None:
+
+def winner(
+    trials: Sequence[FrozenTrial], preset: Preset | None, rule: ExportRule | None = None
+) -> Winner | None:
     """The best of a study's trials; None while there is none.
 
-    `preset` is the study's; None stands for any without budgets.
+    `preset` is the study's; None stands for any without budgets. `rule` chooses among the
+    configurations of a search in budgets; by default it is the preset's.
     """
+    objective = preset.objective if preset is not None else None
+    rule = rule or (objective.export if objective is not None else "best")
     found = current_standings(trials, preset) if preset is not None and preset.search else []
     if found:
-        best = chosen(found)
+        best = exported(found, objective, rule)
         trial = next(trial for trial in trials if trial.number == best.number)
-        return Winner(trial, best, found)
+        return Winner(trial, best, found, objective, rule)
+    if objective is not None:  # of other trials it is not known whether they meet the constraints
+        return None
     return next((Winner(trial) for trial in best_trials(trials, 1)), None)
 
 
-def winner_of(study: Study) -> Winner | None:
+def winner_of(study: Study, rule: ExportRule | None = None) -> Winner | None:
     """The best of a study, whoever made it."""
-    return winner(study.get_trials(deepcopy=False), budgeted_preset(study))
+    return winner(study.get_trials(deepcopy=False), budgeted_preset(study), rule)
 
 
 def budgeted_preset(study: Study) -> Preset | None:
@@ -100,3 +146,62 @@ def interval_in_words(standing: Standing) -> str:
 def probability_in_words(standing: Standing) -> str:
     """The probability of being the best, with two digits: "0.93"."""
     return f"{standing.best_probability:.2f}"
+
+
+def measure_in_words(standing: Standing, measure: Measure) -> str:
+    """What is known of a measure: "1,234" weights, "12.3" seconds, "0.52 (spread 0.03)"
+    milliseconds, where the spread is the distance between the quartiles."""
+    spread = standing.measured.get("latency_spread_ms") if measure == "latency_ms" else None
+    more = f" (spread {spread:.2g})" if spread is not None else ""
+    return _figure(standing, measure) + more
+
+
+def _figure(standing: Standing, measure: Measure) -> str:
+    value = standing.measured.get(measure)
+    if value is None:
+        return "not measured"
+    return f"{value:,.0f}" if measure == "parameters" else f"{value:.3g}"
+
+
+def front_in_words(best: Winner) -> str | None:
+    """Which configurations are on the Pareto front, in a sentence; None where there is none."""
+    if best.objective is None or not best.front:
+        return None
+    small = best.objective.minimize
+    listed = []
+    for one in best.front:
+        figures = [f"{_figure(one, measure)} {UNITS[measure]}" for measure in small]
+        listed.append(", ".join([f"{one.configuration}: {one.mean:.4f}", *figures]))
+    *first, last = ("accuracy", *small)
+    return f"Pareto front of {', '.join(first)} and {last}: {'; '.join(listed)}"
+
+
+def infeasible_in_words(trials: Sequence[FrozenTrial], preset: Preset | None) -> str | None:
+    """That no configuration meets the constraints, where some have completed; else None."""
+    if preset is None or preset.objective is None or not preset.objective.constraints:
+        return None
+    budgets = [run.key.budget for run in ended_runs(trials) if run.value is not None]
+    if not budgets or current_standings(trials, preset):
+        return None
+    demanded = " and ".join(preset.objective.constraints)
+    return f"no configuration that was tried for {max(budgets)} epochs meets {demanded}"
+
+
+def further_columns(best: Winner) -> list[str]:
+    """The columns that a table of configurations has for the further objectives of its preset."""
+    if best.objective is None:
+        return []
+    return [*_shown_measures(best.objective), *(["front"] if best.front else [])]
+
+
+def further_figures(best: Winner, one: Standing) -> list[str]:
+    """What stands in these columns for a configuration."""
+    if best.objective is None:
+        return []
+    figures = [measure_in_words(one, measure) for measure in _shown_measures(best.objective)]
+    return [*figures, *(["yes" if one in best.front else "no"] if best.front else [])]
+
+
+def _shown_measures(objective: ObjectiveConfig) -> list[Measure]:
+    """Those that the preset needs, without the weights, which every table has."""
+    return [one for one in MEASURES if one != "parameters" and objective.needs(one)]

@@ -32,6 +32,7 @@ from search.study import (
     budgeted_preset,
     ending,
     failure,
+    front_in_words,
     interval_in_words,
     run_in_words,
     seeds_in_words,
@@ -49,6 +50,7 @@ from studies.figures import (
     ended_trials,
     escaped,
     history,
+    pareto,
     trial_table,
 )
 from studies.report import Wording, as_python, duration_in_words, summarize
@@ -134,6 +136,8 @@ def _study_note(study: Study, trials: Sequence[FrozenTrial], wording: Wording) -
     lines = [f"# {_plain(study.study_name)}"]
     if summary.winner is not None and summary.best is not None:
         lines.append(_best_line(summary.winner))
+        front = front_in_words(summary.winner)
+        lines += [_plain(front)] if front is not None else []
         lines += [f"- {_plain(n)}: {_plain(shown(v))}" for n, v in summary.best.params.items()]
     lines.append("What the search suggests:")
     lines += [f"- {_with_code_spans(sentence)}" for sentence in summary.advice]
@@ -202,9 +206,12 @@ def _figures(study: Study, trials: Sequence[FrozenTrial]) -> None:
         drawn["History by ending"] = history.draw_history(history.history_data(safe))
     if best is not None and best.standing is not None:
         drawn["Race"] = budgets.draw_race(budgets.race_data(best.standings, best.standing))
+        for measure in best.objective.minimize if best.objective is not None else ():
+            front = pareto.front_data(best, measure)
+            drawn[f"Accuracy and {measure}"] = pareto.draw_front(front)
     for title, figure in drawn.items():
         figure.update_layout(template=NEUTRAL_TEMPLATE, title=title, margin={"t": 90})
-        name = title.lower().replace(" ", "-")
+        name = title.lower().replace(" ", "-").replace("_", "-")
         save_plotly_graph_object(study, figure, graph_object_id=name)
 
 

@@ -4,6 +4,7 @@ from . import (
     budgets as budgets,
     history as history,
     optuna_plots as optuna_plots,
+    pareto as pareto,
     slices as slices,
 )
 from .marks import (

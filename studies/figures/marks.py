@@ -10,14 +10,14 @@ import plotly.graph_objects as go
 
 from fmnist_model.hyperparameters import shown
 from studies.figures.theme import MARKS
-from studies.figures.trial_frame import BUDGET_COLUMNS, OUTCOME_COLUMNS
+from studies.figures.trial_frame import BUDGET_COLUMNS, MEASURE_COLUMNS, OUTCOME_COLUMNS
 
 ACCURACY = "validation accuracy"
 
 
 def hyperparameters(table: pd.DataFrame) -> list[str]:
     """The columns of the table that are hyperparameters."""
-    others = {"trial", *OUTCOME_COLUMNS, *BUDGET_COLUMNS}
+    others = {"trial", *OUTCOME_COLUMNS, *BUDGET_COLUMNS, *MEASURE_COLUMNS}
     return [name for name in table.columns if name not in others]
 
 

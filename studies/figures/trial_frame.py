@@ -39,7 +39,9 @@ OUTCOME_COLUMNS = (
 """The columns other than `trial` and the hyperparameters."""
 BUDGET_COLUMNS = ("configuration", "budget", "replicate", "generation", "role")
 """What else is known of the trials of a search in budgets: see `search.study.runs`."""
-RESERVED = {"trial", *OUTCOME_COLUMNS, *BUDGET_COLUMNS}
+MEASURE_COLUMNS = ("parameters", "latency_ms", "latency_spread_ms")
+"""What else is known of the trials of a search with further objectives."""
+RESERVED = {"trial", *OUTCOME_COLUMNS, *BUDGET_COLUMNS, *MEASURE_COLUMNS}
 
 
 def ended_trials(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
@@ -65,20 +67,21 @@ def trial_table(trials: Sequence[FrozenTrial]) -> pd.DataFrame:
     """A table with one row for each trial that has ended.
 
     The columns are `trial`, its number, then one for each hyperparameter, then OUTCOME_COLUMNS,
-    and, of a search in budgets, BUDGET_COLUMNS.
+    and, of a search in budgets, BUDGET_COLUMNS and those of MEASURE_COLUMNS of which any is known.
     `value` is the validation accuracy after the last epoch that the trial ran; times are UTC. What
     is not known of a trial, such as the device of one that was added by hand, is a missing value.
     """
     columns = map(parameter_column, parameters(trials))
     rows = [_row(trial) for trial in ended_trials(trials)]
     budgets = BUDGET_COLUMNS if any(row["budget"] is not None for row in rows) else ()
-    return pd.DataFrame(rows, columns=["trial", *columns, *OUTCOME_COLUMNS, *budgets])
+    measures = [name for name in MEASURE_COLUMNS if any(row[name] is not None for row in rows)]
+    return pd.DataFrame(rows, columns=["trial", *columns, *OUTCOME_COLUMNS, *budgets, *measures])
 
 
 def _row(trial: FrozenTrial) -> dict[str, Any]:
     params = {parameter_column(name): value for name, value in trial.params.items()}
     record = TrialRecord.of(trial)
-    planned = {name: getattr(record, name) for name in BUDGET_COLUMNS}
+    planned = {name: getattr(record, name) for name in (*BUDGET_COLUMNS, *MEASURE_COLUMNS)}
     return {"trial": trial.number, **params, **_outcome(trial), **planned}
 
 

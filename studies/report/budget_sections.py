@@ -12,6 +12,8 @@ from search.study import (
     TrialRecord,
     Winner,
     ending,
+    further_columns,
+    further_figures,
     interval_in_words,
     probability_in_words,
     seeds_in_words,
@@ -81,12 +83,16 @@ def race_section(best: Winner) -> Section:
 def _standings_table(best: Winner) -> Table:
     first = best.standings[:MOST_ROWS]
     names = list(dict.fromkeys(name for one in first for name in one.params))
-    head = ("configuration", "mean", "95 % interval", "seeds", "P(best)", "weights", *names)
+    head = ["configuration", "mean", "95 % interval", "seeds", "P(best)", "weights"]
+    head += [*further_columns(best), *names]
     rows = [
-        [*_figures(one, one == best.standing), *(shown(one.params.get(name, "")) for name in names)]
-        for one in first
+        [*_row(best, one), *(shown(one.params.get(name, "")) for name in names)] for one in first
     ]
     return Table(head, rows, numbers=(0, 1, 4, 5))
+
+
+def _row(best: Winner, one: Standing) -> list[str]:
+    return [*_figures(one, one == best.standing), *further_figures(best, one)]
 
 
 def _figures(one: Standing, chosen: bool) -> list[str]:

@@ -37,6 +37,7 @@ from studies.report.budget_sections import (
 )
 from studies.report.commands import Wording, as_python
 from studies.report.evaluation import closing_advice, evaluation_section, test_accuracy_tile
+from studies.report.pareto_section import pareto_section
 from studies.report.summary import StudySummary, TimeSaved, duration_in_words, summarize
 
 DIAGNOSIS_KINDS = {
@@ -71,6 +72,7 @@ def report_sections(
     return [
         _answer_section(preset, summary, table, directory, closing),
         *evaluation_section(directory, summary),
+        *([pareto_section(raced)] if raced and raced.objective else []),
         *([race_section(raced)] if raced else []),
         _history_section(trials, safe, summary.best),
         _hyperparameters_section(trials, safe),

@@ -21,6 +21,7 @@ from search.study import (
     Winner,
     best_trials,
     ending,
+    infeasible_in_words,
     is_decided,
     is_finished,
     winner,
@@ -102,8 +103,17 @@ def summarize(
         wall_seconds=_wall_seconds(ended),
         time_saved=time_saved(preset, ended),
         selection_bias=None if preset.search else selection_bias(preset, ended),
-        advice=advice(ended, wording, stopped, best),
+        advice=_infeasible(ended, preset, wording) or advice(ended, wording, stopped, best),
     )
+
+
+def _infeasible(ended: Sequence[FrozenTrial], preset: Preset, wording: Wording) -> list[str]:
+    """That no configuration meets the preset's constraints; empty where one does."""
+    sentence = infeasible_in_words(ended, preset)
+    if sentence is None:
+        return []
+    command = wording(_continue_command(ended))
+    return [f"So far {sentence}: search on (`{command}`), or allow more."]
 
 
 def _wall_seconds(ended: Sequence[FrozenTrial]) -> float:

@@ -60,8 +60,11 @@ def run_trial(
     ordinal: int | None = None,
     generation: int = 0,
     params: dict[str, Any] | None = None,
+    preset: Preset = PRESET,
+    **kept: Any,
 ) -> FrozenTrial:
-    """The trial of a run; one without a value was stuck in its first epoch."""
+    """The trial of a run; one without a value was stuck in its first epoch. `kept` are attributes
+    that it has, too."""
     number = key.configuration if ordinal is None else ordinal
     plan = TrialRecord.of_plan(number, *key, generation, role)
     epochs = key.budget if value is not None else 1
@@ -71,7 +74,7 @@ def run_trial(
         state=TrialState.PRUNED if value is None else TrialState.COMPLETE,
         value=value,
         params=params or default_params(),
-        distributions=distributions(PRESET),
+        distributions=distributions(preset),
         intermediate_values=_curve(0.1 if value is None else value, epochs),
         user_attrs=plan.attributes
         | {
@@ -82,7 +85,8 @@ def run_trial(
             "train_seconds": 2.0 * epochs,
             "seed": 100 * key.configuration + key.replicate,
             "worker": {"host": "here", "pid": 1 + number % 2, "started": 0},
-        },
+        }
+        | kept,
     )
     made.number = number
     made.datetime_start = BEGAN + timedelta(seconds=20 * number)

@@ -20,6 +20,7 @@ from search.study.winner import winner_of
 from tests.conftest import DATA
 from tests.search.conftest import URL, load, search, write_preset
 from tests.search.in_budgets import store_search
+from tests.search.several_objectives import store_search_for_both
 
 
 def test_run_tells_what_it_did_and_what_to_do_next(tiny, command, invoke):
@@ -54,6 +55,39 @@ def test_status_of_a_search_in_budgets_tells_programs_what_its_best_rests_on(pro
     assert (best["value"], best["interval"]) == (one.mean, [one.low, one.high])
     assert (best["seeds"], best["decided"]) == (4, False)
     assert best["best_probability"] == one.best_probability
+
+
+def test_status_and_export_of_a_search_for_several_objectives(project, invoke):
+    study = store_search_for_both(open_storage(URL))
+    best, one = winner_of(study), ["--study", "both"]
+    found = json.loads(invoke("search", "status", *one, "--json").stdout)
+    assert found["objective"]["minimize"] == ["parameters", "latency_ms"]
+    front = found["best"]["pareto_front"]
+    assert [each["configuration"] for each in front] == [o.configuration for o in best.front]
+    assert front[0]["measured"] == best.front[0].measured
+    assert (found["best"]["rule"], "infeasible" in found) == ("best", False)
+    assert (
+        "Pareto front of accuracy, parameters and latency_ms: "
+        in invoke("search", "status", *one).stdout
+    )
+    done = invoke("search", "export", *one, "--rule", "one_standard_error")
+    assert done.returncode == 0, done.stderr
+    written = tomllib.loads(Path("studies/results/both/best.toml").read_text())
+    assert written["provenance"]["rule"] == "one_standard_error"
+    done = invoke("search", "export", *one, "--rule", "best", "--trial", "0")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+
+
+def test_nothing_that_meets_the_constraints_is_a_sentence(project, invoke):
+    limit = {"constraints": ["latency_ms <= 0.01"]}
+    store_search_for_both(open_storage(URL), limit, 20)
+    said = "no configuration that was tried for 10 epochs meets latency_ms <= 0.01"
+    done = invoke("search", "export", "--study", "both")
+    assert done.returncode == 2
+    assert done.stderr == f"error: study 'both': {said}; search on with more TRIALS\n"
+    assert said in invoke("search", "status", "--study", "both").stdout
+    found = json.loads(invoke("search", "status", "--study", "both", "--json").stdout)
+    assert (found["best"], found["infeasible"]) == (None, said)
 
 
 def test_status_of_what_is_not_there(command):

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from fmnist_model.training.engine_protocol import OneSlotEngine, ParallelEngine, as_parallel
+from fmnist_model.training.engine_protocol import (
+    LatencyEngine,
+    OneSlotEngine,
+    ParallelEngine,
+    as_parallel,
+)
 from tests.fmnist_model.small_images import changed
 from tests.fmnist_model.training import numpy_network
 from tests.fmnist_model.training.numpy_network import MODEL, TRAIN, NumpyNetwork
@@ -49,3 +54,8 @@ def test_an_engine_with_slots_stays_as_it_is():
     engine = OneSlotEngine(NumpyEngine())
     assert isinstance(engine, ParallelEngine)
     assert as_parallel(engine) is engine
+
+
+def test_only_an_engine_that_measures_latency_is_one_that_does():
+    assert not isinstance(NumpyEngine(), LatencyEngine)
+    assert not isinstance(OneSlotEngine(NumpyEngine()), LatencyEngine)

@@ -14,6 +14,7 @@ from search.console.progress import Progress, print_status
 from search.study.runs import RunKey
 from search.study.winner import winner
 from tests.search.in_budgets import PRESET, SimulatedSearch, run_trial, store_search
+from tests.search.several_objectives import store_search_for_both
 
 
 def unfinished(role: str, state: TrialState = TrialState.WAITING):
@@ -57,6 +58,16 @@ def test_status_shows_how_the_configurations_stand(width):
     assert "* configuration 21: the smallest, with 206,922 weights, of those within 0.002" in text
     assert "learning_rate" in text
     assert max(map(len, text.splitlines()[1:-1])) <= width
+
+
+def test_status_shows_the_front_and_what_is_on_it():
+    console = Console(file=io.StringIO(), width=200)
+    print_status(console, store_search_for_both())
+    text = console.file.getvalue()
+    assert "latency_ms" in text
+    assert "front" in text
+    assert "(spread 0.05)" in text
+    assert "Pareto front of accuracy, parameters and latency_ms: " in text
 
 
 def test_a_run_that_ends_says_which_it_was():

@@ -60,6 +60,19 @@ needs_jax = pytest.mark.skipif(
 )
 
 
+def test_latency_is_measured_by_tensorflow_alone(project):
+    latency = '[search]\n[objective]\nminimize = ["latency_ms"]'
+    for more, refused in (("[search]", False), (latency, True)):
+        write_preset(more=more)
+        preset = load_preset("tiny", PATHS.presets)
+        assert chosen_engine("tensorflow", preset, alone=True) == "tensorflow"
+        if refused:
+            with pytest.raises(UserError, match="the population engine does not know latency_ms"):
+                chosen_engine("population", preset, alone=True)
+        else:
+            assert chosen_engine("population", preset, alone=True) == "population"
+
+
 def launch(name: str) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "search", "run", "--study", "tiny", "--name", name]
     command += ["--trials", str(TRIALS), "--data", str(DATA)]

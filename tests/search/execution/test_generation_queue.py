@@ -12,19 +12,24 @@ import pytest
 from optuna.trial import Trial, TrialState, create_trial
 
 from benchmarks.standins.replay import Replay
+from fmnist_model.network.size import parameters
+from fmnist_model.training.engine_protocol import Latency
+from fmnist_model.utils.errors import UserError
 from search.algorithms.samplers import run_seed
 from search.algorithms.terminator import MIN_TRIALS
 from search.execution.generation_queue import GenerationQueue
 from search.execution.trial_queue import IdleReason
 from search.presets.files import load_preset
+from search.presets.search_space import configurations
 from search.storage.connection import open_storage
 from search.study.process_identity import this_process
 from search.study.runs import RunKey, key_of
 from search.study.study import open_study
 from search.study.trial_record import TrialRecord
 from search.study.trials import count_trials, is_finished
+from search.study.winner import winner_of
 from tests.conftest import PATHS
-from tests.search.conftest import URL, search, table, write_preset
+from tests.search.conftest import URL, load, search, table, write_preset
 from tests.search.execution.test_runner import InterruptingProgress
 
 SEARCH = "\n[search]\nbudgets = [1, 2, 8]\ngeneration = 4\n"
@@ -266,3 +271,70 @@ def test_it_ends_early_by_its_longest_runs_alone(project):
     budgets = [key.budget for key in keys(study)]
     assert MIN_TRIALS <= budgets.count(2) < MIN_TRIALS + 16
     assert sum(map(is_finished, study.trials)) < 200
+
+
+# Further objectives
+
+
+class Measured(Replay):
+    """Says of each network that it takes longer the less its dropout is."""
+
+    def run(self, model, train, report=None, *, start=None, keep=False):
+        self._dropout = model.dropout
+        return super().run(model, train, report, start=start, keep=keep)
+
+    def latency(self) -> Latency:
+        return Latency(1.0 - self._dropout, 0.1)
+
+
+def measured(trials: int, **more) -> optuna.Study:
+    return search(trials, load=lambda *_: Measured(), **more)
+
+
+@pytest.fixture
+def with_objectives(project):
+    objective = '[objective]\nminimize = ["parameters", "latency_ms"]\n'
+    write_preset(epochs=8, more=f"dense_units = [8, 16, 32]\n{objective}{SEARCH}")
+    path = project / "studies/tiny.toml"
+    path.write_text(path.read_text().replace("dense_units = 16\n", "", 1))
+    return project
+
+
+def test_measures_are_kept_in_the_records_of_runs(with_objectives):
+    study = measured(20)
+    for trial in study.trials:
+        record = TrialRecord.of(trial)
+        model, _ = configurations(load_preset("tiny", PATHS.presets), trial.params, 0)
+        assert record.parameters == parameters(model)
+        in_full = record.budget == 8
+        assert record.latency_ms == (
+            pytest.approx(1 - model.dropout, abs=1e-4) if in_full else None
+        )
+        assert record.latency_spread_ms == (0.1 if in_full else None)
+    assert winner_of(study).front
+
+
+def test_an_interrupted_search_for_several_objectives_equals_an_uninterrupted_one(with_objectives):
+    straight = table(measured(26))
+    Path("studies/results/studies.db").unlink()
+    for number in (5, 12, 20):
+        with pytest.raises(KeyboardInterrupt):
+            measured(26, progress=InterruptingProgress({number}))
+    assert table(measured(26)) == straight
+
+
+def test_a_preset_without_objectives_measures_nothing(budgeted):
+    names = {name for trial in measured(8).trials for name in trial.user_attrs}
+    assert not names & {"parameters", "latency_ms"}
+
+
+def test_an_engine_that_cannot_measure_latency_is_refused(with_objectives):
+    with pytest.raises(UserError, match="the preset needs latency_ms, which this engine does not"):
+        replayed(4)
+    assert load("tiny").trials == []
+
+
+def test_a_space_without_a_feasible_network_is_refused_before_anything_begins(project):
+    write_preset(epochs=8, more=f'[objective]\nconstraints = ["parameters <= 9"]\n{SEARCH}')
+    with pytest.raises(UserError, match="the space has no network that meets parameters <= 9"):
+        search(4, load=lambda *_: pytest.fail("an engine was loaded"))

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import tomllib
 
 import optuna
 import pytest
 
 from search.execution.job import SearchStoppedError
+from search.study.best_config import export
+from search.study.trial_record import TrialRecord
 from search.study.trials import count_trials, ending
-from tests.search.conftest import load, quiet_progress, search, write_preset
+from search.study.winner import winner_of
+from tests.conftest import PATHS
+from tests.search.conftest import URL, load, quiet_progress, search, write_preset
 
 
 def test_a_trial_has_all_its_attributes(tiny):
@@ -25,6 +30,29 @@ def test_a_trial_has_all_its_attributes(tiny):
     assert attributes["precision"] in ("float32", "bfloat16")
     for name in ("train_seconds", "images_per_second", "device", "seed"):
         assert attributes[name]
+
+
+@pytest.mark.slow
+def test_a_run_in_full_has_the_latency_of_its_network(project):
+    """Real trainings of several networks, each of which is compiled: slow."""
+    write_preset(
+        more="dense_units = [8, 64, 4096]\n[search]\nbudgets = [1, 3]\ngeneration = 4\n"
+        '[objective]\nminimize = ["latency_ms"]\nconstraints = ["parameters <= 200000"]\n'
+    )
+    path = project / "studies/tiny.toml"
+    path.write_text(path.read_text().replace("dense_units = 16\n", "", 1))
+    study = search(10)
+    records = [TrialRecord.of(trial) for trial in study.trials]
+    in_full = [record for record in records if record.budget == 3]
+    assert in_full
+    assert all(record.latency_ms and record.device for record in in_full)
+    assert {record.latency_ms for record in records if record.budget == 1} == {None}
+    assert max(record.parameters for record in records) <= 200_000
+    best = winner_of(study)
+    assert best.standing.measured["latency_ms"] > 0
+    assert best.front
+    written = tomllib.loads(export(study, URL, PATHS.results).read_text())
+    assert written["provenance"]["measured"] == best.standing.measured
 
 
 def test_a_stuck_trial_can_continue_and_is_recorded(project):

@@ -35,7 +35,7 @@ def ended(configuration: int, budget: int, value: float | None, replicate: int =
 
 def accuracy(run: PlannedRun) -> float:
     """A made-up accuracy: it is best without dropout, and rises with the budget."""
-    return 0.9 - run.params["dropout"] - 0.3 / run.key.budget + run.key.replicate / 1e4
+    return 0.9 - run.params.get("dropout", 0) - 0.3 / run.key.budget + run.key.replicate / 1e4
 
 
 def end_all(planned: Sequence[PlannedRun], generation: int, ordinal: int, value=accuracy):

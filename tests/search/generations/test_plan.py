@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
+
 import optuna
 import pytest
 
 from search.generations.plan import plan, race_reserve
-from search.study.runs import EndedRun
+from search.study.runs import EndedRun, ended_runs
+from search.study.trial_record import TrialRecord
+from search.study.winner import infeasible_in_words, winner
 from tests.search.generations.runs import accuracy, end_all, ended, preset
+from tests.search.several_objectives import (
+    SearchForBoth,
+    expected_accuracy,
+    preset as several,
+    size_of,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -108,3 +119,72 @@ def test_an_exhausted_grid_ends_with_the_race():
     runs = flat(searched(preset("grid", generation=4), 30))
     assert len({run.key.configuration for run in runs}) == 6
     assert runs[-1].key.budget == 16
+
+
+# Further objectives
+
+
+def front_area(made, trials) -> float:
+    """How far the front reaches among what was trained in full: the area above it, where sizes
+    count by their order of magnitude and accuracies by what they truly are."""
+    tried = {
+        run.key.configuration: (
+            math.log10(size_of(made, run.params)),
+            expected_accuracy(made, run.params, 10),
+        )
+        for run in ended_runs(trials)
+        if run.key.budget == 10
+    }
+    area, highest = 0.0, 0.6
+    for size, reached in sorted(tried.values()):
+        if reached > highest:
+            area += (7 - size) * (reached - highest)
+            highest = reached
+    return area
+
+
+def test_a_search_for_small_networks_finds_more_of_the_front():
+    free, both = several(None), several({"minimize": ["parameters"]})
+    areas = [
+        [front_area(made, SearchForBoth(made, 60, seed).trials) for seed in range(4)]
+        for made in (free, both)
+    ]
+    assert sum(areas[1]) > 1.05 * sum(areas[0])
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "random", "qmc", "cmaes"])
+def test_a_search_with_constraints_has_the_trials_asked_for(sampler):
+    limit = {"minimize": ["parameters"], "constraints": ["parameters <= 450000"]}
+    made = several(limit, sampler)
+    trials = SearchForBoth(made, 30).trials
+    runs = ended_runs(trials)
+    assert len(runs) == 30
+    assert runs[-1].key.budget == 10
+    assert max(size_of(made, run.params) for run in runs) <= 450_000
+    assert [run.params for run in runs] == [
+        run.params for run in ended_runs(SearchForBoth(made, 30).trials)
+    ]
+
+
+def test_where_nothing_tried_in_full_is_feasible_the_next_best_are_tried_so():
+    """All that were entitled to be trained in full violate the constraint."""
+    made = several({"constraints": ["latency_ms <= 0.5"]})
+    runs = [ended(n, 1, n / 10) for n in range(8)] + [ended(n, 3, n / 10) for n in range(4, 8)]
+    runs += [replace(ended(n, 10, n / 10), measured={"latency_ms": 1.0}) for n in (6, 7)]
+    params = {"learning_rate": 0.1, "dropout": 0.2, "filters": "4-8", "dense_units": 16}
+    runs = [replace(run, params=params) for run in runs]
+    planned = plan(made, 1, runs, 3, 14, 2, 16)
+    assert [(run.key, run.role) for run in planned] == [
+        ((5, 10, 0), "promotion"),
+        ((4, 10, 0), "promotion"),
+    ]
+
+
+def test_a_search_goes_on_where_nothing_meets_what_is_only_known_afterwards():
+    made = several({"constraints": ["latency_ms <= 0.001"]})
+    trials = SearchForBoth(made, 20).trials
+    assert len(trials) == 20
+    assert {TrialRecord.of(trial).role for trial in trials} == {"new", "promotion"}
+    assert winner(trials, made) is None
+    said = "no configuration that was tried for 10 epochs meets latency_ms <= 0.001"
+    assert infeasible_in_words(trials, made) == said

@@ -7,8 +7,15 @@ from importlib.util import find_spec
 import optuna
 import pytest
 
-from search.generations.proposals import Strategy, filled_in, propose
+from search.generations.proposals import (
+    InfeasibleError,
+    Strategy,
+    check_feasible,
+    filled_in,
+    propose,
+)
 from tests.search.generations.runs import GRID, end_all, preset
+from tests.search.several_objectives import preset as several, size_of
 
 SAMPLERS = ["tpe", "random", "qmc", "cmaes", "grid"]
 ARMS = [
@@ -124,3 +131,69 @@ def test_what_is_given_is_filled_in():
     assert 0.01 <= found["learning_rate"] <= 1
     assert found == filled_in(made, 1, 7, {"dropout": 0.125})
     assert found != filled_in(made, 1, 8, {"dropout": 0.125})
+
+
+# Constraints that are known before training
+
+
+def small(sampler: str, limit: int, **more):
+    return several({"constraints": [f"parameters <= {limit}"]}, sampler, **more)
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_no_network_is_larger_than_allowed(sampler):
+    made = small(sampler, 60_000 if sampler not in ("grid", "cmaes") else 450_000)
+    free = several(None, sampler)
+    sizes, of_free = (
+        [size_of(each, run.params) for run in generations(each, 4, size=3)[1]]
+        for each in (made, free)
+    )
+    assert max(sizes) <= made.objective.limits[0].limit < max(of_free)
+    if sampler != "grid":
+        assert len(sizes) == len(of_free) == 12
+    assert generations(made, 4, size=3)[0] == generations(made, 4, size=3)[0]
+
+
+def test_a_grid_leaves_out_what_is_too_large():
+    made, free = small("grid", 450_000), several(None, "grid")
+    of_free, allowed = (
+        {size_of(each, run.params) for run in generations(each, 4, size=3)[1]}
+        for each in (free, made)
+    )
+    assert allowed == {size for size in of_free if size <= 450_000} != of_free
+
+
+def test_where_few_points_are_small_enough_they_are_drawn_at_random():
+    made = small("tpe", 8_500)  # one in 25
+    new = propose(made, 1, 0, [], 4, 0)
+    assert {(run.params["filters"], run.params["dense_units"]) for run in new} == {("4-8", 16)}
+    assert len({run.params["dropout"] for run in new}) == 4
+
+
+def test_a_space_without_a_small_network_is_said_in_one_sentence():
+    said = "the space has no network that meets parameters <= 99, as far as 1,000 draws show"
+    made = small("random", 99)
+    for asked in (lambda: check_feasible(made), lambda: propose(made, 1, 0, [], 1, 0)):
+        with pytest.raises(InfeasibleError, match=said):
+            asked()
+    check_feasible(small("random", 8_500))
+    check_feasible(several(None))
+
+
+def test_what_an_arm_leaves_out_is_drawn_until_it_is_small_enough():
+    arms = [{"name": "narrow", "params": {"dense_units": 16}}]
+    made = small("tpe", 60_000, arms=arms)
+    new = [propose(made, seed, 0, [], 0, 0)[0] for seed in range(8)]
+    assert {run.arm for run in new} == {"narrow"}
+    assert max(size_of(made, run.params) for run in new) <= 60_000
+    arms = [{"name": "wide", "params": {"dense_units": 256, "filters": [64, 128]}}]
+    with pytest.raises(InfeasibleError, match=r"arms\.wide has no network that meets parameters"):
+        check_feasible(small("tpe", 60_000, arms=arms))
+
+
+def test_configurations_that_cannot_be_are_left_to_their_trials():
+    """Three convolutions of kernel 5 leave nothing of an image, which a space cannot know."""
+    space = {"kernel_size": [3, 5], "filters": [[4, 4], [4, 4, 4]]}
+    made = several({"constraints": ["parameters <= 99999"]}, space=space, model={})
+    new = propose(made, 1, 0, [], 40, 0)
+    assert any(run.params == {"kernel_size": 5, "filters": "4-4-4"} for run in new)

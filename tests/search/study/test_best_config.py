@@ -16,11 +16,12 @@ from search.study.winner import winner_of
 from tests.conftest import PATHS
 from tests.search.conftest import URL
 from tests.search.in_budgets import store_search
+from tests.search.several_objectives import store_search_for_both
 from tests.search.study.conftest import add
 
 
-def exported(study: optuna.Study, number: int | None = None) -> ExportedConfig:
-    return read_exported_config(export(study, URL, PATHS.results, number))
+def exported(study: optuna.Study, number: int | None = None, rule=None) -> ExportedConfig:
+    return read_exported_config(export(study, URL, PATHS.results, number, rule))
 
 
 def test_a_trial_that_was_added_by_hand_is_exported_with_the_seed_of_the_study(kept):
@@ -133,3 +134,37 @@ def test_a_run_of_a_small_budget_is_exported_with_the_epochs_of_a_whole_one(proj
     known = written.provenance
     assert (known["budget"], known["validation_accuracy"]) == (1, study.trials[0].value)
     assert "validation_seeds" not in known
+
+
+def test_what_was_chosen_from_the_front_is_exported_with_the_rule(project):
+    study = store_search_for_both()
+    best = winner_of(study)
+    known = exported(study).provenance
+    assert (known["rule"], known["trial"]) == ("best", best.trial.number)
+    assert known["minimize"] == ["parameters", "latency_ms"]
+    assert known["constraints"] == ["parameters <= 400000"]
+    assert known["pareto_front"] == [one.configuration for one in best.front]
+    assert known["measured"] == best.standing.measured
+    small = exported(study, rule="one_standard_error").provenance
+    assert small["rule"] == "one_standard_error"
+    assert small["reason"].startswith("the one with the least parameters")
+
+
+def test_a_rule_needs_no_objective_but_budgets(project, kept):
+    known = exported(store_search(), rule="one_standard_error").provenance
+    assert known["rule"] == "one_standard_error"
+    assert "pareto_front" not in known
+    assert "rule" not in exported(store_search()).provenance
+    add(kept, 0.9)
+    with pytest.raises(ExportError, match="study 'kept' is not searched in budgets, so there is"):
+        exported(kept, rule="best")
+    with pytest.raises(ExportError, match="a trial or a rule to choose one, not both"):
+        exported(kept, 0, rule="best")
+
+
+def test_where_nothing_meets_the_constraints_the_export_says_so(project):
+    study = store_search_for_both(objective={"constraints": ["latency_ms <= 0.01"]}, count=20)
+    said = "study 'both': no configuration that was tried for 10 epochs meets latency_ms <= 0.01"
+    with pytest.raises(ExportError, match=said):
+        exported(study)
+    assert exported(study, 0).provenance["trial"] == 0

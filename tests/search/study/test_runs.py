@@ -28,6 +28,13 @@ def test_ended_runs_are_in_the_order_of_their_ordinals():
     assert [(one.generation, one.arm) for one in found] == [(2, "an arm")] * 2
 
 
+def test_what_was_measured_of_a_completed_run_is_read():
+    measured = {"train_seconds": 3.5, "latency_ms": 0.4, "latency_spread_ms": "wide"}
+    runs = [run(0, value=0.5, **measured), run(1, TrialState.PRUNED, **measured)]
+    found = ended_runs(runs)
+    assert [one.measured for one in found] == [{"train_seconds": 3.5, "latency_ms": 0.4}, {}]
+
+
 def test_of_a_lost_run_the_second_try_counts():
     lost = run(0, TrialState.FAIL, fail_reason="killed")
     assert ended_runs([lost]) == []

@@ -66,13 +66,14 @@ def test_a_study_that_is_not_there_is_told_with_those_that_are(tiny):
 
 
 BUDGETS = "[search]\nbudgets = [1, 3]"
+OBJECTIVE = '[objective]\nminimize = ["parameters"]\n'
 PRUNER = '[pruner]\nname = "median"'
 
 
 def test_a_study_that_was_begun_without_budgets_goes_on_as_it_began(tiny):
     write_preset(more=PRUNER)
     study = begun()
-    write_preset(more=BUDGETS)
+    write_preset(more=OBJECTIVE + BUDGETS)
     now = load_preset("tiny", PATHS.presets)
     begun()  # is not refused
     before = as_begun(study, now)
@@ -90,6 +91,9 @@ def test_one_that_was_begun_with_budgets_keeps_them(tiny):
     study = begun()
     now = load_preset("tiny", PATHS.presets)
     assert as_begun(study, now) is now
+    write_preset(more=OBJECTIVE + BUDGETS)
+    with pytest.raises(StudyMismatchError, match=r"objective.minimize is \['parameters'\], was"):
+        begun()
     write_preset(more="[search]\nbudgets = [2, 3]")
     with pytest.raises(StudyMismatchError, match=r"search.budgets is \[2, 3\], was \[1, 3\]"):
         begun()

@@ -8,6 +8,7 @@ from dataclasses import asdict, replace
 import pytest
 
 from fmnist_model.diagnosis.diagnose import Diagnosis
+from fmnist_model.training.engine_protocol import Latency
 from fmnist_model.training.results import Recorded, RunResult
 from fmnist_model.training.run_counts import EpochMetrics
 from search.study.process_identity import this_process
@@ -109,10 +110,21 @@ def test_of_a_trial_that_the_callback_stops_reason_and_diagnosis_are_kept(kind, 
     assert set(record.attributes) == {"stop_reason", "diagnosis", "record_version"}
 
 
+def test_measures_stand_beside_the_rest():
+    record = kept(TrialRecord.of_run(RESULT).with_more(TrialRecord.of_measures(12730)))
+    assert (record.parameters, record.latency_ms, record.stop_reason) == (12730, None, "stuck")
+    record = kept(TrialRecord.of_measures(12730, Latency(1.23456, 0.5)))
+    assert (record.latency_ms, record.latency_spread_ms) == (1.2346, 0.5)
+    assert set(TrialRecord.of_run(RESULT).with_more(TrialRecord({})).attributes) == set(
+        TrialRecord.of_run(RESULT).attributes
+    )
+
+
 def test_every_field_has_a_writer():
     went_on = replace(RESULT, continued_from=1)
     written = {*TrialRecord.of_run(went_on, "hash").attributes, "traceback"}
     written |= set(TrialRecord.of_plan(0, 0, 1, 0, 0, "new").attributes)
+    written |= set(TrialRecord.of_measures(5, Latency(1.0, 0.1)).attributes)
     written |= set(TrialRecord.of_claim(0, this_process(), "a", 0).attributes)
     written |= set(TrialRecord.of_failure("killed", "why").attributes)
     assert written == set(FIELDS)

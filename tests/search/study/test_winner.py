@@ -6,8 +6,18 @@ import optuna
 import pytest
 from optuna.trial import create_trial
 
+from search.presets.files import parse_preset
 from search.study.runs import RunKey
-from search.study.winner import budgeted_preset, seeds_in_words, winner, winner_of
+from search.study.winner import (
+    budgeted_preset,
+    front_in_words,
+    further_columns,
+    further_figures,
+    infeasible_in_words,
+    seeds_in_words,
+    winner,
+    winner_of,
+)
 from tests.search.in_budgets import PRESET, default_params, run_trial, store_search
 
 
@@ -58,6 +68,71 @@ def test_the_reason_says_what_is_known(seeds, reason):
     best = winner(trials_of(seeds, large=(1,)), PRESET)
     assert best.reason.startswith(reason)
     assert best.reason.endswith("not decided yet") == (not reason.startswith("equal"))
+
+
+# Further objectives
+
+NEAR = {1: [0.93] * 4, 2: [0.9295] * 4}
+
+
+def wanting(**objective):
+    return parse_preset(PRESET.identity() | {"objective": objective}, "a preset")
+
+
+def test_the_preset_or_who_asks_says_by_which_rule():
+    trials = trials_of(NEAR, large=(1,))
+    made = wanting(minimize=["parameters"], export="one_standard_error")
+    assert winner(trials, made).trial.number == 4
+    assert winner(trials, PRESET, "one_standard_error").trial.number == 4
+    apart = trials_of({1: [0.93] * 4, 2: [0.90] * 3}, large=(1,))
+    assert {winner(apart, made, rule).trial.number for rule in (None, "best")} == {0}
+
+
+def test_the_reason_names_the_rule_and_what_is_known():
+    trials = trials_of(NEAR, large=(1,))
+    best = winner(trials, PRESET, "one_standard_error")
+    assert best.reason.startswith("the one with the least parameters, 206,922, on the Pareto front")
+    assert "within one standard error, 0.00" in best.reason
+    assert best.reason.endswith("of the highest mean, 0.9300")
+    undecided = winner(trials[:-1], PRESET, "one_standard_error")
+    assert undecided.reason.endswith("of the highest mean, 0.9300; not decided yet")
+    untested = winner(trials[:5], PRESET, "one_standard_error")
+    assert untested.standing.configuration == 1
+    assert untested.reason.endswith(
+        "0.9300, but 1 of these had too few seeds to be taken; not decided yet"
+    )
+
+
+def test_the_front_is_said_in_a_sentence():
+    best = winner(trials_of(NEAR, large=(1,)), wanting(minimize=["parameters", "train_seconds"]))
+    assert front_in_words(best) == (
+        "Pareto front of accuracy, parameters and train_seconds: "
+        "1: 0.9300, 421,642 weights, 20 s of training; 2: 0.9295, 206,922 weights, 20 s of training"
+    )
+    assert further_columns(best) == ["train_seconds", "front"]
+    assert further_figures(best, best.standings[0]) == ["20", "yes"]
+    limited = winner(trials_of(NEAR), wanting(constraints=["train_seconds <= 30"]))
+    assert further_columns(limited) == ["train_seconds"]
+    plain = winner(trials_of(NEAR), PRESET)
+    assert (further_columns(plain), further_figures(plain, plain.standing)) == ([], [])
+    assert front_in_words(limited) is front_in_words(plain) is None
+
+
+def test_what_is_not_measured_is_called_so():
+    best = winner(trials_of(NEAR), wanting(minimize=["latency_ms"]))
+    assert "not measured ms an image" in front_in_words(best)
+
+
+def test_where_nothing_meets_the_constraints_there_is_no_best():
+    trials, made = trials_of(NEAR, large=(1,)), wanting(constraints=["parameters <= 9"])
+    assert winner(trials, made) is None
+    assert infeasible_in_words(trials, made) == (
+        "no configuration that was tried for 10 epochs meets parameters <= 9"
+    )
+    enough = wanting(constraints=["parameters <= 300000"])
+    assert winner(trials, enough).standing.configuration == 2
+    assert infeasible_in_words(trials, enough) is None
+    assert infeasible_in_words([], made) is infeasible_in_words(trials, PRESET) is None
 
 
 def test_seeds_that_did_not_complete_are_named():

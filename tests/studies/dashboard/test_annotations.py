@@ -11,6 +11,7 @@ from studies.dashboard.annotations import annotate, artifact_store, curve_svg
 from studies.dashboard.dashboard_internals import read_note
 from tests.conftest import PATHS
 from tests.search.in_budgets import store_search
+from tests.search.several_objectives import store_search_for_both
 from tests.studies.conftest import many, one_of_each, store
 
 
@@ -75,6 +76,15 @@ def test_the_note_of_a_search_in_budgets_says_what_its_best_rests_on(project):
     figures = " ".join(map(str, study_system_attrs(study)))
     assert "history-by-budget" in figures
     assert "race" in figures
+
+
+def test_the_note_of_a_search_for_several_objectives_has_the_front(project):
+    study = store_search_for_both()
+    annotate(study, artifact_store(PATHS.artifacts), print)
+    assert r"Pareto front of accuracy, parameters and latency\_ms: " in notes(study)[None]
+    figures = " ".join(map(str, study_system_attrs(study)))
+    assert "accuracy-and-parameters" in figures
+    assert "accuracy-and-latency-ms" in figures
 
 
 def test_many_trials_are_announced(project):
