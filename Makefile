@@ -18,6 +18,7 @@ SLOTS ?=
 THREADS ?=
 LAUNCHER ?=
 STOP_WHEN ?=
+FROM ?=
 CPUS_PER_WORKER ?= 1
 GPUS_PER_WORKER ?= 0
 
@@ -45,6 +46,7 @@ help:  ## list the targets and their variables
 	@echo "ENGINE: tensorflow, or population (JAX), which trains SLOTS trials at once, by default as many as speed it up;"
 	@echo "  auto takes the population where JAX sees a GPU"
 	@echo "STOP_WHEN=0.001: stop early when ten more trials are expected to improve the best accuracy by less"
+	@echo "FROM: another study in STORAGE, near whose best configurations a new one begins, where the preset has [search]"
 	@echo "RULE: of a search in budgets, best exports the most accurate, one_standard_error the smallest that is nearly"
 	@echo "  as accurate; by default what the preset says"
 	@echo "LAUNCHER: ray runs the workers on the cluster of RAY_ADDRESS, with CPUS_PER_WORKER=1 and GPUS_PER_WORKER=0 each"
@@ -70,10 +72,10 @@ setup: .venv/installed  ## install everything into .venv (the other targets do s
 data: .venv/installed  ## fetch Fashion-MNIST and check it (DATA=)
 	@$(BIN)/python -m fmnist_model data $(if $(DATA),--data "$(DATA)")
 
-search: .venv/installed  ## search until TRIALS=50 trials have finished; run again to continue (WORKERS=auto STOP_WHEN= STUDY= NAME= SEED= STORAGE= DATA=)
+search: .venv/installed  ## search until TRIALS=50 trials have finished; run again to continue (WORKERS=auto STOP_WHEN= STUDY= NAME= SEED= FROM= STORAGE= DATA=)
 	@$(BIN)/python -m search run $(study_options) --trials $(TRIALS) --workers $(WORKERS) --engine $(ENGINE) \
 	  $(if $(LAUNCHER),--launcher $(LAUNCHER) --cpus $(CPUS_PER_WORKER) --gpus $(GPUS_PER_WORKER)) \
-	  $(if $(STOP_WHEN),--stop-when "$(STOP_WHEN)") $(if $(SLOTS),--slots $(SLOTS)) $(if $(THREADS),--threads $(THREADS)) $(if $(SEED),--seed $(SEED)) $(if $(DATA),--data "$(DATA)")
+	  $(if $(STOP_WHEN),--stop-when "$(STOP_WHEN)") $(if $(FROM),--from "$(FROM)") $(if $(SLOTS),--slots $(SLOTS)) $(if $(THREADS),--threads $(THREADS)) $(if $(SEED),--seed $(SEED)) $(if $(DATA),--data "$(DATA)")
 
 status: .venv/installed  ## say how far a study is (STUDY= NAME= STORAGE=)
 	@$(BIN)/python -m search status $(study_options)

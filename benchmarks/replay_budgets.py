@@ -95,10 +95,21 @@ def in_budgets(preset: str, method: Method) -> Preset:
 
 
 class Replayed:
-    """A search in budgets on a table, a generation at a time."""
+    """A search in budgets on a table, a generation at a time.
 
-    def __init__(self, known: WholeRuns, preset: Preset, strategy: Strategy, seed: int) -> None:
+    `warm_start` are configurations near which it begins, as stored values.
+    """
+
+    def __init__(
+        self,
+        known: WholeRuns,
+        preset: Preset,
+        strategy: Strategy,
+        seed: int,
+        warm_start: Sequence[Mapping[str, Any]] = (),
+    ) -> None:
         self._known, self._preset, self._strategy, self._seed = known, preset, strategy, seed
+        self._warm_start = warm_start
         self._runs: list[EndedRun] = []
         self._generation = 0
         self.spent = 0.0
@@ -125,9 +136,14 @@ class Replayed:
             for key in promote(self._runs, self._preset.budgets, factor)
         ]
         first = len(self._runs) + len(promoted)
-        return promoted + propose(
-            self._preset, self._seed, self._generation, self._runs, count, first, self._strategy
-        )
+        asked = (self._preset, self._seed, self._generation, self._runs, count, first)
+        return promoted + propose(*asked, self._strategy, self._warm_start)
+
+    def best(self) -> list[dict[str, Any]]:
+        """The configurations that learned, the best first: those of the longest runs."""
+        complete = [run for run in self._runs if run.value is not None]
+        by_value = sorted(complete, key=lambda run: (run.key.budget, run.value), reverse=True)
+        return list({run.key.configuration: dict(run.params) for run in by_value}.values())
 
     def _answer(self, planned: PlannedRun) -> None:
         key, curves = planned.key, self._known.curves

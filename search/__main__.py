@@ -87,6 +87,16 @@ SlotsOption = Annotated[
 ]
 
 
+SourceOption = Annotated[
+    str | None,
+    typer.Option(
+        "--from",
+        metavar="STUDY",
+        help="Begin a new study near the best configurations of this one, of the same database.",
+    ),
+]
+
+
 @app.command(name="run")
 def run_command(
     study: StudyOption = "paper",
@@ -99,6 +109,7 @@ def run_command(
     slots: SlotsOption = None,
     stop_when: StopOption = None,
     workers: WorkersOption = "auto",
+    source: SourceOption = None,
     threads: Annotated[
         int | None,
         typer.Option(min=1, help="TensorFlow's threads in each.  [default: the cores, shared out]"),
@@ -135,6 +146,7 @@ def run_command(
         stop_when=check_stop_when(stop_when),
         data_home=PATHS.data,
         weights=PATHS.weights,
+        source=source,
     )
     alone = workers in ("auto", "1") and launcher == "local"
     chosen = chosen_engine(engine, job.preset, alone)
@@ -236,6 +248,7 @@ def _status(study: Any, trials: list[Any]) -> dict[str, Any]:
     from dataclasses import asdict
 
     from search.algorithms import STOPPED
+    from search.generations import WarmStart
     from search.study import (
         TrialRecord,
         budgeted_preset,
@@ -246,7 +259,7 @@ def _status(study: Any, trials: list[Any]) -> dict[str, Any]:
 
     counts = count_trials(trials)
     records = [TrialRecord.of(trial) for trial in trials]
-    best, preset = winner_of(study), budgeted_preset(study)
+    best, preset, warm_start = winner_of(study), budgeted_preset(study), WarmStart.of(study)
     objective = preset.objective if preset is not None else None
     wanted = {} if objective is None else {"objective": objective.model_dump(mode="json")}
     infeasible = infeasible_in_words(trials, preset)
@@ -259,6 +272,7 @@ def _status(study: Any, trials: list[Any]) -> dict[str, Any]:
         "best": _best(best) if best is not None else None,
         "seed": study.user_attrs.get("seed"),
         "stopped": study.user_attrs.get(STOPPED),
+        "begun_from": warm_start.study if warm_start is not None else None,
         **wanted,
         **({"infeasible": infeasible} if infeasible is not None else {}),
     }

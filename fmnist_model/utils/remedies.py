@@ -39,6 +39,8 @@ class Remedy(Enum):
     GIVE_FRACTION = "stop_when={below:g}: {problem}"
     RENAME_STUDY = "{problem}; take another name"
     RESTORE_OR_RENAME = "{problem}; go back to them, or begin a study of another name"
+    OMIT_SOURCE = "{problem}; name another study to begin from, or none"
+    ADD_SEARCH = "{problem}; add the section [search] to the preset, or name no study"
     FINISH_TRIAL = "{problem}; let a search end it"
     SEARCH_ON = "{problem}; search on with more trials"
     CHOOSE_TRIAL = "{problem}; choose one that is, or pass no number for the best"

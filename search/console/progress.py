@@ -25,6 +25,7 @@ from search.console.budget_display import (
     standings_table,
 )
 from search.console.next_commands import hidden_note, make_command
+from search.generations import WarmStart
 from search.presets import Preset
 from search.study import (
     TrialCounts,
@@ -118,6 +119,12 @@ class Progress:
             f"study {name!r} was begun without budgets and goes on as it began; NAME=... begins "
             f"one with them"
         )
+
+    def begun_from(self, study: Study) -> None:
+        """Say which other study this one was begun from, if it was."""
+        warm_start = WarmStart.of(study)
+        if warm_start is not None:
+            self.say(warm_start.in_words())
 
     def begin(self, study: Study, target: int, slots: int = 1) -> None:
         """Begin to show a study; `slots` trials are trained side by side until `target` have
@@ -292,6 +299,9 @@ def print_status(console: Console, study: Study) -> None:
     trials = study.get_trials(deepcopy=False)
     counts = count_trials(trials)
     console.print(Text(f"{study.study_name}: {counts_line(counts, None)}"), soft_wrap=True)
+    warm_start = WarmStart.of(study)
+    if warm_start is not None:
+        console.print(Text(warm_start.in_words()), soft_wrap=True)
     if counts.waiting:
         console.print(Text(f"{counts.waiting} enqueued, to be run next"), soft_wrap=True)
     best = winner_of(study)

@@ -30,6 +30,8 @@ SEARCH_REMEDIES: Mapping[Remedy, str] = {
     Remedy.GIVE_FRACTION: "STOP_WHEN={below:g}: {problem}",
     Remedy.RENAME_STUDY: "{problem}; give another name with NAME=",
     Remedy.RESTORE_OR_RENAME: "{problem}; go back to them, or begin a new study with NAME=",
+    Remedy.OMIT_SOURCE: "{problem}; name another study with FROM=, or leave it out",
+    Remedy.ADD_SEARCH: "{problem}; add the section [search] to the preset, or leave FROM= out",
     Remedy.FINISH_TRIAL: "{problem}; let make search end it",
     Remedy.SEARCH_ON: "{problem}; search on with more TRIALS",
     Remedy.CHOOSE_TRIAL: "{problem}; choose one that is, or leave TRIAL= out for the best",

@@ -15,7 +15,7 @@ from optuna.samplers import BaseSampler, RandomSampler
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from search.execution.trial_queue import IdleReason, TrialQueue
-from search.generations import filled_in, plan
+from search.generations import WarmStart, filled_in, plan
 from search.storage import FIXED_PARAMS, storage_of, study_id, trial_id
 from search.study import (
     PlannedRun,
@@ -69,9 +69,16 @@ class GenerationQueue(TrialQueue):
         ]
         ordinal, remaining = ordinal + len(planned), remaining - len(planned)
         if remaining > 0:
-            runs = ended_runs(trials)
+            runs, warm_start = ended_runs(trials), WarmStart.of(self.study)
             more = plan(
-                self._preset, self._seed, runs, generation, ordinal, remaining, self._target
+                self._preset,
+                self._seed,
+                runs,
+                generation,
+                ordinal,
+                remaining,
+                self._target,
+                warm_start.configurations if warm_start is not None else (),
             )
             planned += [_trial(run, ordinal + n, generation) for n, run in enumerate(more)]
         return planned

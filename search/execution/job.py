@@ -35,6 +35,8 @@ class SearchJob:
             keeps decoded images and compiled programs.
         weights: The folder in which weights are kept, from which longer runs go on, if the database
             is not a SQLite file: beside such a file they are kept without it.
+        source: The name of a study in the same database, near whose best configurations a new one
+            begins; see `search.generations.warm_start`.
     """
 
     preset: Preset
@@ -48,6 +50,7 @@ class SearchJob:
     stop_when: float | None = None
     data_home: Path | None = None
     weights: Path | None = None
+    source: str | None = None
 
 
 class SearchStoppedError(UserError):

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import optuna
+from optuna.storages import RDBStorage
 from optuna.study import Study
 from optuna.trial import TrialState
 
@@ -15,7 +18,7 @@ from search.execution.job import SearchJob, interruptible
 from search.execution.local_pool import LocalPool, WorkerSpec
 from search.execution.ray_pool import run_on_ray
 from search.execution.worker import Worker
-from search.generations import check_feasible
+from search.generations import begun_from, check_begun_from, check_feasible
 from search.storage import open_storage, storage_errors_explained, study_lock, trial_id
 from search.study import (
     ProcessIdentity,
@@ -23,6 +26,7 @@ from search.study import (
     as_begun,
     count_trials,
     fail_lost_trials,
+    is_begun,
     is_lost,
     lost_to_retry,
     open_study,
@@ -77,8 +81,10 @@ def run_search(
         storage_errors_explained(job.url),
         interruptible(progress.say, job.parent) as interrupted,
     ):
-        study = open_study(storage, job.name, job.preset, job.seed)
+        study = _opened(storage, job)
         job = _as_begun(job, study, progress)
+        if not job.is_secondary_worker:
+            progress.begun_from(study)
         study.pruner = make_pruner(job.preset)
         if not job.is_secondary_worker:
             _report_running_trials(study, progress)
@@ -97,6 +103,18 @@ def run_search(
         if not job.is_secondary_worker and _is_stopped(study, job):
             progress.say("no new trial is begun: too little is expected of it")
         return study
+
+
+def _opened(storage: RDBStorage, job: SearchJob) -> Study:
+    """The study; a new one is begun from `job.source`, one that exists must have been."""
+    attributes: Mapping[str, Any] = {}
+    if job.source is not None and not is_begun(storage, job.name):
+        warm_start = begun_from(job.source, storage, job.url, job.name, job.preset)
+        attributes = warm_start.attributes
+    study = open_study(storage, job.name, job.preset, job.seed, attributes)
+    if job.source is not None:
+        check_begun_from(study, job.source)
+    return study
 
 
 def _as_begun(job: SearchJob, study: Study, progress: Progress) -> SearchJob:

@@ -10,3 +10,8 @@ from .proposals import (
 from .race import (
     seeds_to_decide as seeds_to_decide,
 )
+from .warm_start import (
+    WarmStart as WarmStart,
+    begun_from as begun_from,
+    check_begun_from as check_begun_from,
+)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from math import ceil
+from typing import Any
 
 from search.generations.promotions import promote, promote_best
 from search.generations.proposals import propose
@@ -37,6 +38,7 @@ def plan(
     first_ordinal: int,
     remaining: int,
     trials: int,
+    warm_start: Sequence[Mapping[str, Any]] = (),
 ) -> list[PlannedRun]:
     """The runs of the next generation, at most `remaining`, those of the longest budget first.
 
@@ -52,8 +54,9 @@ def plan(
         first_ordinal: The ordinal of the first run that is planned.
         remaining: How many trials have to finish until there are `trials`; at least 1.
         trials: How many finished trials the study shall have.
+        warm_start: The configurations of another study near which new ones are drawn at first.
     """
-    planner = _Planner(preset, seed, runs, generation, first_ordinal)
+    planner = _Planner(preset, seed, runs, generation, first_ordinal, warm_start)
     reserve = race_reserve(trials)
     if remaining > reserve:
         explored = planner.explored()[: remaining - reserve]
@@ -75,6 +78,7 @@ class _Planner:
     runs: Sequence[EndedRun]
     generation: int
     first_ordinal: int
+    warm_start: Sequence[Mapping[str, Any]] = ()
 
     @cached_property
     def ranked(self) -> Sequence[EndedRun]:
@@ -120,7 +124,15 @@ class _Planner:
     def _new(self, place: int, count: int) -> list[PlannedRun]:
         """New configurations, the first of which is the `place`-th run of the generation."""
         first = self.first_ordinal + place
-        return propose(self.preset, self.seed, self.generation, self.ranked, count, first)
+        return propose(
+            self.preset,
+            self.seed,
+            self.generation,
+            self.ranked,
+            count,
+            first,
+            warm_start=self.warm_start,
+        )
 
     def _known(self, keys: Sequence[RunKey], role: Role) -> list[PlannedRun]:
         """Runs of configurations that have been tried."""

@@ -22,6 +22,12 @@ from pydantic import ValidationError
 from fmnist_model.network import parameters
 from fmnist_model.utils import UserError
 from search.algorithms import plain_sampler, quasi_random_sampler, trial_seeds
+from search.generations.beliefs import (
+    BELIEVED_SHARE,
+    WARM_START_POINT,
+    BeliefDrawer,
+    share_of_beliefs,
+)
 from search.generations.shown_runs import shown_trials
 from search.presets import Preset, configurations, grid_size, stored_params, suggest
 from search.storage import FIXED_PARAMS, GRID_ID, RELATIVE_PARAMS
@@ -51,11 +57,13 @@ class Strategy:
         random_share: See `RANDOM_SHARE`.
         shows_shorter: Whether the sampler is shown those that were only tried for less than the
             budget that it is shown, too: as pruned after so many epochs.
+        believed_share: See `BELIEVED_SHARE`.
     """
 
     min_runs: int = MIN_RUNS
     random_share: float = RANDOM_SHARE
     shows_shorter: bool = False
+    believed_share: float = BELIEVED_SHARE
 
 
 def propose(
@@ -66,16 +74,18 @@ def propose(
     count: int,
     first_ordinal: int,
     strategy: Strategy = Strategy(),
+    warm_start: Sequence[Mapping[str, Any]] = (),
 ) -> list[PlannedRun]:
     """The new configurations of a generation, each as a run of the smallest budget.
 
     The preset's arms that were not tried yet come first; what an arm leaves out is drawn at random.
     `count` others follow, fewer where a grid has no more points. `first_ordinal` is the number of
-    the first of them. None has a network that is larger than the preset's constraints allow; raises
-    InfeasibleError where none is found.
+    the first of them. `warm_start` are another study's best configurations: see `BeliefDrawer`.
+    None has a network that is larger than the preset's constraints allow; raises InfeasibleError
+    where none is found.
     """
     tried = {run.arm for run in runs}
-    proposer = _Proposer(preset, seed, generation, runs, strategy)
+    proposer = _Proposer(preset, seed, generation, runs, strategy, warm_start)
     asked = [
         (proposer.arm(arm.params), arm.name) for arm in preset.arms if arm.name not in tried
     ] + [(trial, None) for trial in proposer.new(count)]
@@ -149,15 +159,20 @@ class _Proposer:
         generation: int,
         runs: Sequence[EndedRun],
         strategy: Strategy,
+        warm_start: Sequence[Mapping[str, Any]],
     ) -> None:
         self._preset, self._seed, self._runs = preset, seed, runs
         self._share = strategy.random_share
         self._sampler = plain_sampler(preset, seed, generation)
         self._random = RandomSampler(seed=trial_seeds(seed, generation)[1])
+        share = share_of_beliefs(strategy.believed_share, generation)
+        tried = self._next(WARM_START_POINT)
+        self._beliefs = BeliefDrawer(preset, warm_start, seed, generation, share, tried)
         self._study = _empty_study()
         shown = shown_trials(preset, runs, strategy.min_runs, strategy.shows_shorter)
         self._study.add_trials(shown)
         self._knows_nothing = all(trial.value is None for trial in shown)
+        self._points = itertools.count(self._next(QMC_POINT))
 
     def arm(self, params: Mapping[str, Any]) -> FrozenTrial:
         """The trial of an arm."""
@@ -166,15 +181,12 @@ class _Proposer:
 
     def new(self, count: int) -> list[FrozenTrial]:
         """Up to `count` trials of new points."""
-        points = itertools.count(self._next(QMC_POINT))
         match self._preset.sampler.name:
-            case "random":
-                return [self._sampled() for _ in range(count)]
-            case "qmc":
-                return [self._quasi_random(points) for _ in range(count)]
+            case "random" | "qmc":
+                return [self._drawn() for _ in range(count)]
             case "grid":
                 return list(itertools.islice(self._grid_points(), count))
-        return self._modelled(count, points)
+        return self._modelled(count)
 
     def _grid_points(self) -> Iterator[FrozenTrial]:
         for point in range(self._next(GRID_ID), grid_size(self._preset)):
@@ -182,24 +194,30 @@ class _Proposer:
             if _is_small_enough(self._preset, trial.params):
                 yield trial
 
-    def _modelled(self, count: int, points: Iterator[int]) -> list[FrozenTrial]:
+    def _modelled(self, count: int) -> list[FrozenTrial]:
         """Points of a sampler that learns, among them the quasi-random share."""
         known = len({run.key.configuration for run in self._runs})
         trials = []
         for place in range(known, known + count):
             whole = math.floor((place + 1) * self._share) > math.floor(place * self._share)
-            even = self._knows_nothing or whole
-            trials.append(self._quasi_random(points) if even else self._sampled())
+            is_drawn = self._knows_nothing or whole
+            trials.append(self._drawn() if is_drawn else self._sampled())
         return trials
+
+    def _drawn(self) -> FrozenTrial:
+        """A point that no model proposes: a believed one, or one of any."""
+        if self._beliefs.is_next():
+            return self._feasible(lambda: self._ask(self._random, self._beliefs.draw()))
+        return self._sampled() if self._preset.sampler.name == "random" else self._quasi_random()
 
     def _sampled(self) -> FrozenTrial:
         return self._feasible(lambda: self._ask(self._sampler))
 
-    def _quasi_random(self, points: Iterator[int]) -> FrozenTrial:
-        """The next of these points of the sequence."""
+    def _quasi_random(self) -> FrozenTrial:
+        """The next point of the sequence."""
 
         def ask() -> FrozenTrial:
-            point = next(points)
+            point = next(self._points)
             sampler = quasi_random_sampler(self._preset, self._seed, point)
             return self._ask(sampler, {QMC_POINT: point})
 

@@ -21,11 +21,15 @@ from .objective import (
 from .preset import (
     Preset as Preset,
 )
+from .prior import (
+    SPREAD as SPREAD,
+)
 from .search_space import (
     configurations as configurations,
     distributions as distributions,
     grid as grid,
     grid_size as grid_size,
+    stored_choice as stored_choice,
     stored_params as stored_params,
     suggest as suggest,
 )

@@ -1,4 +1,4 @@
-"""Whether the parts of a preset go together: its space, fixed values, arms and sampler.
+"""Whether the parts of a preset go together: its space, fixed values, arms, beliefs and sampler.
 
 Each check raises ValueError where they do not, with the path of the key and the fault.
 """
@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from fmnist_model.hyperparameters import HYPERPARAMETERS, SECTIONS
 from fmnist_model.utils import validation_sentence
 from search.presets.dimension import Dimension
+from search.presets.prior import Belief, Prior
 from search.presets.sections import Arm, SamplerConfig
 
 Dimensions = Mapping[str, Dimension]
@@ -62,7 +63,7 @@ def check_arms(arms: Sequence[Arm], sampler: SamplerConfig, searched: Dimensions
         raise ValueError("arms: two arms have the same name")
     for arm in arms:
         for name, value in arm.params.items():
-            _check_arm_value(f"arms.{arm.name}.{name}", name, value, searched)
+            _check_searched_value(f"arms.{arm.name}.{name}", name, value, searched)
         missing = [name for name in searched if name not in arm.params]
         if sampler.name == "grid" and missing:
             raise ValueError(
@@ -70,7 +71,7 @@ def check_arms(arms: Sequence[Arm], sampler: SamplerConfig, searched: Dimensions
             )
 
 
-def _check_arm_value(where: str, name: str, value: Any, searched: Dimensions) -> None:
+def _check_searched_value(where: str, name: str, value: Any, searched: Dimensions) -> None:
     if name not in searched:
         raise ValueError(f"{where}: not in the space; search it or remove it here")
     choices = searched[name].choices
@@ -108,6 +109,35 @@ def check_sampler(sampler: SamplerConfig, searched: Dimensions) -> None:
                 f"sampler.name: cmaes needs ranges only, but space.{name} is a list of choices; "
                 f"take tpe, qmc or gp"
             )
+
+
+def check_prior(
+    prior: Prior, arms: Sequence[Arm], sampler: SamplerConfig, searched: Dimensions
+) -> None:
+    """Check that what is believed lies in the space, and that there are the arms that it names."""
+    if sampler.name == "grid":
+        raise ValueError("prior: the sampler grid tries every point; remove one of the two")
+    if not prior.beliefs() and not prior.arms:
+        raise ValueError("prior: nothing is believed; name a hyperparameter or an arm")
+    known = [arm.name for arm in arms]
+    for name in prior.arms:
+        if name not in known:
+            has = ", ".join(known) or "no arms"
+            raise ValueError(f"prior.arms: there is no arm {name!r}; the preset has {has}")
+    for name, belief in prior.beliefs().items():
+        _check_belief(f"prior.{name}", name, belief, searched)
+
+
+def _check_belief(where: str, name: str, belief: Belief, searched: Dimensions) -> None:
+    if name not in searched or searched[name].choices is None:
+        _check_searched_value(where, name, belief.near, searched)
+        return
+    if belief.spread is not None:
+        raise ValueError(f"{where}: spread is for ranges; space.{name} is a list of choices")
+    if not belief.choices(searched[name]):
+        raise ValueError(f"{where}: the list of choices is empty; name at least one")
+    for choice in belief.choices(searched[name]):
+        _check_searched_value(where, name, choice, searched)
 
 
 def check_budgets(

@@ -8,9 +8,16 @@ from pydantic import Field, GetPydanticSchema, model_validator
 
 from fmnist_model.config import Frozen, TrainConfig
 from fmnist_model.hyperparameters import SECTIONS
-from search.presets.checks import check_arms, check_budgets, check_sampler, check_section
+from search.presets.checks import (
+    check_arms,
+    check_budgets,
+    check_prior,
+    check_sampler,
+    check_section,
+)
 from search.presets.dimension import SPACE, Space
 from search.presets.objective import ObjectiveConfig
+from search.presets.prior import PRIOR, Prior
 from search.presets.sections import (
     Arm,
     DataConfig,
@@ -40,6 +47,7 @@ class Preset(Frozen):
         pruner: Who stops runs that are worse than their peers.
         workers: How trials that run side by side see each other.
         arms: Configurations that are tried first, in this order.
+        prior: Where the best configurations probably are; None believes nothing.
 
     >>> preset = Preset.model_validate(
     ...     {
@@ -64,6 +72,7 @@ class Preset(Frozen):
     pruner: PrunerConfig = PrunerConfig()
     workers: WorkersConfig = WorkersConfig()
     arms: tuple[Arm, ...] = ()
+    prior: Annotated[Prior, GetPydanticSchema(lambda _, handler: handler(PRIOR))] | None = None
 
     @model_validator(mode="after")
     def _check_that_parts_agree(self) -> Preset:
@@ -78,6 +87,10 @@ class Preset(Frozen):
         check_sampler(self.sampler, searched)
         if self.objective is not None and self.search is None:
             raise ValueError("objective: only a search in budgets has one; add a section [search]")
+        if self.prior is not None:
+            check_prior(self.prior, self.arms, self.sampler, searched)
+            if self.search is None:
+                raise ValueError("prior: is for a search in budgets; add [search] or remove it")
         if self.search is not None:
             pruned = "pruner" in self.model_fields_set and self.pruner.name != "none"
             check_budgets(self.search.budgets, self.epochs, pruned, self.workers.lag)
@@ -100,12 +113,15 @@ class Preset(Frozen):
         share a study."""
         whole = self.model_dump(mode="json", exclude={"workers": {"heartbeat"}})
         whole["space"] = {name: dim for name, dim in whole["space"].items() if dim is not None}
+        # What is not there is left out, as studies have stored it that are older than the section.
         if self.objective is None:
-            del whole["objective"]  # as studies have stored it that were begun before there was one
+            del whole["objective"]
+        if self.prior is None:
+            del whole["prior"]
+        else:
+            whole["prior"] = {key: part for key, part in whole["prior"].items() if part}
         if self.search is None:
-            del whole[
-                "search"
-            ]  # as studies have stored it that were begun before there were budgets
+            del whole["search"]
         else:
             del whole["pruner"]
             whole["search"]["budgets"] = list(self.budgets)

@@ -47,6 +47,7 @@ from .standings import (
 from .study import (
     as_begun as as_begun,
     check_data as check_data,
+    is_begun as is_begun,
     load_study as load_study,
     open_study as open_study,
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import optuna
@@ -18,11 +19,18 @@ class StudyMismatchError(UserError):
     """A study exists, but was begun with another question: the message says what differs."""
 
 
-def open_study(storage: RDBStorage, name: str, preset: Preset, seed: int | None) -> Study:
+def open_study(
+    storage: RDBStorage,
+    name: str,
+    preset: Preset,
+    seed: int | None,
+    attributes: Mapping[str, Any] = MappingProxyType({}),
+) -> Study:
     """Load the study, or create it; raise StudyMismatchError where it began with other settings.
 
     Without `seed` an existing study keeps its own and a new one takes DEFAULT_SEED. A study that
-    the preset began when it had no budgets yet goes on as it began: see `as_begun`.
+    the preset began when it had no budgets yet goes on as it began: see `as_begun`. `attributes`
+    are further user attributes of a new study.
     """
     study = optuna.create_study(
         storage=storage, study_name=name, direction="maximize", load_if_exists=True
@@ -38,6 +46,8 @@ def open_study(storage: RDBStorage, name: str, preset: Preset, seed: int | None)
             )
         study.set_user_attr("versions", versions())
         study.set_user_attr("seed", DEFAULT_SEED if seed is None else seed)
+        for key, value in attributes.items():
+            study.set_user_attr(key, value)
         study.set_user_attr("preset", preset.identity())  # last: it says that the others are there
         return study
     before = parse_preset(known["preset"], f"study {name}")  # with defaults that are new since
@@ -48,11 +58,18 @@ def open_study(storage: RDBStorage, name: str, preset: Preset, seed: int | None)
     return study
 
 
+def is_begun(storage: RDBStorage, name: str) -> bool:
+    """Is there a study of this name that `open_study` has opened?"""
+    if name not in optuna.get_all_study_names(storage):
+        return False
+    return "preset" in optuna.load_study(study_name=name, storage=storage).user_attrs
+
+
 def as_begun(study: Study, preset: Preset) -> Preset:
     """The preset that the study goes on with.
 
     It is `preset`, unless that is searched in budgets and the study was begun without: then without
-    them (and what goes with them alone), and with the pruner that the study has.
+    them and what belongs to them, and with the pruner that the study has.
     """
     known = study.user_attrs.get("preset")
     if known is None or preset.search is None:
@@ -60,7 +77,7 @@ def as_begun(study: Study, preset: Preset) -> Preset:
     before = parse_preset(known, f"study {study.study_name}")
     if before.search is not None:
         return preset
-    without = {"search": None, "objective": None, "pruner": before.pruner}
+    without = {"search": None, "objective": None, "prior": None, "pruner": before.pruner}
     return preset.model_copy(update=without)
 
 

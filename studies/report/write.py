@@ -13,6 +13,7 @@ from optuna.study import Study
 
 from fmnist_model.utils import atomic_path
 from search.algorithms import STOPPED
+from search.generations import WarmStart
 from search.presets import parse_preset
 from search.storage import open_read_only, storage_errors_explained
 from search.study import TrialCounts, count_trials, load_study
@@ -119,8 +120,11 @@ def _subtitle(study: Study, counts: TrialCounts, table: pd.DataFrame) -> str:
     devices = "; ".join(
         f"{device}, {precision}" for device, precision in pairs.itertuples(index=False)
     )
+    warm_start = WarmStart.of(study)
+    begun = f"It was {warm_start.in_words()}. " if warm_start is not None else ""
     return (
         f"{counts.finished} finished trials: {counts.completed} completed, {counts.pruned} pruned, "
         f"{counts.stuck} stuck, {counts.diverged} diverged; {counts.failed} failed{running}. "
-        f"Seed {study.user_attrs.get('seed')}. {f'On {devices}. ' if devices else ''}Drawn {now}."
+        f"Seed {study.user_attrs.get('seed')}. {begun}{f'On {devices}. ' if devices else ''}"
+        f"Drawn {now}."
     )

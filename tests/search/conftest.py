@@ -48,10 +48,15 @@ def write_preset(name: str = "tiny", epochs: int = 3, more: str = "") -> None:
 
 
 def job(
-    trials: int, name: str = "tiny", preset: str = "tiny", seed: int | None = None, url: str = URL
+    trials: int,
+    name: str = "tiny",
+    preset: str = "tiny",
+    seed: int | None = None,
+    url: str = URL,
+    source: str | None = None,
 ) -> SearchJob:
-    preset_read = load_preset(preset, PATHS.presets)
-    return SearchJob(preset_read, name, url, trials, seed, DATA, data_home=ROOT / "data")
+    read, home = load_preset(preset, PATHS.presets), ROOT / "data"
+    return SearchJob(read, name, url, trials, seed, DATA, data_home=home, source=source)
 
 
 def quiet_progress() -> Progress:

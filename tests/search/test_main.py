@@ -13,6 +13,7 @@ import optuna
 import pytest
 
 from fmnist_model.evaluation.exported_config import read_exported_config
+from search.generations.warm_start import WarmStart
 from search.storage.connection import open_storage
 from search.study.process_identity import this_process
 from search.study.trial_record import TrialRecord
@@ -88,6 +89,23 @@ def test_nothing_that_meets_the_constraints_is_a_sentence(project, invoke):
     assert said in invoke("search", "status", "--study", "both").stdout
     found = json.loads(invoke("search", "status", "--study", "both", "--json").stdout)
     assert (found["best"], found["infeasible"]) == (None, said)
+
+
+def test_a_study_begun_from_another_says_so(searched, invoke):
+    write_preset("new", more="[search]\nbudgets = [1, 3]")
+    run = ("search", "run", "--study", "new", "--data", DATA, "--workers", "1")
+    done = invoke(*run, "--trials", "1", "--from", "tiny")
+    assert done.returncode == 0, done.stderr
+    said = WarmStart.of(load("new")).in_words()
+    assert said.endswith("of study tiny")
+    assert done.stdout.splitlines().count(said) == 2
+    assert said in invoke("search", "status", "--study", "new").stdout.splitlines()
+    found = json.loads(invoke("search", "status", "--study", "new", "--json").stdout)
+    assert found["begun_from"] == "tiny"
+    other = invoke(*run, "--trials", "2", "--from", "paper")
+    assert other.returncode == 2
+    assert "'new' was begun from study 'tiny', not from 'paper'; name another" in other.stderr
+    assert other.stderr.count("\n") == 1
 
 
 def test_status_of_what_is_not_there(command):

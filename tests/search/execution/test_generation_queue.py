@@ -19,9 +19,11 @@ from search.algorithms.samplers import run_seed
 from search.algorithms.terminator import MIN_TRIALS
 from search.execution.generation_queue import GenerationQueue
 from search.execution.trial_queue import IdleReason
+from search.generations.warm_start import WarmStart, WarmStartError
 from search.presets.files import load_preset
 from search.presets.search_space import configurations
 from search.storage.connection import open_storage
+from search.storage.errors import StorageError
 from search.study.process_identity import this_process
 from search.study.runs import RunKey, key_of
 from search.study.study import open_study
@@ -338,3 +340,46 @@ def test_a_space_without_a_feasible_network_is_refused_before_anything_begins(pr
     write_preset(epochs=8, more=f'[objective]\nconstraints = ["parameters <= 9"]\n{SEARCH}')
     with pytest.raises(UserError, match="the space has no network that meets parameters <= 9"):
         search(4, load=lambda *_: pytest.fail("an engine was loaded"))
+
+
+# A study that is begun from another
+
+
+def test_a_search_from_another_study_does_not_depend_on_what_becomes_of_it(project):
+    """The other one has no budgets, other epochs and another range; later it is not there."""
+    write_preset("other", epochs=3)
+    search(6, "other", preset="other", load=lambda *_: Replay())
+    write_preset(epochs=8, more=SEARCH)
+    straight = replayed(20, source="other")
+    taken = WarmStart.of(straight)
+    assert taken.in_words().endswith("best configurations of study other")
+    first = [dict(taken.configurations[place]) for place in range(2)]
+    assert all(any(trial.params == one for trial in straight.trials[:4]) for one in first)
+    before = table(straight)
+    optuna.delete_study(study_name="tiny", storage=open_storage(URL))
+    with pytest.raises(KeyboardInterrupt):
+        replayed(20, source="other", progress=InterruptingProgress({5}))
+    optuna.delete_study(study_name="other", storage=open_storage(URL))
+    with pytest.raises(KeyboardInterrupt):
+        replayed(20, progress=InterruptingProgress({9}))
+    assert table(replayed(20, source="other")) == before
+
+
+def test_a_search_goes_on_from_no_other_study_than_it_began(budgeted):
+    replayed(2)
+    with pytest.raises(WarmStartError, match="'tiny' was begun from no other study, not from"):
+        replayed(4, source="other")
+    with pytest.raises(StorageError, match="there is no study 'tiny2'"):
+        replayed(4, name="new", source="tiny2")
+    assert optuna.get_all_study_names(open_storage(URL)) == ["tiny"]
+
+
+def test_an_interrupted_search_with_a_prior_equals_an_uninterrupted_one(project):
+    write_preset(epochs=8, more=f"{SEARCH}[prior]\nlearning_rate = 0.2")
+    straight = table(replayed(16))
+    Path("studies/results/studies.db").unlink()
+    with pytest.raises(KeyboardInterrupt):
+        replayed(16, progress=InterruptingProgress({6}))
+    assert table(replayed(16)) == straight
+    write_preset("without", epochs=8, more=SEARCH)
+    assert table(replayed(16, name="without", preset="without")) != straight

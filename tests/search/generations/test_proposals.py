@@ -7,6 +7,7 @@ from importlib.util import find_spec
 import optuna
 import pytest
 
+from search.generations.beliefs import BELIEVED_SHARE
 from search.generations.proposals import (
     InfeasibleError,
     Strategy,
@@ -14,6 +15,7 @@ from search.generations.proposals import (
     filled_in,
     propose,
 )
+from search.presets.files import parse_preset
 from tests.search.generations.runs import GRID, end_all, preset
 from tests.search.several_objectives import preset as several, size_of
 
@@ -191,9 +193,78 @@ def test_what_an_arm_leaves_out_is_drawn_until_it_is_small_enough():
         check_feasible(small("tpe", 60_000, arms=arms))
 
 
+def test_what_is_believed_is_no_larger_than_allowed():
+    """Of a warm start what is too large is passed over."""
+    made = small("tpe", 60_000, prior={"dense_units": [16, 256]})
+    sizes = [size_of(made, run.params) for run in propose(made, 1, 0, [], 40, 0)]
+    assert max(sizes) <= 60_000
+    large = {"filters": "64-128", "dense_units": 256, "dropout": 0.1, "learning_rate": 0.1}
+    allowed = {**large, "filters": "4-8", "dense_units": 16}
+    new = propose(made, 1, 0, [], 8, 0, warm_start=[large, allowed, large])
+    assert [r.params for r in new if "warm_start_point" in r.system_attrs] == [allowed]
+    assert max(size_of(made, run.params) for run in new) <= 60_000
+    only_large = propose(small("tpe", 60_000), 1, 0, [], 8, 0, warm_start=[large])
+    assert len(only_large) == 8
+    assert max(size_of(made, run.params) for run in only_large) <= 60_000
+
+
 def test_configurations_that_cannot_be_are_left_to_their_trials():
     """Three convolutions of kernel 5 leave nothing of an image, which a space cannot know."""
     space = {"kernel_size": [3, 5], "filters": [[4, 4], [4, 4, 4]]}
     made = several({"constraints": ["parameters <= 99999"]}, space=space, model={})
     new = propose(made, 1, 0, [], 40, 0)
     assert any(run.params == {"kernel_size": 5, "filters": "4-4-4"} for run in new)
+
+
+# What is believed
+
+
+def with_prior(sampler: str):
+    tree = preset(sampler).identity()
+    near = {"near": 0.25, "spread": 0.001}
+    return parse_preset({**tree, "prior": {"dropout": near}}, "x.toml")
+
+
+def is_believed(run) -> bool:
+    return abs(run.params["dropout"] - 0.25) < 0.005
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "random", "qmc", "cmaes"])
+def test_some_of_the_first_points_are_believed_and_later_fewer(sampler):
+    planned, _ = generations(with_prior(sampler), 4, size=16)
+    believed = [sum(map(is_believed, new)) for new in planned]
+    assert believed[0] == 16 * BELIEVED_SHARE
+    assert max(believed[2:]) < believed[0] / 2
+    assert planned == generations(with_prior(sampler), 4, size=16)[0]
+
+
+def test_beliefs_take_no_points_from_the_model_nor_from_the_sequence():
+    _, runs = generations(with_prior("tpe"), 3, size=8)
+    points = [run.system_attrs["qmc_point"] for run in runs if "qmc_point" in run.system_attrs]
+    assert points == list(range(len(points)))
+    modelled = [r for r in runs[8:] if "qmc_point" not in r.system_attrs and not is_believed(r)]
+    assert len(modelled) == 8  # half of two generations
+
+
+def test_what_is_not_believed_is_drawn_from_all_of_its_range():
+    new = propose(with_prior("tpe"), 1, 0, [], 40, 0)
+    rates = [run.params["learning_rate"] for run in new if is_believed(run)]
+    assert min(rates) < 0.05
+    assert max(rates) > 0.2
+
+
+def test_a_warm_start_is_gone_on_with_in_the_next_generation():
+    found = [{"dropout": n / 100, "learning_rate": 0.1} for n in range(10)]
+    runs = []
+    for generation in range(3):
+        new = propose(preset(), 1, generation, runs, 8, len(runs), Strategy(), found)
+        runs += end_all(new, generation, len(runs))
+    tried = [run.params for run in runs if "warm_start_point" in run.system_attrs]
+    assert len(tried) > 3  # the first generation tries 3
+    assert tried == found[: len(tried)]
+
+
+@pytest.mark.skipif(find_spec("torch") is None, reason="PyTorch is not installed")
+def test_gaussian_processes_take_beliefs():
+    planned, _ = generations(with_prior("gp"), 2, size=8)
+    assert sum(map(is_believed, planned[0])) == 8 * BELIEVED_SHARE

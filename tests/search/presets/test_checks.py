@@ -86,3 +86,34 @@ def test_arms_outside_of_the_space(space, arms, said):
 )
 def test_samplers_that_cannot_search_the_space(tree, said):
     assert said in sentence(tree)
+
+
+@pytest.mark.parametrize(
+    ("prior", "said"),
+    [
+        ({}, "prior: nothing is believed; name a hyperparameter or an arm"),
+        ({"dropout": 0.1}, "prior.dropout: not in the space; search it or remove it here"),
+        ({"learning_rate": 9}, "prior.learning_rate: 9 is outside 0.1 to 0.2 of space"),
+        ({"learning_rate": [0.1]}, "prior.learning_rate: [0.1] is outside 0.1 to 0.2 of space"),
+        ({"activation": "elu"}, "prior.activation: 'elu' is not among the choices in space"),
+        ({"activation": ["relu", "elu"]}, "'elu' is not among the choices in space.activation"),
+        ({"activation": []}, "prior.activation: the list of choices is empty; name at least one"),
+        (
+            {"activation": {"near": "relu", "spread": 0.1}},
+            "prior.activation: spread is for ranges; space.activation is a list of choices",
+        ),
+        ({"arms": ["b"]}, "prior.arms: there is no arm 'b'; the preset has a"),
+    ],
+)
+def test_beliefs_outside_of_the_space(prior, said):
+    tree = {"space": RELU | RANGE, "arms": arm(activation="relu"), "search": {}, "prior": prior}
+    assert said in sentence(tree)
+
+
+def test_beliefs_that_no_search_takes():
+    believed = {"space": RELU, "prior": {"activation": "relu"}}
+    assert "prior: is for a search in budgets; add [search]" in sentence(believed)
+    grid = {**believed, "search": {}, "sampler": {"name": "grid"}}
+    assert "prior: the sampler grid tries every point; remove one" in sentence(grid)
+    unnamed = {"space": RELU, "search": {}, "prior": {"arms": ["a"]}}
+    assert "there is no arm 'a'; the preset has no arms" in sentence(unnamed)

@@ -8,7 +8,14 @@ import pytest
 from search.presets.files import load_preset
 from search.storage.connection import open_storage
 from search.storage.errors import StorageError
-from search.study.study import StudyMismatchError, as_begun, check_data, load_study, open_study
+from search.study.study import (
+    StudyMismatchError,
+    as_begun,
+    check_data,
+    is_begun,
+    load_study,
+    open_study,
+)
 from tests.conftest import PATHS
 from tests.search.conftest import URL, write_preset
 
@@ -99,4 +106,29 @@ def test_one_that_was_begun_with_budgets_keeps_them(tiny):
         begun()
     write_preset(more=PRUNER)
     with pytest.raises(StudyMismatchError, match=r"search.budgets is 'absent', was \[1, 3\]"):
+        begun()
+
+
+def test_a_new_study_gets_further_attributes_and_one_that_is_there_does_not(tiny):
+    preset = load_preset("tiny", PATHS.presets)
+    assert not is_begun(open_storage(URL), "tiny")
+    optuna.create_study(storage=open_storage(URL), study_name="tiny", direction="maximize")
+    assert not is_begun(open_storage(URL), "tiny")
+    open_study(open_storage(URL), "tiny", preset, None, {"more": 1})
+    assert is_begun(open_storage(URL), "tiny")
+    again = open_study(open_storage(URL), "tiny", preset, None, {"more": 2})
+    assert again.user_attrs["more"] == 1
+
+
+def test_a_prior_is_part_of_the_question_and_belongs_to_the_budgets(tiny):
+    study = begun()
+    believed = f"{BUDGETS}\n[prior]\ndropout = 0.1"
+    write_preset(more=believed)
+    begun()  # goes on as it began
+    assert as_begun(study, load_preset("tiny", PATHS.presets)).prior is None
+    optuna.delete_study(study_name="tiny", storage=open_storage(URL))
+    write_preset(more=BUDGETS)
+    begun()
+    write_preset(more=believed)
+    with pytest.raises(StudyMismatchError, match=r"prior.dropout.near is 0.1, was 'absent'"):
         begun()

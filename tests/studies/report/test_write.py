@@ -150,6 +150,13 @@ def test_a_study_without_trials_has_a_page(project):
     assert "No trial has ended yet" in page.read_text()
 
 
+def test_the_page_says_which_study_it_was_begun_from(project):
+    study = store([])
+    study.set_user_attr("warm_start", {"study": "wide", "configurations": [{}] * 3})
+    page = write_report("paper", URL, PATHS.results, print, copies=False).page
+    assert "It was begun from the 3 best configurations of study wide. " in page.read_text()
+
+
 def test_mistakes_are_one_sentence(project, invoke):
     done = invoke("studies", "report")
     assert done.returncode == 2
