@@ -2,7 +2,8 @@
 
 PYTHON ?= python3
 STUDY ?= paper
-TRIALS ?= 50
+TIMEOUT ?=
+TRIALS ?= $(if $(TIMEOUT),,50)
 # In the environment, because other users of the machine can see what is on a command line.
 export STORAGE ?= sqlite:///studies/results/studies.db
 PORT ?= 8080
@@ -45,6 +46,8 @@ help:  ## list the targets and their variables
 	@echo "  there is no GPU, else one; THREADS: TensorFlow's threads in each, by default the cores are shared out"
 	@echo "ENGINE: tensorflow, or population (JAX), which trains SLOTS trials at once, by default as many as speed it up;"
 	@echo "  auto takes the population where JAX sees a GPU"
+	@echo "TIMEOUT=1h: end after so much time (in seconds, or as 60m or 1h), with any number of trials unless TRIALS is"
+	@echo "  given, too; with [search] the best are raced in the last part of it"
 	@echo "STOP_WHEN=0.001: stop early when ten more trials are expected to improve the best accuracy by less"
 	@echo "FROM: another study in STORAGE, near whose best configurations a new one begins, where the preset has [search]"
 	@echo "RULE: of a search in budgets, best exports the most accurate, one_standard_error the smallest that is nearly"
@@ -72,10 +75,10 @@ setup: .venv/installed  ## install everything into .venv (the other targets do s
 data: .venv/installed  ## fetch Fashion-MNIST and check it (DATA=)
 	@$(BIN)/python -m fmnist_model data $(if $(DATA),--data "$(DATA)")
 
-search: .venv/installed  ## search until TRIALS=50 trials have finished; run again to continue (WORKERS=auto STOP_WHEN= STUDY= NAME= SEED= FROM= STORAGE= DATA=)
-	@$(BIN)/python -m search run $(study_options) --trials $(TRIALS) --workers $(WORKERS) --engine $(ENGINE) \
+search: .venv/installed  ## search until TRIALS=50 trials have finished; run again to continue (TIMEOUT= WORKERS=auto STOP_WHEN= STUDY= NAME= SEED= FROM= STORAGE= DATA=)
+	@$(BIN)/python -m search run $(study_options) $(if $(TRIALS),--trials $(TRIALS)) --workers $(WORKERS) --engine $(ENGINE) \
 	  $(if $(LAUNCHER),--launcher $(LAUNCHER) --cpus $(CPUS_PER_WORKER) --gpus $(GPUS_PER_WORKER)) \
-	  $(if $(STOP_WHEN),--stop-when "$(STOP_WHEN)") $(if $(FROM),--from "$(FROM)") $(if $(SLOTS),--slots $(SLOTS)) $(if $(THREADS),--threads $(THREADS)) $(if $(SEED),--seed $(SEED)) $(if $(DATA),--data "$(DATA)")
+	  $(if $(TIMEOUT),--timeout "$(TIMEOUT)") $(if $(STOP_WHEN),--stop-when "$(STOP_WHEN)") $(if $(FROM),--from "$(FROM)") $(if $(SLOTS),--slots $(SLOTS)) $(if $(THREADS),--threads $(THREADS)) $(if $(SEED),--seed $(SEED)) $(if $(DATA),--data "$(DATA)")
 
 status: .venv/installed  ## say how far a study is (STUDY= NAME= STORAGE=)
 	@$(BIN)/python -m search status $(study_options)

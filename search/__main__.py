@@ -20,8 +20,10 @@ if TYPE_CHECKING:
     from optuna.study import Study
 
     from search.console import Progress
-    from search.execution import EngineLoader, SearchJob, WorkerSpec
+    from search.execution import EngineLoader, SearchJob, TimeLimit, WorkerSpec
     from search.study import Standing, Winner
+
+DEFAULT_TRIALS = 50
 
 app = new_app("Search hyperparameters, look at how a study stands, export its best configuration.")
 
@@ -35,7 +37,22 @@ StorageOption = Annotated[
     str, typer.Option("--storage", envvar="STORAGE", help="The database, as a URL.")
 ]
 TrialsOption = Annotated[
-    int, typer.Option("--trials", min=1, help="How many finished trials the study shall have.")
+    int | None,
+    typer.Option(
+        "--trials",
+        min=1,
+        help="How many finished trials the study shall have.  [default: 50; with --timeout any "
+        "number]",
+    ),
+]
+TimeoutOption = Annotated[
+    str | None,
+    typer.Option(
+        "--timeout",
+        metavar="SECONDS",
+        help="End after so much time, in seconds or as 60m or 1h; no trial is begun that is not "
+        "expected to end in time.",
+    ),
 ]
 SeedOption = Annotated[
     int | None,
@@ -100,7 +117,7 @@ SourceOption = Annotated[
 @app.command(name="run")
 def run_command(
     study: StudyOption = "paper",
-    trials: TrialsOption = 50,
+    trials: TrialsOption = None,
     storage: StorageOption = PATHS.default_url,
     seed: SeedOption = None,
     name: NameOption = None,
@@ -108,6 +125,7 @@ def run_command(
     engine: EngineOption = "auto",
     slots: SlotsOption = None,
     stop_when: StopOption = None,
+    timeout: TimeoutOption = None,
     workers: WorkersOption = "auto",
     source: SourceOption = None,
     threads: Annotated[
@@ -136,16 +154,18 @@ def run_command(
     )
     from search.presets import load_preset, study_name
 
+    limit = _limit(timeout)
     job = SearchJob(
         load_preset(study, PATHS.presets),
         study_name(study, name),
         storage,
-        trials,
+        _target(trials, limit),
         seed,
         data,
         stop_when=check_stop_when(stop_when),
         data_home=PATHS.data,
         weights=PATHS.weights,
+        limit=limit,
         source=source,
     )
     alone = workers in ("auto", "1") and launcher == "local"
@@ -167,8 +187,9 @@ def run_command(
     progress = Progress()
     started = time.monotonic()
     found = _searched(job, progress, spec, load)
-    print_end(progress.console, found, time.monotonic() - started)
+    print_end(progress.console, found, time.monotonic() - started, limit and limit.seconds)
     given: dict[str, object] = {"STUDY": study, "NAME": name, "STORAGE": storage, "DATA": data}
+    given |= {"TRIALS": trials, "TIMEOUT": timeout}
     given |= {"ENGINE": engine, "SLOTS": slots, "WORKERS": workers, "THREADS": threads}
     given["LAUNCHER"] = launcher
     if launcher == "ray":
@@ -180,7 +201,7 @@ def run_command(
 @app.command()
 def worker(
     study: StudyOption = "paper",
-    trials: TrialsOption = 50,
+    trials: TrialsOption = None,
     storage: StorageOption = PATHS.default_url,
     seed: SeedOption = None,
     name: NameOption = None,
@@ -188,7 +209,9 @@ def worker(
     engine: EngineOption = "tensorflow",
     slots: SlotsOption = None,
     stop_when: StopOption = None,
+    timeout: TimeoutOption = None,
     parent: Annotated[int | None, typer.Option(hidden=True)] = None,
+    deadline: Annotated[float | None, typer.Option(hidden=True)] = None,
 ) -> None:
     """Work on a study beside other workers, here or elsewhere, until it has enough trials."""
     from search.algorithms import check_stop_when
@@ -198,10 +221,27 @@ def worker(
 
     preset, gain = load_preset(study, PATHS.presets), check_stop_when(stop_when)
     known_as = study_name(study, name)
-    where = (PATHS.data, PATHS.weights)
-    job = SearchJob(preset, known_as, storage, trials, seed, data, True, parent, gain, *where)
+    limit = _limit(timeout, deadline)
+    ends = (gain, PATHS.data, PATHS.weights, limit)
+    target = _target(trials, limit)
+    job = SearchJob(preset, known_as, storage, target, seed, data, True, parent, *ends)
     chosen = chosen_engine(engine, preset, alone=True)
     _searched(job, Progress(), None, loader(chosen, slots))
+
+
+def _limit(timeout: str | None, deadline: float | None = None) -> TimeLimit | None:
+    """The time limit that was given, which begins now unless it has a deadline."""
+    from search.execution import TimeLimit, parse_timeout
+
+    if timeout is None:
+        return None
+    seconds = parse_timeout(timeout)
+    return TimeLimit.from_now(seconds) if deadline is None else TimeLimit(seconds, deadline)
+
+
+def _target(trials: int | None, limit: TimeLimit | None) -> int | None:
+    """How many trials the study shall have: with a time limit any number, if none is given."""
+    return DEFAULT_TRIALS if trials is None and limit is None else trials
 
 
 def _searched(
@@ -267,12 +307,12 @@ def _status(study: Any, trials: list[Any]) -> dict[str, Any]:
         "study": study.study_name,
         "finished": counts.finished,
         **asdict(counts),
-        "epochs_run": sum(record.epochs_run or 0 for record in records),
-        "train_seconds": round(sum(record.train_seconds or 0 for record in records), 1),
+        "epochs_run": sum(record.epochs_trained for record in records),
+        "train_seconds": round(sum(record.seconds_trained for record in records), 1),
         "best": _best(best) if best is not None else None,
         "seed": study.user_attrs.get("seed"),
         "stopped": study.user_attrs.get(STOPPED),
-        "begun_from": warm_start.study if warm_start is not None else None,
+        **({"begun_from": warm_start.study} if warm_start is not None else {}),
         **wanted,
         **({"infeasible": infeasible} if infeasible is not None else {}),
     }

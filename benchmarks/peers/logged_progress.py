@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import io
 
-from optuna.trial import Trial
+from optuna.trial import FrozenTrial, Trial
 from rich.console import Console
 
 from benchmarks.peers.question import Log
 from fmnist_model.training.run_counts import EpochMetrics
 from search.console.progress import Progress
+from search.study.trial_record import TrialRecord
+
+
+def is_new(trial: Trial | FrozenTrial) -> bool:
+    """Does the trial try a configuration for the first time? In a search without budgets all do."""
+    return TrialRecord.of(trial).role in ("new", None)
 
 
 class LoggedProgress(Progress):
@@ -21,7 +27,7 @@ class LoggedProgress(Progress):
 
     def start(self, trial: Trial) -> None:
         """A trial begins."""
-        self._log.begin()
+        self._log.begin(is_new(trial))
         super().start(trial)
 
     def epoch(self, metrics: EpochMetrics) -> None:

@@ -11,6 +11,7 @@ from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from benchmarks.peers.logged_progress import LoggedProgress, is_new
 from benchmarks.peers.question import Log, Question
 from benchmarks.tools.isolated import Isolated
 
@@ -32,8 +33,7 @@ def ours(question: Question, seed: int) -> Row:
     with tempfile.TemporaryDirectory() as folder:
         trials = _search(question, seed, _url(folder), log).get_trials(deepcopy=False)
     log.stuck = _stuck_seconds(trials)
-    best = _best(trials)
-    return log.row(last(best), best.params)
+    return log.row(*_best(trials, question))
 
 
 def ours_by_two(question: Question, seed: int) -> Row:
@@ -56,13 +56,12 @@ def ours_by_two(question: Question, seed: int) -> Row:
             found = threads.map(lambda process: process.call(_work, question, seed, url), pair)
             times, seen = zip(*sorted(epoch for worker in found for epoch in worker), strict=True)
         trials = study.get_trials(deepcopy=False)
-        best = _best(trials)
         log.curve = [
             (round(at - began, 3), value)
             for at, value in zip(times, accumulate(seen, max), strict=True)
         ]
-        log.configurations, log.stuck = len(trials), _stuck_seconds(trials) / WORKERS
-        return log.row(last(best), best.params)
+        log.configurations, log.stuck = sum(map(is_new, trials)), _stuck_seconds(trials) / WORKERS
+        return log.row(*_best(trials, question))
 
 
 def last(trial: FrozenTrial) -> float:
@@ -89,7 +88,6 @@ def _load(question: Question) -> None:
 def _search(
     question: Question, seed: int, url: str, log: Log, is_secondary_worker: bool = False
 ) -> Study:
-    from benchmarks.peers.logged_progress import LoggedProgress
     from search.execution.job import SearchJob
     from search.execution.runner import run_search
 
@@ -111,11 +109,19 @@ def _stuck_seconds(trials: Sequence[FrozenTrial]) -> float:
     from search.study.trial_record import TrialRecord
     from search.study.trials import ending
 
-    return sum(TrialRecord.of(t).train_seconds or 0.0 for t in trials if ending(t) == "stuck")
+    return sum(TrialRecord.of(t).seconds_trained for t in trials if ending(t) == "stuck")
 
 
-def _best(trials: Sequence[FrozenTrial]) -> FrozenTrial:
-    """The best of the trials that completed, if any did."""
-    from search.study.trials import best_trials
+def _best(trials: Sequence[FrozenTrial], question: Question) -> tuple[float, dict[str, Any]]:
+    """The validation accuracy and the hyperparameters of what the search itself calls its best.
 
-    return [*best_trials(trials, 1), max(trials, key=last)][0]
+    In a search in budgets the accuracy is the expected one of the chosen configuration; where no
+    trial has completed, it is the best by the last accuracy that it reported.
+    """
+    from search.study.winner import winner
+
+    best = winner(trials, question.load())
+    if best is not None:
+        return best.value, best.trial.params
+    longest = max(trials, key=last)
+    return last(longest), longest.params

@@ -4,6 +4,7 @@ The curve is a function of the configuration, and each epoch sleeps. Process, si
 are real.
 
     STORAGE=URL python -m benchmarks.standins.replay NAME TRIALS SECONDS_AN_EPOCH [--stop-when X]
+        [--timeout SECONDS --deadline TIME]
 
 works on study NAME of the preset studies/replay.toml, as `python -m search worker` would.
 """
@@ -31,6 +32,7 @@ from fmnist_model.utils.errors import UserError
 from search.console.progress import Progress
 from search.execution.job import SearchJob
 from search.execution.runner import run_search
+from search.execution.time_limit import TimeLimit
 from search.presets.files import load_preset
 
 
@@ -112,7 +114,12 @@ def main() -> int:
     parser.add_argument("seconds", type=float)
     parser.add_argument("--stop-when", type=float)
     parser.add_argument("--parent", type=int)
+    parser.add_argument("--timeout", type=float)
+    parser.add_argument("--deadline", type=float)
     given = vars(parser.parse_args())
+    limit = TimeLimit(given.pop("timeout"), given.pop("deadline"))
+    if limit.seconds is not None:
+        given["limit"] = limit
     try:
         replay(url=os.environ["STORAGE"], is_secondary_worker=True, **given)
     except KeyboardInterrupt:

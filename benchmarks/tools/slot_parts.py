@@ -164,7 +164,7 @@ def _searched(setting: Setting, engine: VectorizedEngine, trials: int, seed: int
         "seconds": seconds,
         "trials_per_second": trials / seconds,
         "host_seconds": host,
-        "epochs": sum(TrialRecord.of(trial).epochs_run or 0 for trial in ended),
+        "epochs": sum(TrialRecord.of(trial).epochs_trained for trial in ended),
         "steps": sum(TrialRecord.of(trial).steps_run or 0 for trial in ended),
         **{name: getattr(counts, name) for name in names},
     }

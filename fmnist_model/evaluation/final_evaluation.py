@@ -276,7 +276,8 @@ def _report(
 def _run_record(run: RunResult) -> dict[str, Any]:
     kept = asdict(run)
     del kept["checks"]  # stored under the name that it has had from the first
-    del kept["checkpoint"], kept["continued_from"]  # it is trained from the beginning
+    for absent in ("checkpoint", "continued_from", "earlier_seconds"):
+        del kept[absent]  # it is trained from the beginning
     return kept | {"history": run.curves(), "looks": [check.to_dict() for check in run.checks]}
 
 

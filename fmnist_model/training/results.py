@@ -69,7 +69,8 @@ class RunResult:
     The result of a run that was continued is that of the whole run, as if it had never been
     interrupted: all its epochs, steps and checks, and in `train_seconds` what its earlier parts
     took, too. `continued_from` is the number of epochs that those had, which were not trained
-    again; 0 where the run began with its first epoch. `checkpoint` is where the run can be
+    again, and `earlier_seconds` what they took; both are 0 where the run began with its first
+    epoch. `checkpoint` is where the run can be
     continued; None where that was not asked for, or cannot be: the run was stopped, or would have
     been, or its schedule is not "constant".
     """
@@ -90,6 +91,7 @@ class RunResult:
     checks: tuple[Check, ...]
     recorded: Recorded | None
     continued_from: int = 0
+    earlier_seconds: float = 0.0
     checkpoint: Checkpoint | None = field(default=None, repr=False, compare=False)
 
     def curves(self) -> dict[str, list[float | None]]:

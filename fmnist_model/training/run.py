@@ -111,6 +111,7 @@ class TrialRun:
             checks=tuple(self._stuck_check.checks),
             recorded=self._rule.recorded(),
             continued_from=self._continued_from,
+            earlier_seconds=counts.earlier_seconds,
         )
 
     def with_checkpoint(self, result: RunResult, network: Callable[[], NetworkState]) -> RunResult:

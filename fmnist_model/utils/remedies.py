@@ -37,6 +37,7 @@ class Remedy(Enum):
     # Presets, studies and trials
     CHOOSE_PRESET = "{problem}; there are {known}, or pass the path of a .toml file"
     GIVE_FRACTION = "stop_when={below:g}: {problem}"
+    GIVE_TIME = "timeout={timeout!r}: {problem}"
     RENAME_STUDY = "{problem}; take another name"
     RESTORE_OR_RENAME = "{problem}; go back to them, or begin a study of another name"
     OMIT_SOURCE = "{problem}; name another study to begin from, or none"

@@ -12,6 +12,7 @@ from .samplers import (
 )
 from .terminator import (
     STOPPED as STOPPED,
+    ExpectedGain as ExpectedGain,
     check_stop_when as check_stop_when,
     expected_gain as expected_gain,
     stop_sentence as stop_sentence,

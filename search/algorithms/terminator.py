@@ -1,4 +1,4 @@
-"""Estimates by how much the next ten trials will improve the best value, to stop a search early.
+"""Estimates by how much the next trials will improve the best value, to stop a search early.
 
 If trials came in random order, the mean improvement by the last ten would follow from their values
 alone (expected validation performance: Dodge et al., 2019), and the next ten could not be expected
@@ -6,6 +6,9 @@ to improve more, because the expected maximum rises ever more slowly. But sample
 is not random, and early trials say little about what is proposed now. Therefore there are three
 estimates: the mean over all orders of all trials, the same of the later half of the trials, and the
 improvement that the last ten trials really brought. The greatest of them is the expected gain.
+
+In a search in budgets the trials that count are the first runs of configurations at the greatest
+budget, of which there are few: the estimates are those of the next four of them.
 """
 
 from __future__ import annotations
@@ -22,8 +25,11 @@ from search.study import TrialRecord, is_finished, objective_value, ordinals
 
 LOOK_AHEAD_TRIALS = 10
 """Look-ahead horizon, in trials."""
-MIN_TRIALS = 4 * LOOK_AHEAD_TRIALS
-"""The fewest finished trials from which a gain is estimated."""
+LOOK_AHEAD_RUNS = 4
+"""Look-ahead horizon in a search in budgets, in runs of the greatest budget."""
+MIN_HORIZONS = 4
+"""A gain is estimated from at least so many times the trials of the look-ahead horizon."""
+MIN_TRIALS, MIN_RUNS = MIN_HORIZONS * LOOK_AHEAD_TRIALS, MIN_HORIZONS * LOOK_AHEAD_RUNS
 STOPPED = "stopped"
 """The user attribute that says why a study was stopped; None after it has been continued."""
 
@@ -31,19 +37,21 @@ STOPPED = "stopped"
 class ExpectedGain(NamedTuple):
     """Estimates of how much the next trials will improve the best validation accuracy.
 
-    `trials` is the number of finished trials. `latest` is by how much the last `LOOK_AHEAD_TRIALS`
-    of them improved the best value; `shuffled` is the mean of that over all orders of the trials,
-    or over all orders of their later half if that is greater.
+    `trials` is the number of finished trials. `latest` is by how much the last `ahead` of them
+    improved the best value; `shuffled` is the mean of that over all orders of the trials, or over
+    all orders of their later half if that is greater. With a `budget` all of this is about the
+    configurations that completed a run of so many epochs.
     """
 
     latest: float
     shuffled: float
     trials: int
+    ahead: int = LOOK_AHEAD_TRIALS
+    budget: int | None = None
 
     @property
     def expected(self) -> float:
-        """The most by which the next `LOOK_AHEAD_TRIALS` trials are expected to improve the
-        best."""
+        """The most by which the next `ahead` trials are expected to improve the best."""
         return max(self.latest, self.shuffled)
 
 
@@ -65,47 +73,53 @@ def expected_gain(
 ) -> ExpectedGain | None:
     """The gain expected after the finished trials whose ordinals are at most `last`.
 
-    With a `budget`, of a search in budgets, only its completed runs of so many epochs are taken.
-    None if there are fewer than MIN_TRIALS of them. A trial that did not complete has no value and
-    improves nothing; while no trial has completed, the best value counts as 0.
+    With a `budget`, of a search in budgets, only the completed runs of so many epochs are taken
+    that are the first of their configurations: further seeds are no further tries. None if there
+    are fewer than MIN_TRIALS of them, or MIN_RUNS with a `budget`. A trial that did not complete
+    has no value and improves nothing; while no trial has completed, the best value counts as 0.
     """
     in_order = sorted((ordinal, n) for n, ordinal in ordinals(trials).items() if ordinal <= last)
     ended = [trials[number] for _, number in in_order if is_finished(trials[number])]
     if budget is not None:
-        of_budget = (trial for trial in ended if TrialRecord.of(trial).budget == budget)
-        ended = [trial for trial in of_budget if objective_value(trial) is not None]
-    if len(ended) < MIN_TRIALS:
+        ended = [trial for trial in ended if _is_first_of(trial, budget)]
+    ahead = LOOK_AHEAD_TRIALS if budget is None else LOOK_AHEAD_RUNS
+    if len(ended) < MIN_HORIZONS * ahead:
         return None
     values = [objective_value(trial) or 0.0 for trial in ended]
-    latest = max(values) - max(values[:-LOOK_AHEAD_TRIALS])
-    shuffled = max(_shuffled(values), _shuffled(values[len(values) // 2 :]))
-    return ExpectedGain(latest, shuffled, len(ended))
+    latest = max(values) - max(values[:-ahead])
+    shuffled = max(_shuffled(values, ahead), _shuffled(values[len(values) // 2 :], ahead))
+    return ExpectedGain(latest, shuffled, len(ended), ahead, budget)
 
 
-def _shuffled(values: Sequence[float]) -> float:
-    """By how much the last m = `LOOK_AHEAD_TRIALS` of n values exceed all before them, on average
-    over all orders of the values.
+def _is_first_of(trial: FrozenTrial, budget: int) -> bool:
+    """Did the trial complete a run of this budget, with its configuration's first seed?"""
+    record = TrialRecord.of(trial)
+    first = record.budget == budget and record.replicate == 0
+    return first and objective_value(trial) is not None
+
+
+def _shuffled(values: Sequence[float], ahead: int) -> float:
+    """By how much the last m = `ahead` of n values exceed all before them, on average over all
+    orders of the values.
 
     The k greatest values are all among the last m with probability C(n - k, m - k) / C(n, m). Each
     time that they are, the gap between the k-th and the (k + 1)-th greatest value is gained.
     """
     best = sorted(values, reverse=True)
-    orders = [
-        math.comb(len(values) - k, LOOK_AHEAD_TRIALS - k) for k in range(1, LOOK_AHEAD_TRIALS + 1)
-    ]
-    gaps = [greater - less for greater, less in pairwise(best[: LOOK_AHEAD_TRIALS + 1])]
+    orders = [math.comb(len(values) - k, ahead - k) for k in range(1, ahead + 1)]
+    gaps = [greater - less for greater, less in pairwise(best[: ahead + 1])]
     gained = sum(ways * gap for ways, gap in zip(orders, gaps, strict=True))
-    return gained / math.comb(len(values), LOOK_AHEAD_TRIALS)
+    return gained / math.comb(len(values), ahead)
 
 
 def stop_sentence(known: dict[str, Any]) -> str:
     """Why a study was stopped early, in one sentence; `known` is its user attribute STOPPED."""
-    gain = ExpectedGain(known["latest"], known["shuffled"], known["trials"])
+    gain = ExpectedGain(**{name: known[name] for name in ExpectedGain._fields if name in known})
+    in_full = f"configurations with {gain.budget} epochs"
+    what, of = ("trials", "finished trials") if gain.budget is None else (in_full, in_full)
     return (
-        f"the next {LOOK_AHEAD_TRIALS} trials are expected to improve the best validation "
-        f"accuracy by at most "
-        f"{gain.expected:.4f}, less than {known['below']:g}: of {gain.trials} finished trials the "
-        f"last {LOOK_AHEAD_TRIALS} improved it by {gain.latest:.4f}, and in random order they "
-        f"would have by "
+        f"the next {gain.ahead} {what} are expected to improve the best validation accuracy by at "
+        f"most {gain.expected:.4f}, less than {known['below']:g}: of {gain.trials} {of} the last "
+        f"{gain.ahead} improved it by {gain.latest:.4f}, and in random order they would have by "
         f"{gain.shuffled:.4f} on average"
     )

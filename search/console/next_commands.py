@@ -33,7 +33,7 @@ TARGET_VARIABLES = {
     "export": STUDY_VARIABLES,
     "evaluate": ("STUDY", "NAME", "DATA"),
     "paper": (),
-    "search": (*STUDY_VARIABLES, "DATA", "ENGINE", "SLOTS", *WORKER_VARIABLES, "TRIALS"),
+    "search": (*STUDY_VARIABLES, "DATA", "ENGINE", "SLOTS", *WORKER_VARIABLES, "TRIALS", "TIMEOUT"),
 }
 """Which variables of the Makefile each of its targets takes."""
 

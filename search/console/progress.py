@@ -98,7 +98,9 @@ class Progress:
             if self._terminal
             else None
         )
-        self._target, self._already, self._started = 0, 0, time.monotonic()
+        self._target: int | None = 0
+        self._deadline: float | None = None
+        self._already, self._started = 0, time.monotonic()
         self._counts, self._best = TrialCounts(), "none completed yet"
         self._in_flight, self._speed, self._slots = "", 0.0, 1
         self._preset: Preset | None = None
@@ -126,10 +128,16 @@ class Progress:
         if warm_start is not None:
             self.say(warm_start.in_words())
 
-    def begin(self, study: Study, target: int, slots: int = 1) -> None:
+    def begin(
+        self,
+        study: Study,
+        target: int | None,
+        slots: int = 1,
+        deadline: float | None = None,
+    ) -> None:
         """Begin to show a study; `slots` trials are trained side by side until `target` have
-        finished."""
-        self._slots = slots
+        finished, or until `deadline`, in seconds since 1970."""
+        self._slots, self._deadline = slots, deadline
         self._target, self._started = target, time.monotonic()
         self._preset = budgeted_preset(study)
         self._count(study.get_trials(deepcopy=False))
@@ -207,11 +215,13 @@ class Progress:
         self._live.update(Group(*(Text(line, overflow="ellipsis") for line in lines)), refresh=True)
 
     def _time_left(self) -> str:
-        done = self._counts.finished - self._already
-        if not done:
-            return ""
-        seconds = (time.monotonic() - self._started) / done * (self._target - self._counts.finished)
-        return f"about {timedelta(seconds=round(seconds))} left"
+        done, left = self._counts.finished - self._already, []
+        if done and self._target is not None:
+            each = (time.monotonic() - self._started) / done
+            left.append(each * (self._target - self._counts.finished))
+        if self._deadline is not None:
+            left.append(max(0.0, self._deadline - time.time()))
+        return f"about {timedelta(seconds=round(min(left)))} left" if left else ""
 
 
 def _running_line(trial: FrozenTrial) -> str:
@@ -323,22 +333,28 @@ def print_status(console: Console, study: Study) -> None:
         console.print(Text(infeasible), soft_wrap=True)
 
 
-def print_end(console: Console, study: Study, seconds: float) -> None:
-    """Print the status of the study after a search, and how many seconds the search took."""
+def print_end(console: Console, study: Study, seconds: float, timeout: float | None = None) -> None:
+    """Print the status of the study after a search, and how many seconds the search took, of those
+    that it had."""
     console.print()
     print_status(console, study)
-    console.print(f"this took {timedelta(seconds=round(seconds))}", highlight=False)
+    given = f" of {timedelta(seconds=round(timeout))}" if timeout is not None else ""
+    console.print(f"this took {timedelta(seconds=round(seconds))}{given}", highlight=False)
 
 
 def print_next_steps(console: Console, study: Study, given: Mapping[str, object]) -> None:
-    """Print the commands that make sense next, with the make variables that were given."""
+    """Print the commands that make sense next, with the make variables that were given.
+
+    A search that ended by time alone is searched on for as long, any other for as many trials.
+    """
     trials = study.get_trials(deepcopy=False)
     steps = {"dashboard": "look at it in the browser", "report": "draw it as one page"}
     if winner_of(study) is not None:
         steps["export"] = "write the best configuration to best.toml"
         steps["evaluate"] = "then retrain that and open the test set once"
     steps["search"] = "search on"
-    twice_as_many = max(1, 2 * sum(map(is_finished, trials)))
+    by_time_alone = given.get("TIMEOUT") is not None and given.get("TRIALS") is None
+    twice_as_many = None if by_time_alone else max(1, 2 * sum(map(is_finished, trials)))
     commands = {
         target: make_command(target, {**given, "TRIALS": twice_as_many}) for target in steps
     }

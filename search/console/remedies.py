@@ -28,6 +28,7 @@ SEARCH_REMEDIES: Mapping[Remedy, str] = {
     ),
     Remedy.CHOOSE_PRESET: "{problem}; STUDY= takes one of {known}, or a .toml file",
     Remedy.GIVE_FRACTION: "STOP_WHEN={below:g}: {problem}",
+    Remedy.GIVE_TIME: "TIMEOUT={timeout}: {problem}",
     Remedy.RENAME_STUDY: "{problem}; give another name with NAME=",
     Remedy.RESTORE_OR_RENAME: "{problem}; go back to them, or begin a new study with NAME=",
     Remedy.OMIT_SOURCE: "{problem}; name another study with FROM=, or leave it out",

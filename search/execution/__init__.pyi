@@ -31,3 +31,7 @@ from .runner import (
     job_as_begun as job_as_begun,
     run_search as run_search,
 )
+from .time_limit import (
+    TimeLimit as TimeLimit,
+    parse_timeout as parse_timeout,
+)

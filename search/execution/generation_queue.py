@@ -7,15 +7,24 @@ not depend on how many workers there are, or who was faster, and a kill leaves n
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
 from optuna.samplers import BaseSampler, RandomSampler
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
+from search.algorithms import ExpectedGain, expected_gain
 from search.execution.trial_queue import IdleReason, TrialQueue
-from search.generations import WarmStart, filled_in, plan
+from search.generations import (
+    RACE_TIME_SHARE,
+    RunTimes,
+    WarmStart,
+    filled_in,
+    plan,
+    race_is_over,
+    race_reserve,
+)
 from search.storage import FIXED_PARAMS, storage_of, study_id, trial_id
 from search.study import (
     PlannedRun,
@@ -35,10 +44,25 @@ class GenerationQueue(TrialQueue):
     Lost runs are tried again first, under their ordinals; then come those that wait, in the order
     in which they were planned or enqueued. Once all have ended, the next generation is planned.
     Those that are still waiting when `target` is reached are left for a search with more trials.
+
+    With a time limit no run is begun that is not expected to end in time, and generations give way
+    to the race when only the time that is kept for it is left.
     """
 
-    def _judged_budget(self) -> int:
-        return self._preset.budgets[-1]
+    def _too_small_gain(self, trials: Sequence[FrozenTrial], last: int) -> ExpectedGain | None:
+        """What new configurations are expected to gain, if it is so little that the search ends.
+
+        It does not end before its race.
+        """
+        gain = self._small_gain(trials, last)
+        return gain if race_is_over(self._preset, ended_runs(trials)) else None
+
+    def _small_gain(self, trials: Sequence[FrozenTrial], last: int) -> ExpectedGain | None:
+        """What new configurations are expected to gain, if it is too little to try them."""
+        if self._stop_when is None:
+            return None
+        gain = expected_gain(trials, last, self._preset.budgets[-1])
+        return gain if gain is not None and gain.expected < self._stop_when else None
 
     def _sampler(self, ordinal: int) -> BaseSampler:
         """One that is never asked: a run has all of its parameters when it is claimed."""
@@ -55,8 +79,22 @@ class GenerationQueue(TrialQueue):
         planned = self._next_generation(trials)
         for trial in planned:
             storage_of(self.study).create_new_trial(study_id(self.study), trial)
-        waiting = (trial for trial in self._trials() if trial.state == TrialState.WAITING)
-        return next(waiting, IdleReason.EXHAUSTED)
+        waiting = [trial for trial in self._trials() if trial.state == TrialState.WAITING]
+        if not waiting:
+            return IdleReason.EXHAUSTED if self._limit is None else IdleReason.OUT_OF_TIME
+        return next(self._in_time(waiting), IdleReason.OUT_OF_TIME)
+
+    def _in_time(self, chosen: Sequence[FrozenTrial]) -> Iterator[FrozenTrial]:
+        """Those of the chosen runs that are expected to end before the time is up."""
+        if self._limit is None:
+            return iter(chosen)
+        times, left = self._times(self._trials()), self._limit.left
+        return (one for one in chosen if left > 0 and times.expected_of(one) <= left)
+
+    def _times(self, trials: Sequence[FrozenTrial]) -> RunTimes:
+        """How long runs take, as far as is known."""
+        assert self._limit is not None
+        return RunTimes(trials, self._limit.began)
 
     def _next_generation(self, trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
         """Its trials, which are not in the database yet: second chances first."""
@@ -69,19 +107,37 @@ class GenerationQueue(TrialQueue):
         ]
         ordinal, remaining = ordinal + len(planned), remaining - len(planned)
         if remaining > 0:
-            runs, warm_start = ended_runs(trials), WarmStart.of(self.study)
-            more = plan(
-                self._preset,
-                self._seed,
-                runs,
-                generation,
-                ordinal,
-                remaining,
-                self._target,
-                warm_start.configurations if warm_start is not None else (),
-            )
+            more = self._planned(trials, generation, ordinal, remaining)
             planned += [_trial(run, ordinal + n, generation) for n, run in enumerate(more)]
         return planned
+
+    def _planned(
+        self, trials: Sequence[FrozenTrial], generation: int, ordinal: int, remaining: int
+    ) -> list[PlannedRun]:
+        """What is planned, of that what there is time for.
+
+        Generations end before the time that is kept for the race; once nothing fits into the time
+        before that, the race begins.
+        """
+
+        def planned(remaining: int, reserve: int) -> list[PlannedRun]:
+            place = (generation, ordinal, remaining, reserve)
+            return plan(self._preset, self._seed, runs, *place, known_before)
+
+        warm_start = WarmStart.of(self.study)
+        known_before = warm_start.configurations if warm_start is not None else ()
+        runs, reserve = ended_runs(trials), race_reserve(self._target)
+        if self._small_gain(trials, ordinal) is not None:
+            reserve = remaining
+        if self._limit is None:
+            return planned(remaining, reserve)
+        times, left, top = self._times(trials), self._limit.left, self._preset.budgets[-1]
+        kept = RACE_TIME_SHARE * self._limit.seconds + times.expected_of_any(top)
+        explored = times.fitting(planned(remaining, reserve), left - kept)
+        if explored:
+            return explored
+        in_full = min(remaining, max(1, times.number_in(left, top)))
+        return times.fitting(planned(in_full, in_full), left)
 
     def _begin(self, chosen: FrozenTrial, ordinal: int) -> int:
         if key_of(chosen) is None:
@@ -109,11 +165,13 @@ def _generation(trials: Sequence[FrozenTrial]) -> int:
 
 
 def _trial(run: PlannedRun, ordinal: int, generation: int) -> FrozenTrial:
-    """The trial of a planned run, which waits for a worker."""
-    key = run.key
-    record = TrialRecord.of_plan(
-        ordinal, key.configuration, key.budget, key.replicate, generation, run.role, run.arm
-    )
+    """The trial of a planned run, which waits for a worker.
+
+    A new configuration is named by the ordinal that it really has: runs that were planned before it
+    may have been left out.
+    """
+    key = run.key._replace(configuration=ordinal) if run.role == "new" else run.key
+    record = TrialRecord.of_plan(ordinal, *key, generation, run.role, run.arm)
     return _waiting(record.attributes, {**run.system_attrs, FIXED_PARAMS: dict(run.params)})
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import FrameType
 
 from fmnist_model.utils import UserError
+from search.execution.time_limit import TimeLimit
 from search.presets import Preset
 
 
@@ -23,7 +24,7 @@ class SearchJob:
         name: The study's name; a study that exists is continued.
         url: The URL of the study's database.
         trials: How many finished trials the study shall have in the end, those that it already has
-            included.
+            included; None for any number, where there is a `limit`.
         seed: The study's seed; None takes that of the study if it exists, else the default.
         data: The folder that contains the images; None takes those in `data_home`.
         is_secondary_worker: Is this one of several workers that another process has started?
@@ -35,6 +36,7 @@ class SearchJob:
             keeps decoded images and compiled programs.
         weights: The folder in which weights are kept, from which longer runs go on, if the database
             is not a SQLite file: beside such a file they are kept without it.
+        limit: When the search ends, whatever it has come to; None for never.
         source: The name of a study in the same database, near whose best configurations a new one
             begins; see `search.generations.warm_start`.
     """
@@ -42,7 +44,7 @@ class SearchJob:
     preset: Preset
     name: str
     url: str
-    trials: int
+    trials: int | None
     seed: int | None = None
     data: Path | None = None
     is_secondary_worker: bool = False
@@ -50,7 +52,13 @@ class SearchJob:
     stop_when: float | None = None
     data_home: Path | None = None
     weights: Path | None = None
+    limit: TimeLimit | None = None
     source: str | None = None
+
+    @property
+    def deadline(self) -> float | None:
+        """When its time is up, in seconds since 1970."""
+        return self.limit.deadline if self.limit is not None else None
 
 
 class SearchStoppedError(UserError):

@@ -138,11 +138,21 @@ def worker_command(job: SearchJob, study: str, engine: str, slots: int | None) -
     machine could read from the list of processes: it has to be in the worker's environment.
     """
     command = [sys.executable, "-m", "search", "worker", "--study", study, "--name", job.name]
-    command += ["--trials", str(job.trials), "--engine", engine]
+    command += ["--engine", engine]
+    command += ["--trials", str(job.trials)] if job.trials is not None else []
+    command += _limit_options(job)
     command += ["--slots", str(slots)] if slots is not None else []
     command += ["--seed", str(job.seed)] if job.seed is not None else []
     command += ["--stop-when", str(job.stop_when)] if job.stop_when is not None else []
     return command + (["--data", str(job.data)] if job.data is not None else [])
+
+
+def _limit_options(job: SearchJob) -> list[str]:
+    """The time limit, so that the time of all workers is up at once."""
+    if job.limit is None:
+        return []
+    seconds, deadline = (f"{time:.3f}" for time in job.limit)
+    return ["--timeout", seconds, "--deadline", deadline]
 
 
 def _runs_in(trial: FrozenTrial, pid: int) -> bool:

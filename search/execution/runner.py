@@ -41,7 +41,7 @@ def run_search(
     spec: WorkerSpec | None = None,
     load: EngineLoader = load_engine,
 ) -> Study:
-    """Search until the study has `job.trials` finished trials.
+    """Search until the study has `job.trials` finished trials, or the time is up.
 
     A study that already has trials is continued as if it had never stopped. With `job.stop_when`
     the search may end early, and the study's user attribute STOPPED then says why.
@@ -95,7 +95,7 @@ def run_search(
             else:
                 # Here, so that an error is reported once, before they start.
                 load_data(job, study, progress)
-                progress.begin(study, job.trials)
+                progress.begin(study, job.trials, deadline=job.deadline)
                 if spec.launcher == "ray":
                     run_on_ray(job, spec, study, progress, interrupted)
                 else:
@@ -140,7 +140,7 @@ def job_as_begun(job: SearchJob) -> SearchJob:
 
 def _needs_more_trials(study: Study, job: SearchJob) -> bool:
     trials = study.get_trials(deepcopy=False)
-    if count_trials(trials).finished >= job.trials:
+    if job.trials is not None and count_trials(trials).finished >= job.trials:
         return False
     return not _is_stopped(study, job) or lost_to_retry(trials) is not None
 

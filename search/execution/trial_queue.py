@@ -7,7 +7,8 @@ trials that was asked for, however many workers there are.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from enum import Enum
 from types import MappingProxyType
 from typing import Any
@@ -16,7 +17,8 @@ from optuna.samplers import BaseSampler
 from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
-from search.algorithms import STOPPED, expected_gain, make_sampler
+from search.algorithms import STOPPED, ExpectedGain, expected_gain, make_sampler
+from search.execution.time_limit import TimeLimit
 from search.presets import Arm, Preset, grid_size, stored_params
 from search.storage import (
     FIXED_PARAMS,
@@ -42,6 +44,9 @@ from search.study import (
     this_process,
 )
 
+ANY_NUMBER = sys.maxsize
+"""More trials than any search has."""
+
 
 class IdleReason(Enum):
     """Why there is no trial to run: for now (WAIT), or for good (all others)."""
@@ -50,6 +55,7 @@ class IdleReason(Enum):
     DONE = "the study has enough finished trials"
     EXHAUSTED = "every point of the grid has been tried"
     STOPPED = "the next trials are not expected to improve enough"
+    OUT_OF_TIME = "no trial that is to be run is expected to end in time"
 
 
 class TrialQueue:
@@ -60,24 +66,27 @@ class TrialQueue:
     Args:
         study: The study.
         preset: The model, the training, the search space and the sampler.
-        target: How many finished trials the study shall have in the end.
+        target: How many finished trials the study shall have in the end; None for any number.
         pool: The id of the process that started this worker and others, if there is one. It notices
             by itself when one of its workers dies.
         stop_when: No new trial begins once the next trials are expected to improve the best value
             by less than this (`search.algorithms.terminator`). The study's user attribute STOPPED
             then tells this to all workers that have the same `stop_when`.
+        limit: When the search ends, whatever it has come to; None for never.
     """
 
     def __init__(
         self,
         study: Study,
         preset: Preset,
-        target: int,
+        target: int | None,
         pool: int | None = None,
         stop_when: float | None = None,
+        limit: TimeLimit | None = None,
     ) -> None:
-        self.study, self._preset = study, preset
-        self._target, self._pool, self._stop_when = target, pool, stop_when
+        self.study, self._preset, self._limit = study, preset, limit
+        self._target = target if target is not None else ANY_NUMBER
+        self._pool, self._stop_when = pool, stop_when
         known = study.user_attrs
         self._seed, self._was_stopped = int(known["seed"]), known.get(STOPPED) is not None
         self._listener = HeartbeatListener(study)
@@ -102,10 +111,6 @@ class TrialQueue:
         with transaction(self.study):  # so that the sampler reads the study as it is at one moment
             return Trial(self.study, key)
 
-    def _judged_budget(self) -> int | None:
-        """Which runs say whether the search is worth going on: those of so many epochs, or all."""
-        return None
-
     def _sampler(self, ordinal: int) -> BaseSampler:
         """The sampler of the trial with this ordinal."""
         return make_sampler(self._preset, self._seed, ordinal)
@@ -117,14 +122,23 @@ class TrialQueue:
         finished = sum(is_finished(trial) for trial in trials)
         running = sum(trial.state == TrialState.RUNNING for trial in trials)
         lost = lost_to_retry(trials)
-        waiting = next((trial for trial in trials if trial.state == TrialState.WAITING), None)
+        waiting = [trial for trial in trials if trial.state == TrialState.WAITING]
         if finished >= self._target:
             return IdleReason.DONE
-        if lost is not None:
-            return self._retry(lost, next_ordinal(trials))
-        if finished + running >= self._target:
+        enough = finished + running >= self._target
+        left_over = [self._retry(lost, next_ordinal(trials))] if lost is not None else []
+        left_over += [] if enough else waiting
+        if left_over:
+            return next(self._in_time(left_over), IdleReason.OUT_OF_TIME)
+        if enough:
             return IdleReason.WAIT
-        return waiting if waiting is not None else self._choose_new(trials, running > 0)
+        if self._limit is not None and self._limit.left <= 0:
+            return IdleReason.OUT_OF_TIME
+        return self._choose_new(trials, running > 0)
+
+    def _in_time(self, chosen: Sequence[FrozenTrial]) -> Iterator[FrozenTrial]:
+        """Those of the chosen trials that may be begun now: all, until the time is up."""
+        return iter(chosen if self._limit is None or self._limit.left > 0 else ())
 
     def _choose_new(
         self, trials: Sequence[FrozenTrial], others_run: bool
@@ -162,14 +176,20 @@ class TrialQueue:
             decided = self.study.user_attrs.get(STOPPED)
             if decided is not None and decided["below"] == self._stop_when:
                 return True
-            gain = expected_gain(trials, last, self._judged_budget())
-            if gain is not None and gain.expected < self._stop_when:
+            gain = self._too_small_gain(trials, last)
+            if gain is not None:
                 self.study.set_user_attr(STOPPED, gain._asdict() | {"below": self._stop_when})
                 return True
         if self._was_stopped:
             self.study.set_user_attr(STOPPED, None)
             self._was_stopped = False
         return False
+
+    def _too_small_gain(self, trials: Sequence[FrozenTrial], last: int) -> ExpectedGain | None:
+        """What the next trials are expected to gain, if it is so little that the search ends."""
+        gain = expected_gain(trials, last)
+        small = gain is not None and self._stop_when is not None and gain.expected < self._stop_when
+        return gain if small else None
 
     def _retry(self, ended: FrozenTrial, ordinal: int) -> FrozenTrial:
         """The second try of a trial: a lost one keeps its ordinal, a failed one gets `ordinal`.

@@ -82,8 +82,9 @@ class Worker:
         shown = (progress.start, progress.epoch, self._interrupted)
         objective = Objective(job.preset, seed, engine, *shown, self._weights, latency)
         queue_class = TrialQueue if job.preset.search is None else GenerationQueue
-        queue = queue_class(self._study, job.preset, job.trials, job.parent, job.stop_when)
-        progress.begin(self._study, job.trials, engine.slots)
+        ends = (job.stop_when, job.limit)
+        queue = queue_class(self._study, job.preset, job.trials, job.parent, *ends)
+        progress.begin(self._study, job.trials, engine.slots, job.deadline)
         in_flight: list[InFlight] = []
         pause = POLL_SECONDS
         try:
@@ -98,6 +99,8 @@ class Worker:
                 elif idle is not None:
                     if idle is IdleReason.EXHAUSTED:
                         progress.say("every point of the grid has been tried")
+                    if idle is IdleReason.OUT_OF_TIME:
+                        progress.say("no trial that is left is expected to end in time")
                     return
         finally:
             for trial_run in in_flight:

@@ -2,6 +2,8 @@
 
 from .plan import (
     plan as plan,
+    race_is_over as race_is_over,
+    race_reserve as race_reserve,
 )
 from .proposals import (
     check_feasible as check_feasible,
@@ -9,6 +11,10 @@ from .proposals import (
 )
 from .race import (
     seeds_to_decide as seeds_to_decide,
+)
+from .run_times import (
+    RACE_TIME_SHARE as RACE_TIME_SHARE,
+    RunTimes as RunTimes,
 )
 from .warm_start import (
     WarmStart as WarmStart,

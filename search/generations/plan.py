@@ -13,7 +13,7 @@ from search.generations.proposals import propose
 from search.generations.race import race
 from search.generations.ranked_runs import ranked_runs
 from search.presets import Preset
-from search.study import EndedRun, PlannedRun, Role, RunKey
+from search.study import EndedRun, PlannedRun, Role, RunKey, is_decided, standings
 
 RACE_SHARE = 5
 """One of so many trials is kept for the race: further seeds of the best configurations."""
@@ -37,14 +37,16 @@ def plan(
     generation: int,
     first_ordinal: int,
     remaining: int,
-    trials: int,
+    reserve: int,
     warm_start: Sequence[Mapping[str, Any]] = (),
 ) -> list[PlannedRun]:
     """The runs of the next generation, at most `remaining`, those of the longest budget first.
 
-    Promotions come first, then new configurations; towards the end of the search, the race. None is
-    planned only where a grid is exhausted and it is decided which of its points is the best. The
-    last run of a search is always one of the greatest budget.
+    Promotions come first, then new configurations; the last `reserve` runs of the search are for
+    the race. A search that has fewer trials before than behind it, because it had ended and goes on
+    with a few more, first finishes the race that it had begun. None is planned only where a grid is
+    exhausted and it is decided which of its points is the best. The last run of a search is always
+    one of the greatest budget.
 
     Args:
         preset: What is searched, and in which budgets.
@@ -52,13 +54,12 @@ def plan(
         runs: Those that have ended, in the order of their ordinals.
         generation: The number of the generation, from 0.
         first_ordinal: The ordinal of the first run that is planned.
-        remaining: How many trials have to finish until there are `trials`; at least 1.
-        trials: How many finished trials the study shall have.
+        remaining: How many runs are still to be made; at least 1.
+        reserve: How many of these are kept for the race.
         warm_start: The configurations of another study near which new ones are drawn at first.
     """
     planner = _Planner(preset, seed, runs, generation, first_ordinal, warm_start)
-    reserve = race_reserve(trials)
-    if remaining > reserve:
+    if remaining > reserve and not (remaining < len(runs) and planner.is_racing()):
         explored = planner.explored()[: remaining - reserve]
         return explored or planner.finals(remaining)
     return (
@@ -67,6 +68,13 @@ def plan(
         or planner.in_full(1)
         or planner.new_in_full()
     )
+
+
+def race_is_over(preset: Preset, runs: Sequence[EndedRun]) -> bool:
+    """Has the race had its share of the trials, or is nothing left of it, because it is decided or
+    more seeds would not decide it?"""
+    raced = sum(run.key.replicate > 0 for run in runs)
+    return raced >= race_reserve(len(runs)) or not _Planner(preset, 0, runs, 0, 0).finals(1)
 
 
 @dataclass(frozen=True)
@@ -79,6 +87,11 @@ class _Planner:
     generation: int
     first_ordinal: int
     warm_start: Sequence[Mapping[str, Any]] = ()
+
+    def is_racing(self) -> bool:
+        """Has the race begun, and not been decided?"""
+        begun = any(run.key.replicate > 0 for run in self.runs)
+        return begun and not is_decided(standings(self.runs, self.preset, self.preset.budgets[-1]))
 
     @cached_property
     def ranked(self) -> Sequence[EndedRun]:

@@ -120,6 +120,8 @@ class TrialRecord:
     """When a run that was told to go on would have been stopped."""
     continued_from = Attribute(values.whole)
     """The epochs that an earlier run had trained, whose kept weights this one began with."""
+    earlier_seconds = Attribute(values.amount)
+    """What these epochs had taken; it is part of `train_seconds`."""
     weights_sha256 = Attribute(values.text)
     """The hash of the file with the weights that a longer run continues from, where it is kept."""
     dead_fraction = Attribute(values.shares)
@@ -159,6 +161,28 @@ class TrialRecord:
     def version(self) -> int:
         """Which version of this program's records it is; 0 of those before version 1."""
         return self.record_version or 0
+
+    @property
+    def epochs_trained(self) -> int:
+        """The epochs that this trial itself has trained; what is summed over trials.
+
+        `epochs_run` of a run that was continued counts those of the shorter run, too.
+        """
+        return max(0, (self.epochs_run or 0) - (self.continued_from or 0))
+
+    @property
+    def seconds_trained(self) -> float:
+        """The seconds of training that this trial itself has taken; what is summed over trials.
+
+        Of a run that was continued `train_seconds` counts those of the shorter run, too. Where it
+        is not recorded how many these are, they are its share of the epochs.
+        """
+        seconds = self.train_seconds or 0.0
+        if not self.continued_from or not self.epochs_run:
+            return seconds
+        if self.earlier_seconds is not None:
+            return max(0.0, seconds - self.earlier_seconds)
+        return seconds * self.epochs_trained / self.epochs_run
 
     @property
     def planned(self) -> Mapping[str, Any]:
@@ -211,6 +235,7 @@ class TrialRecord:
         more: dict[str, Any] = {}
         if result.continued_from:
             more["continued_from"] = result.continued_from
+            more["earlier_seconds"] = round(result.earlier_seconds, 3)
         if weights_sha256 is not None:
             more["weights_sha256"] = weights_sha256
         return cls._made(

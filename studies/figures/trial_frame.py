@@ -37,8 +37,21 @@ OUTCOME_COLUMNS = (
     "ended",
 )
 """The columns other than `trial` and the hyperparameters."""
-BUDGET_COLUMNS = ("configuration", "budget", "replicate", "generation", "role")
-"""What else is known of the trials of a search in budgets: see `search.study.runs`."""
+BUDGET_COLUMNS = (
+    "configuration",
+    "budget",
+    "replicate",
+    "generation",
+    "role",
+    "continued_from",
+    "epochs_trained",
+    "seconds_trained",
+)
+"""What else is known of the trials of a search in budgets: see `search.study.runs`.
+
+A run that was continued counts the shorter one in `epochs_run` and `train_seconds`; sums are those
+of `epochs_trained` and `seconds_trained`.
+"""
 MEASURE_COLUMNS = ("parameters", "latency_ms", "latency_spread_ms")
 """What else is known of the trials of a search with further objectives."""
 RESERVED = {"trial", *OUTCOME_COLUMNS, *BUDGET_COLUMNS, *MEASURE_COLUMNS}

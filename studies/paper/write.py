@@ -77,7 +77,7 @@ def _trials(url: str, name: str) -> list[FrozenTrial]:
 def _subtitle(trials: list[FrozenTrial], comparison: PairedComparison) -> str:
     records = [TrialRecord.of(trial) for trial in trials]
     devices = dict.fromkeys(f"{r.device}, {r.precision}" for r in records if r.device)
-    seconds = sum(record.train_seconds or 0.0 for record in records)
+    seconds = sum(record.seconds_trained for record in records)
     text = (
         f"{len(trials)} runs of {comparison.epochs} epochs in batches of {comparison.batch_size}, "
         f"{seconds / 3600:.1f} hours of training on {'; '.join(devices)}. "

@@ -40,6 +40,8 @@ CLEAR_ACCURACY_GAP = 0.02
 """A validation accuracy that is lower by more than this is clearly worse."""
 FEW_TRIALS = 10
 """With fewer trials than this nothing can be said about whether more trials would help."""
+SEEDS_MARGIN = 2
+"""How many times the seeds are advised that would decide a race if all means stayed as they are."""
 BOOTSTRAP_DRAWS = 20_000
 
 
@@ -96,7 +98,7 @@ def summarize(
     """Summarize a study's trials; for `wording` and `stopped` see `advice`."""
     ended = ended_trials(trials)
     best = winner(ended, preset)
-    seconds = sum(TrialRecord.of(trial).train_seconds or 0.0 for trial in ended)
+    seconds = sum(TrialRecord.of(trial).seconds_trained for trial in ended)
     return StudySummary(
         winner=best,
         train_seconds=seconds,
@@ -152,9 +154,12 @@ class _Costs:
         self.known: dict[Any, list[float]] = {}
         for trial in ended:
             record = TrialRecord.of(trial)
-            epochs, seconds = record.epochs_run, record.train_seconds
-            if ending(trial) in ("completed", "pruned") and epochs and seconds is not None:
-                cost = seconds / (epochs * self.images)
+            if (
+                ending(trial) in ("completed", "pruned")
+                and record.epochs_trained
+                and record.train_seconds is not None
+            ):
+                cost = record.seconds_trained / (record.epochs_trained * self.images)
                 for key in (self._key(trial), None):
                     self.known.setdefault(key, []).append(cost)
 
@@ -254,7 +259,10 @@ def _first_run(best: FrozenTrial, compared: Sequence[FrozenTrial]) -> FrozenTria
 
 
 def _race_advice(best: Winner, ended: Sequence[FrozenTrial], wording: Wording) -> str:
-    """Whether the race of a search in budgets is decided, and what would decide it."""
+    """Whether the race of a search in budgets is decided, and what would probably decide it.
+
+    Fewer trials than there are go to the race first: see `search.generations.plan`.
+    """
     assert best.standing is not None
     name = f"Configuration {best.standing.configuration}"
     if is_decided(best.standings):
@@ -262,13 +270,14 @@ def _race_advice(best: Winner, ended: Sequence[FrozenTrial], wording: Wording) -
             f"{name} is {best.reason}: more seeds of these configurations will hardly change that; "
             f"more trials only help if they try new ones."
         )
-    seeds = seeds_to_decide(best.standings)
-    command = wording(Command("search", sum(map(is_finished, ended)) + seeds))
+    finished = sum(map(is_finished, ended))
+    seeds = min(SEEDS_MARGIN * seeds_to_decide(best.standings), finished - 1)
+    command = wording(Command("search", finished + seeds))
     if not seeds:
         return f"{name} is {best.reason}: the best are too much alike for seeds to tell them apart."
     return (
-        f"{name} is {best.reason}: if the means stay as they are, about {seeds} more "
-        f"trial{'s' if seeds > 1 else ''} with other seeds would decide it (`{command}`)."
+        f"{name} is {best.reason}: about {seeds} more trial{'s' if seeds > 1 else ''} with other "
+        f"seeds would probably decide it (`{command}`)."
     )
 
 

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from benchmarks import search
 from benchmarks.peers.figure import anytime, figure
+from benchmarks.peers.logged_progress import is_new
+from benchmarks.peers.ours import _best as found_best
 from benchmarks.peers.question import Log, Question
+from search.study.winner import winner
+from tests.search.in_budgets import PRESET, SimulatedSearch
 
 
 def arms(letters: str, *marks: pytest.MarkDecorator) -> list[object]:
@@ -82,3 +88,13 @@ def test_the_curve_is_the_median_of_what_was_seen_by_then():
         [np.nan, 0.2, 0.7, np.nan], nan_ok=True
     )
     assert [trace.name for trace in figure(rows).data] == ["(a)"]
+
+
+def test_of_a_search_in_budgets_the_chosen_winner_is_our_best():
+    """Not the trial of highest value, which one lucky seed has."""
+    trials, question = SimulatedSearch().trials, SimpleNamespace(load=lambda: PRESET)
+    value, params = found_best(trials, question)
+    chosen = winner(trials, PRESET).standing
+    assert (value, params) == (chosen.mean, chosen.params)
+    assert value < max(trial.value or 0 for trial in trials)
+    assert sum(map(is_new, trials)) == 16

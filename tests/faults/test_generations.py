@@ -16,6 +16,7 @@ import time
 import psutil
 import pytest
 
+from search.execution.time_limit import TimeLimit
 from search.storage.errors import StorageError
 from search.study.runs import key_of
 from search.study.trial_record import TrialRecord
@@ -53,6 +54,22 @@ def test_any_number_of_workers_gives_the_same_table(budgeted, url, workers):
     assert planned_table(crew) == planned_table(straight)
     used = {TrialRecord.of(trial).worker.pid for trial in crew.trials}
     assert len(used) == workers
+
+
+@pytest.mark.slow
+def test_the_time_of_several_workers_is_up_at_once(budgeted):
+    """Slow, as it has to last until two processes have been at work for some generations."""
+    limit = TimeLimit.from_now(25)
+    options = ("--timeout", str(limit.seconds), "--deadline", str(limit.deadline))
+    url = "sqlite:///crew.db"
+    crew = replay_crew(2, "crew", 10_000, url, 0.2, *options)
+    assert -2 < limit.left < 5
+    ended = [trial for trial in crew.trials if trial.state.is_finished()]
+    records = [TrialRecord.of(trial) for trial in ended]
+    assert len({record.worker.pid for record in records}) == 2
+    raced = [trial for trial in ended if TrialRecord.of(trial).role == "race"]
+    at = [trial.datetime_start.timestamp() for trial in raced]
+    assert limit.deadline - min(at) > 0.15 * limit.seconds
 
 
 def kill_one(name: str, url: str, killed: list[int]) -> None:

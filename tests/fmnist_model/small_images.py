@@ -31,4 +31,5 @@ def told(result):
     history = tuple(replace(metrics, images_per_second=0) for metrics in result.history)
     checks = tuple(replace(check, seconds=0) for check in result.checks)
     times = {"train_seconds": 0, "images_per_second": 0, "continued_from": 0}
+    times["earlier_seconds"] = 0
     return replace(result, history=history, checks=checks, **times)

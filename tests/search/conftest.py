@@ -16,6 +16,7 @@ from search.console.progress import Progress
 from search.execution.engines import EngineLoader, load_data, load_engine
 from search.execution.job import SearchJob
 from search.execution.runner import run_search
+from search.execution.time_limit import TimeLimit
 from search.presets.files import load_preset
 from search.storage.connection import open_read_only
 from search.study.trials import ordinals
@@ -48,15 +49,16 @@ def write_preset(name: str = "tiny", epochs: int = 3, more: str = "") -> None:
 
 
 def job(
-    trials: int,
+    trials: int | None,
     name: str = "tiny",
     preset: str = "tiny",
     seed: int | None = None,
     url: str = URL,
+    limit: TimeLimit | None = None,
     source: str | None = None,
 ) -> SearchJob:
-    read, home = load_preset(preset, PATHS.presets), ROOT / "data"
-    return SearchJob(read, name, url, trials, seed, DATA, data_home=home, source=source)
+    read, more = load_preset(preset, PATHS.presets), {"limit": limit, "source": source}
+    return SearchJob(read, name, url, trials, seed, DATA, data_home=ROOT / "data", **more)
 
 
 def quiet_progress() -> Progress:
@@ -78,7 +80,7 @@ def shared_engine(job: SearchJob, study: optuna.Study, progress: Progress):
 
 
 def search(
-    trials: int,
+    trials: int | None,
     name: str = "tiny",
     progress: Progress | None = None,
     load: EngineLoader = shared_engine,

@@ -12,7 +12,7 @@ import optuna
 from optuna.trial import FrozenTrial
 
 from fmnist_model.network.size import parameters
-from search.generations.plan import plan
+from search.generations.plan import plan, race_reserve
 from search.presets.files import parse_preset
 from search.presets.preset import Preset
 from search.presets.search_space import configurations
@@ -57,7 +57,9 @@ class SearchForBoth:
         generation = 0
         while len(self.trials) < count:
             runs, number = ended_runs(self.trials), len(self.trials)
-            planned = plan(made, seed, runs, generation, number, count - number, count)
+            planned = plan(
+                made, seed, runs, generation, number, count - number, race_reserve(count)
+            )
             if not planned:
                 break
             self.trials += [

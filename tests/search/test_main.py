@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import tomllib
@@ -16,11 +17,12 @@ from fmnist_model.evaluation.exported_config import read_exported_config
 from search.generations.warm_start import WarmStart
 from search.storage.connection import open_storage
 from search.study.process_identity import this_process
+from search.study.runs import RunKey
 from search.study.trial_record import TrialRecord
 from search.study.winner import winner_of
 from tests.conftest import DATA
 from tests.search.conftest import URL, load, search, write_preset
-from tests.search.in_budgets import store_search
+from tests.search.in_budgets import PRESET, continued, run_trial, store_search
 from tests.search.several_objectives import store_search_for_both
 
 
@@ -38,6 +40,19 @@ def test_run_tells_what_it_did_and_what_to_do_next(tiny, command, invoke):
     assert "tiny: 3 finished: " in again.stdout
 
 
+def test_a_search_with_a_timeout_says_how_much_of_it_was_used(tiny, command, invoke):
+    given = ("search", "run", "--study", "tiny", "--data", DATA, "--timeout")
+    done = command(*given, "0.2m")
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"this took 0:00:\d\d of 0:00:12", done.stdout)
+    assert "no trial that is left is expected to end in time" in done.stdout
+    assert "make search STUDY=tiny" in done.stdout
+    assert "TIMEOUT=0.2m" in done.stdout
+    assert "TRIALS=" not in done.stdout
+    wrong = invoke(*given, "soon")
+    assert "error: TIMEOUT=soon: it is a time greater than 0" in wrong.stderr
+
+
 def test_status_in_words_and_json(searched, invoke):
     done = invoke("search", "status", "--study", "tiny")
     assert "tiny: 3 finished: " in done.stdout
@@ -45,6 +60,17 @@ def test_status_in_words_and_json(searched, invoke):
     assert (found["study"], found["finished"], found["seed"]) == ("tiny", 3, 648)
     assert found["best"]["value"] == searched.best_value
     assert found["epochs_run"] == sum(t.user_attrs["epochs_run"] for t in searched.trials)
+
+
+def test_what_a_continued_run_did_not_train_again_is_counted_once(project, invoke):
+    study = optuna.create_study(storage=open_storage(URL), study_name="pair")
+    study.set_user_attr("preset", PRESET.identity())
+    short, long = RunKey(0, 1), RunKey(0, 10)
+    study.add_trial(run_trial(short, 0.8))
+    study.add_trial(continued(run_trial(long, 0.9, "promotion", 1), 1))
+    done = invoke("search", "status", "--study", "pair", "--json")
+    found = json.loads(done.stdout)
+    assert (found["epochs_run"], found["train_seconds"]) == (10, 20.0)
 
 
 def test_status_of_a_search_in_budgets_tells_programs_what_its_best_rests_on(project, invoke):

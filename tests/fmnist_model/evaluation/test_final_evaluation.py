@@ -62,7 +62,7 @@ def test_it_learns_from_all_training_images_with_other_seeds(best, custom_data):
     assert found["images"] == {"train": 2000, "test": 500}
     assert [run["seed"] for run in found["runs"]] == [0, 1]
     assert [run["steps_run"] for run in found["runs"]] == [160, 160]
-    assert not {"checkpoint", "continued_from"} & found["runs"][0].keys()
+    assert not {"checkpoint", "continued_from", "earlier_seconds"} & found["runs"][0].keys()
     assert len(set(found["accuracy"]["values"])) == 2
     assert found["accuracy"]["mean"] > 0.5
     assert np.sum(found["confusion_matrix"]) == 2 * 500

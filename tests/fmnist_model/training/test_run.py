@@ -91,6 +91,7 @@ def test_the_time_of_a_continued_run_is_that_of_all_its_parts():
     start = replace(first.checkpoint, counts=counts)
     result = numpy_network.run(NumpyNetwork(), changed(TRAIN, epochs=4), start=start)
     assert 100 < result.train_seconds < 110
+    assert result.earlier_seconds == 100
     assert 400 / 60 < result.images_per_second <= 400 / 50
 
 

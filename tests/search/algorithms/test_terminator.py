@@ -16,7 +16,9 @@ from benchmarks.standins.replay import quiet
 from fmnist_model.training.run_counts import EpochMetrics
 from fmnist_model.utils.errors import UserError
 from search.algorithms.terminator import (
+    LOOK_AHEAD_RUNS,
     LOOK_AHEAD_TRIALS,
+    MIN_RUNS,
     MIN_TRIALS,
     STOPPED,
     check_stop_when,
@@ -66,17 +68,24 @@ def test_it_is_the_mean_over_all_orders():
 
 
 def test_of_a_search_in_budgets_the_completed_runs_of_one_budget_count():
-    def run(number: int, budget: int, value: float | None) -> FrozenTrial:
+    def run(number: int, budget: int, value: float | None, replicate: int = 0) -> FrozenTrial:
         state = TrialState.PRUNED if value is None else TrialState.COMPLETE
-        return trial(state, value, number, budget=budget)
+        return trial(state, value, number, budget=budget, replicate=replicate)
 
-    values = np.linspace(0.5, 0.9, MIN_TRIALS)
-    long = [run(3 * n, 8, value) for n, value in enumerate(values)]
-    short = [run(3 * n + 1, 1, 0.95) for n in range(MIN_TRIALS)]
-    stuck = [run(3 * n + 2, 8, None) for n in range(MIN_TRIALS)]
-    mixed = sorted([*long, *short, *stuck], key=lambda one: one.number)
-    assert expected_gain(mixed, 999, 8) == expected_gain(finished(values), 999)
-    assert expected_gain(mixed[:-3], 999, 8) is None
+    values = np.linspace(0.5, 0.8, MIN_RUNS)
+    long = [run(4 * n, 8, value) for n, value in enumerate(values)]
+    short = [run(4 * n + 1, 1, 0.95) for n in range(MIN_RUNS)]
+    stuck = [run(4 * n + 2, 8, None) for n in range(MIN_RUNS)]
+    seeds = [run(4 * n + 3, 8, 0.96, 1) for n in range(MIN_RUNS)]
+    mixed = sorted([*long, *short, *stuck, *seeds], key=lambda one: one.number)
+    seen = expected_gain(mixed, 999, 8)
+    assert seen.latest == pytest.approx(0.3 * LOOK_AHEAD_RUNS / (MIN_RUNS - 1))
+    assert (seen.trials, seen.ahead, seen.budget) == (MIN_RUNS, LOOK_AHEAD_RUNS, 8)
+    assert 0 < seen.shuffled < seen.latest
+    assert expected_gain(mixed[:-4], 999, 8) is None
+    assert "the next 4 configurations with 8 epochs are expected" in stop_sentence(
+        {**seen._asdict(), "below": 0.1}
+    )
 
 
 def test_on_average_random_search_gains_no_more_than_that():

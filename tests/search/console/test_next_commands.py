@@ -28,6 +28,7 @@ GIVEN = {
     "GPUS_PER_WORKER": 0.25,
     "RAY_ADDRESS": "head:6379",
     "TRIALS": 100,
+    "TIMEOUT": "60m",
 }
 SECRET = "postgresql+psycopg://me:secret@db/x"
 
@@ -56,6 +57,7 @@ def test_make_searches_on_as_it_did():
         "--launcher ray --cpus 2 --gpus 0.25",
         "--slots 8 --threads 2",
         '--data "my data"',
+        '--timeout "60m"',
     ):
         assert option in ran
 

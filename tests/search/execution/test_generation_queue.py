@@ -5,6 +5,7 @@ A stand-in trains. tests/faults/test_generations.py has several workers, and kil
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import optuna
@@ -16,9 +17,11 @@ from fmnist_model.network.size import parameters
 from fmnist_model.training.engine_protocol import Latency
 from fmnist_model.utils.errors import UserError
 from search.algorithms.samplers import run_seed
-from search.algorithms.terminator import MIN_TRIALS
+from search.algorithms.terminator import MIN_RUNS, STOPPED
 from search.execution.generation_queue import GenerationQueue
+from search.execution.time_limit import TimeLimit
 from search.execution.trial_queue import IdleReason
+from search.generations.plan import race_reserve
 from search.generations.warm_start import WarmStart, WarmStartError
 from search.presets.files import load_preset
 from search.presets.search_space import configurations
@@ -28,7 +31,7 @@ from search.study.process_identity import this_process
 from search.study.runs import RunKey, key_of
 from search.study.study import open_study
 from search.study.trial_record import TrialRecord
-from search.study.trials import count_trials, is_finished
+from search.study.trials import count_trials
 from search.study.winner import winner_of
 from tests.conftest import PATHS
 from tests.search.conftest import URL, load, search, table, write_preset
@@ -47,7 +50,7 @@ def opened(url: str = URL) -> optuna.Study:
     return open_study(open_storage(url, 60), "tiny", load_preset("tiny", PATHS.presets), 7)
 
 
-def queue_of(study: optuna.Study, target: int = 30, **more) -> GenerationQueue:
+def queue_of(study: optuna.Study, target: int | None = 30, **more) -> GenerationQueue:
     return GenerationQueue(study, load_preset("tiny", PATHS.presets), target, **more)
 
 
@@ -72,8 +75,8 @@ def end_generation(study: optuna.Study) -> None:
             return
 
 
-def replayed(trials: int, **more) -> optuna.Study:
-    return search(trials, load=lambda *_: Replay(), **more)
+def replayed(trials: int | None, seconds: float = 0, **more) -> optuna.Study:
+    return search(trials, load=lambda *_: Replay(seconds), **more)
 
 
 def keys(study: optuna.Study) -> list[RunKey | None]:
@@ -262,17 +265,72 @@ def test_a_failure_costs_no_configuration(budgeted):
     assert keys(study).count((3, 1, 0)) == 2
 
 
-def test_it_ends_early_by_its_longest_runs_alone(project):
+def test_it_ends_early_by_its_longest_runs_after_a_race(project):
     """All are equal, so nothing is gained; but the rule needs so many that were trained in full."""
     write_preset(epochs=2, more="\n[search]\nbudgets = [1, 2]\ngeneration = 16\n")
     study = opened()
     queue = queue_of(study, target=1000, stop_when=0.001)
     while isinstance(claimed := queue.next(), Trial):
         end(study, claimed)
+        assert study.user_attrs.get(STOPPED) is None
     assert claimed is IdleReason.STOPPED
-    budgets = [key.budget for key in keys(study)]
-    assert MIN_TRIALS <= budgets.count(2) < MIN_TRIALS + 16
-    assert sum(map(is_finished, study.trials)) < 200
+    assert study.user_attrs[STOPPED]["budget"] == 2
+    first = [key for key in keys(study) if key.budget == 2 and key.replicate == 0]
+    assert MIN_RUNS <= len(first) < MIN_RUNS + 16
+    raced = sum(key.replicate > 0 for key in keys(study))
+    assert race_reserve(len(study.trials)) <= raced < race_reserve(len(study.trials)) + 16
+    assert roles(study)[-raced:] == ["race"] * raced
+
+
+# A time limit
+
+
+def roles(study: optuna.Study) -> list[str | None]:
+    return [TrialRecord.of(trial).role for trial in study.trials if trial.state.is_finished()]
+
+
+def test_a_search_ends_in_time_with_a_race(budgeted):
+    limit = TimeLimit.from_now(8)
+    study = replayed(None, 0.04, limit=limit)
+    assert -1 < limit.left < 3
+    assert set(roles(study)) == {"new", "promotion", "race"}
+    began = [trial.datetime_start.timestamp() for trial in study.trials if trial.datetime_start]
+    assert max(began) < limit.deadline
+    first = next(trial for trial in study.trials if TrialRecord.of(trial).role == "race")
+    assert 0.15 * 8 < limit.deadline - first.datetime_start.timestamp() < 0.5 * 8
+    records = [TrialRecord.of(trial) for trial in study.trials]
+    assert all(r.configuration == r.ordinal for r in records if r.role == "new")
+
+
+def test_trials_and_time_together_end_a_search_by_whichever_comes_first(budgeted):
+    by_trials = replayed(12, limit=TimeLimit.from_now(600))
+    assert table(by_trials) == table(replayed(12, url="sqlite:///other.db"))
+    by_time = replayed(10_000, 0.04, url="sqlite:///third.db", limit=TimeLimit.from_now(5))
+    assert 12 < count_trials(by_time.trials).finished < 500
+    assert "race" in roles(by_time)
+
+
+def test_a_run_that_would_not_end_in_time_is_not_begun_but_a_shorter_one_is(budgeted):
+    study = opened()
+    end_generation(study)
+    for trial in [claim(study) for _ in range(2)]:  # of two epochs
+        trial.set_user_attr("epochs_run", 2)
+        trial.set_user_attr("train_seconds", 20.0)
+        end(study, trial)
+    waiting = [key_of(t).budget for t in study.trials if t.state == TrialState.WAITING]
+    assert waiting == [1] * 4
+    assert queue_of(study, limit=TimeLimit.from_now(9)).next() is IdleReason.OUT_OF_TIME
+    assert key_of(claim(study, limit=TimeLimit.from_now(30))) == (6, 1, 0)
+
+
+@pytest.mark.parametrize(("left", "budgets"), [(100, {8}), (900, {1, 2, 8})])
+def test_once_only_the_time_of_the_race_is_left_no_more_are_tried(budgeted, left, budgets):
+    study = opened()
+    for _ in range(4):
+        end_generation(study)
+    before = len(study.trials)
+    claim(study, target=None, limit=TimeLimit(1000, time.time() + left))
+    assert {key.budget for key in keys(study)[before:]} == budgets
 
 
 # Further objectives

@@ -19,6 +19,7 @@ from search.execution.local_pool import (
     threads_each,
     worker_command,
 )
+from search.execution.time_limit import TimeLimit, parse_timeout
 from search.presets.files import parse_preset
 from search.presets.sections import SearchConfig
 
@@ -37,6 +38,17 @@ def test_the_command_of_a_worker_is_one_that_there_is_and_hides_the_database():
     asked = {"study": "paper", "name": "mine", "trials": 7, "seed": 3, "engine": "population"}
     asked |= {"slots": 4, "data": Path("there"), "stop_when": 0.5, "parent": None}
     assert {name: given[name] for name in asked} == asked
+
+
+def test_all_workers_have_the_deadline_of_the_search():
+    limit = TimeLimit(3600.0, 1_800_000_000.25)
+    job = SearchJob(PRESET, "mine", "sqlite:///x.db", None, limit=limit)
+    command = worker_command(job, "paper", "tensorflow", None)
+    parser = typer.main.get_command(app).commands["worker"]
+    given = parser.make_context("worker", command[4:]).params
+    assert given["trials"] is None
+    assert given["deadline"] == limit.deadline
+    assert parse_timeout(given["timeout"]) == limit.seconds
 
 
 def test_as_many_workers_as_cores_search_in_budgets(monkeypatch):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import time
+
 import optuna
 import pytest
 from optuna.trial import Trial, TrialState, create_trial
 
+from search.execution.time_limit import TimeLimit
 from search.execution.trial_queue import IdleReason, TrialQueue
 from search.presets.files import load_preset
 from search.storage.connection import open_storage
@@ -27,7 +30,7 @@ def opened(more: str = "") -> optuna.Study:
     return open_study(open_storage(URL, 60), "tiny", load_preset("tiny", PATHS.presets), 7)
 
 
-def queue_of(study: optuna.Study, target: int = 9, **more) -> TrialQueue:
+def queue_of(study: optuna.Study, target: int | None = 9, **more) -> TrialQueue:
     return TrialQueue(study, load_preset("tiny", PATHS.presets), target, **more)
 
 
@@ -112,3 +115,14 @@ def test_a_second_failure_is_the_last(project, reason):
     add(study, TrialState.FAIL, fail_reason="exception")
     add(study, TrialState.FAIL, fail_reason=reason, retry_of=0)
     assert claim(study).retry_of is None
+
+
+def test_no_trial_is_begun_after_the_deadline_and_none_is_tried_again(project):
+    study = opened()
+    late = TimeLimit(10, time.time() - 1)
+    assert queue_of(study, None, limit=late).next() is IdleReason.OUT_OF_TIME
+    add(study, TrialState.FAIL, ordinal=0, fail_reason="killed")
+    study.enqueue_trial({"dropout": 0.25})
+    assert queue_of(study, None, limit=late).next() is IdleReason.OUT_OF_TIME
+    assert claim(study, target=None, limit=TimeLimit.from_now(60)).retry_of == 0
+    assert queue_of(study, 0, limit=late).next() is IdleReason.DONE

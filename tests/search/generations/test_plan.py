@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
+import numpy as np
 import optuna
 import pytest
 
-from search.generations.plan import plan, race_reserve
+from search.generations.plan import plan, race_is_over, race_reserve
 from search.study.runs import EndedRun, ended_runs
+from search.study.standings import is_decided, standings
 from search.study.trial_record import TrialRecord
 from search.study.winner import infeasible_in_words, winner
 from tests.search.generations.runs import accuracy, end_all, ended, preset
@@ -32,7 +34,7 @@ def searched(made, trials: int, runs=(), value=accuracy) -> list[list[EndedRun]]
     runs, found = list(runs), []
     while len(runs) < trials:
         remaining = trials - len(runs)
-        planned = plan(made, 1, runs, len(found), len(runs), remaining, trials)
+        planned = plan(made, 1, runs, len(found), len(runs), remaining, race_reserve(trials))
         if not planned:
             break
         assert len(planned) <= remaining
@@ -109,9 +111,9 @@ def test_before_the_race_those_that_are_entitled_to_it_are_trained_in_full():
     """Four were tried for four epochs, so two may go on, and one of them has done so."""
     runs = [ended(n, 1, n / 10) for n in range(8)] + [ended(n, 4, n / 10) for n in range(4, 8)]
     runs.append(ended(7, 16, 0.8))
-    planned = plan(preset(), 1, runs, 3, 13, 2, 15)
+    planned = plan(preset(), 1, runs, 3, 13, 2, 3)
     assert [(run.key, run.role) for run in planned] == [((6, 16, 0), "promotion")]
-    planned = plan(preset(), 1, [*runs, ended(6, 16, 0.1)], 4, 14, 1, 15)
+    planned = plan(preset(), 1, [*runs, ended(6, 16, 0.1)], 4, 14, 1, 3)
     assert [run.role for run in planned] == ["race"]
 
 
@@ -119,6 +121,36 @@ def test_an_exhausted_grid_ends_with_the_race():
     runs = flat(searched(preset("grid", generation=4), 30))
     assert len({run.key.configuration for run in runs}) == 6
     assert runs[-1].key.budget == 16
+
+
+def noisy(run):
+    """Accuracies of which the best are too much alike for a few seeds."""
+    seeds = np.random.default_rng(run.key.configuration + 1000 * run.key.replicate)
+    return 0.9 - run.params["dropout"] / 100 - 0.3 / run.key.budget + seeds.normal(0, 0.003)
+
+
+def test_a_few_more_trials_first_finish_the_race_that_had_begun():
+    made = preset()
+    runs = flat(searched(made, 50, value=noisy))
+    assert max(run.key.replicate for run in runs) > 0
+    assert not is_decided(standings(runs, made, 16))
+
+    def roles(trials: int) -> set[str]:
+        found = plan(made, 1, runs, 9, len(runs), trials - 50, race_reserve(trials))
+        return {run.role for run in found}
+
+    assert roles(80) == {"race"}
+    assert "new" in roles(100)
+
+
+def test_the_race_is_over_when_it_is_decided_or_has_had_its_share():
+    made = preset()
+    runs = [ended(n, 16, 0.5 + 0.1 * n) for n in range(3)]
+    assert not race_is_over(made, runs)
+    assert race_is_over(made, [*runs, *(ended(2, 16, 0.7, seed) for seed in (1, 2))])
+    equal = [ended(n, 16, 0.5) for n in range(8)]
+    assert not race_is_over(made, [*equal, ended(0, 16, 0.5, 1)])
+    assert race_is_over(made, [*equal, ended(0, 16, 0.5, 1), ended(1, 16, 0.5, 1)])
 
 
 # Further objectives
@@ -173,7 +205,7 @@ def test_where_nothing_tried_in_full_is_feasible_the_next_best_are_tried_so():
     runs += [replace(ended(n, 10, n / 10), measured={"latency_ms": 1.0}) for n in (6, 7)]
     params = {"learning_rate": 0.1, "dropout": 0.2, "filters": "4-8", "dense_units": 16}
     runs = [replace(run, params=params) for run in runs]
-    planned = plan(made, 1, runs, 3, 14, 2, 16)
+    planned = plan(made, 1, runs, 3, 14, 2, 4)
     assert [(run.key, run.role) for run in planned] == [
         ((5, 10, 0), "promotion"),
         ((4, 10, 0), "promotion"),

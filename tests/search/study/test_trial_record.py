@@ -65,9 +65,28 @@ def test_a_run_is_read_as_it_was_written():
 
 
 def test_a_run_that_went_on_from_kept_weights_says_so():
-    went_on = replace(RESULT, continued_from=4)
+    went_on = replace(RESULT, continued_from=4, earlier_seconds=0.98765)
     record = kept(TrialRecord.of_run(went_on, "ab" * 32))
     assert (record.continued_from, record.weights_sha256) == (4, "ab" * 32)
+    assert record.earlier_seconds == 0.988
+
+
+@pytest.mark.parametrize(
+    ("of_run", "own"),
+    [
+        ({"epochs_run": 8, "train_seconds": 16.5}, (8, 16.5)),
+        (
+            {"epochs_run": 8, "train_seconds": 16.5, "continued_from": 2, "earlier_seconds": 4.25},
+            (6, 12.25),
+        ),
+        ({"epochs_run": 8, "train_seconds": 16.0, "continued_from": 2}, (6, 12.0)),
+        ({}, (0, 0.0)),
+    ],
+    ids=["whole", "continued", "continued, of an earlier version", "not trained"],
+)
+def test_what_a_trial_trained_itself_leaves_out_what_it_was_continued_from(of_run, own):
+    record = kept(TrialRecord(of_run))
+    assert (record.epochs_trained, record.seconds_trained) == own
 
 
 def test_a_second_try_finds_what_was_planned():

@@ -8,7 +8,7 @@ from search.study.runs import RunKey
 from search.study.winner import winner
 from studies.figures import budgets
 from studies.figures.trial_frame import BUDGET_COLUMNS, first_runs, trial_table
-from tests.search.in_budgets import PRESET, SimulatedSearch, run_trial
+from tests.search.in_budgets import PRESET, SimulatedSearch, continued, run_trial
 from tests.studies.conftest import one_of_each
 
 
@@ -18,6 +18,14 @@ def test_the_table_has_columns_for_what_was_planned():
     assert Counter(table["role"]) == {"new": 16, "promotion": 12, "race": 12}
     assert Counter(table["budget"]) == {1: 16, 3: 8, 10: 16}
     assert set(BUDGET_COLUMNS).isdisjoint(trial_table(one_of_each()).columns)
+
+
+def test_the_table_says_what_a_continued_run_trained_itself():
+    trials = [run_trial(RunKey(0, 3), 0.8), run_trial(RunKey(0, 10), 0.9, "promotion", 1)]
+    table = trial_table([trials[0], continued(trials[1], 3)])
+    assert table["epochs_run"].to_list() == [3, 10]
+    assert table["epochs_trained"].to_list() == [3, 7]
+    assert table["seconds_trained"].sum() == 20.0
 
 
 def test_first_runs_are_those_that_tried_a_configuration():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from search.generations.race import seeds_to_decide
 from search.storage.connection import open_storage
 from search.study.winner import winner
 from studies.report.budget_sections import best_tiles, race_section, runs_section
@@ -46,8 +47,9 @@ def advised(raced: int) -> str:
 
 
 def test_what_would_decide_the_race_is_advised():
-    assert "not decided yet: if the means stay as they are, about" in advised(12)
-    assert "more trials with other seeds would decide it (`run_search(replace(job, " in advised(12)
+    seeds = 2 * seeds_to_decide(winner(SimulatedSearch(12).trials, PRESET).standings)
+    said = f"not decided yet: about {seeds} more trials with other seeds would probably decide it"
+    assert f"{said} (`run_search(replace(job, trials={40 + seeds})" in advised(12)
     assert "more trials only help if they try new ones" in advised(40)
 
 

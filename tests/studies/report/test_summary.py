@@ -7,6 +7,7 @@ import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from search.presets.files import load_preset
+from search.study.runs import RunKey
 from studies.report.commands import Command
 from studies.report.summary import (
     TimeSaved,
@@ -17,6 +18,7 @@ from studies.report.summary import (
     time_saved,
 )
 from tests.conftest import PATHS
+from tests.search.in_budgets import PRESET, continued, run_trial
 from tests.studies.conftest import AXES, RISING, one_of_each, store, trial
 
 
@@ -56,6 +58,14 @@ def test_time_spent_leaves_pauses_out(project):
     assert found.wall_seconds == 5 * 50
     assert found.best is not None
     assert found.best.number == 0
+
+
+def test_training_that_was_continued_is_counted_once():
+    long = continued(run_trial(RunKey(0, 10), 0.9, "promotion", 1), 3)
+    found = summarize(PRESET, [run_trial(RunKey(0, 3), 0.8), long])
+    assert found.train_seconds == 20.0
+    long.user_attrs["earlier_seconds"] = 12.0  # on a slow machine
+    assert summarize(PRESET, [long]).train_seconds == 8.0
 
 
 @pytest.mark.parametrize(
