@@ -1,8 +1,9 @@
 """Searches in budgets, replayed on stored runs: python -m benchmarks.replay_budgets
 
 Generations are planned as a search plans them (`search.generations`), and the runs that they plan
-are answered from the tables of `benchmarks.curves`: with the nearest configuration's whole run of
-so many epochs. Beside them stand searches that train every configuration in full, at random or by
+are answered from the tables of `benchmarks.curves`: with the whole run of so many epochs of the
+nearest configuration that no other proposal was answered with, for in a real search no two are the
+same. Beside them stand searches that train every configuration in full, at random or by
 TPE, and successive halving by truncated runs, as `benchmarks.replay_search` replays them. The
 budget is a number of epochs, and the figure is the regret at any time: the best final accuracy in
 the table, less that of the configuration that the search would answer with so far: the best of
@@ -32,7 +33,7 @@ from search.generations.promotions import promote
 from search.generations.proposals import Strategy, propose
 from search.presets.files import parse_preset
 from search.presets.preset import Preset
-from search.study.runs import EndedRun, PlannedRun
+from search.study.runs import LEARNED, EndedRun, PlannedRun
 
 app = new_app("Replay searches in budgets on stored runs.")
 Row = dict[str, Any]
@@ -42,7 +43,7 @@ class Method(NamedTuple):
     """A search in budgets: epochs of its runs, reduction factor, sampler, and how it proposes."""
 
     budgets: tuple[int, ...]
-    factor: int = 2
+    factor: int = 3
     sampler: str = "tpe"
     strategy: Strategy = Strategy()
     generation: int = 8
@@ -52,32 +53,37 @@ IN_FULL = {"tpe, in full": ("tpe", "none"), "random, in full": ("random", "none"
 TRUNCATED = {"tpe, halving by 3": ("tpe", "halving 3"), "tpe, median": ("tpe", "median")}
 METHODS: Mapping[str, Mapping[str, Method]] = {
     "paper": {
-        "1 5 10": Method((1, 5, 10)),
-        "1 5 10, by 3": Method((1, 5, 10), 3),
-        "1 3 10": Method((1, 3, 10)),
-        "1 10": Method((1, 10)),
-        "1 2 5 10": Method((1, 2, 5, 10)),
-        "1 5 10, random": Method((1, 5, 10), sampler="random"),
-        "1 5 10, qmc": Method((1, 5, 10), sampler="qmc"),
-        "1 5 10, a quarter at random": Method((1, 5, 10), strategy=Strategy(random_share=0.25)),
-        "1 5 10, shorter shown": Method((1, 5, 10), strategy=Strategy(shows_shorter=True)),
-        "1 5 10, by 16": Method((1, 5, 10), generation=16),
+        "1 5 10, by 2": Method((1, 5, 10), 2),
+        "1 5 10, by 3": Method((1, 5, 10)),
+        "1 10, by 2": Method((1, 10), 2),
+        "1 10, by 3": Method((1, 10)),
+        "1 2 5 10, by 2": Method((1, 2, 5, 10), 2),
+        "1 5 10, by 2, random": Method((1, 5, 10), 2, sampler="random"),
+        "1 5 10, by 2, qmc": Method((1, 5, 10), 2, sampler="qmc"),
+        "1 5 10, by 2, a quarter at random": Method(
+            (1, 5, 10), 2, strategy=Strategy(random_share=0.25)
+        ),
+        "1 5 10, by 2, three quarters at random": Method(
+            (1, 5, 10), 2, strategy=Strategy(random_share=0.75)
+        ),
     },
     "wide": {
-        "1 4 12": Method((1, 4, 12)),
-        "1 4 12, by 3": Method((1, 4, 12), 3),
-        "1 4 12, by 4": Method((1, 4, 12), 4),
-        "1 12": Method((1, 12)),
+        "1 12, by 3": Method((1, 12)),
+        "1 12, by 2": Method((1, 12), 2),
         "1 12, by 4": Method((1, 12), 4),
-        "1 2 4 8 12": Method((1, 2, 4, 8, 12)),
-        "1 4 12, random": Method((1, 4, 12), sampler="random"),
-        "1 4 12, qmc": Method((1, 4, 12), sampler="qmc"),
-        "1 4 12, a quarter at random": Method((1, 4, 12), strategy=Strategy(random_share=0.25)),
-        "1 4 12, shorter shown": Method((1, 4, 12), strategy=Strategy(shows_shorter=True)),
-        "1 4 12, by 16": Method((1, 4, 12), generation=16),
+        "1 4 12, by 2": Method((1, 4, 12), 2),
+        "1 4 12, by 3": Method((1, 4, 12)),
+        "1 2 4 8 12, by 2": Method((1, 2, 4, 8, 12), 2),
+        "1 12, by 3, random": Method((1, 12), sampler="random"),
+        "1 12, by 3, qmc": Method((1, 12), sampler="qmc"),
+        "1 12, by 3, a quarter at random": Method((1, 12), strategy=Strategy(random_share=0.25)),
+        "1 12, by 3, three quarters": Method((1, 12), strategy=Strategy(random_share=0.75)),
+        "1 12, by 3, from 16 runs": Method((1, 12), strategy=Strategy(min_runs=16)),
+        "1 12, by 3, shorter shown": Method((1, 12), strategy=Strategy(shows_shorter=True)),
+        "1 12, by 3, 16 at a time": Method((1, 12), generation=16),
     },
 }
-"""By the table. "by 3" is the reduction factor, "by 16" the number of new ones in a generation."""
+"""By the table. "by 3" is the reduction factor, "16 at a time" those of a generation."""
 
 
 def in_budgets(preset: str, method: Method) -> Preset:
@@ -145,18 +151,34 @@ class Replayed:
         by_value = sorted(complete, key=lambda run: (run.key.budget, run.value), reverse=True)
         return list({run.key.configuration: dict(run.params) for run in by_value}.values())
 
+    def _taken(self) -> set[int]:
+        """The places that answer no other proposal; none if nothing else is left."""
+        taken = set(self.places.values())
+        return taken if len(taken) < len(self._known.curves.records) else set()
+
     def _answer(self, planned: PlannedRun) -> None:
         key, curves = planned.key, self._known.curves
         before = max(
             (r.key.budget for r in self._runs if r.key.configuration == key.configuration),
             default=0,
         )
-        place = self.places.setdefault(key.configuration, curves.nearest(planned.params))
+        place = self.places.get(key.configuration)
+        if place is None:
+            place = curves.nearest(planned.params, self._taken())
+            self.places[key.configuration] = place
         value, cost = self._known.run(place, key.budget, before)
         number = len(self._runs)
-        self._runs.append(
-            EndedRun(key, planned.params, value, self._generation, number, planned.system_attrs)
+        learned = value is not None and value >= LEARNED
+        ended = EndedRun(
+            key,
+            planned.params,
+            value,
+            self._generation,
+            number,
+            planned.system_attrs,
+            has_learned=learned,
         )
+        self._runs.append(ended)
         self.spent += cost
         if key.budget == self._preset.budgets[-1]:
             self.in_full.add(place)
@@ -192,7 +214,7 @@ def _replayed(path: str, preset: str, name: str, seed: int) -> Row:
     known = _tables[path]
     if name in METHODS[preset]:
         return search(known, preset, name, METHODS[preset][name], seed)
-    row = replay(known.curves, *(IN_FULL | TRUNCATED)[name], seed)
+    row = replay(known.curves, *(IN_FULL | TRUNCATED)[name], seed, once=True)
     kept = {key: row[key] for key in ("seed", "regret", "slow")}
     return {"method": name, "configurations": row["trials"], **kept}
 

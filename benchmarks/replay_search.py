@@ -102,8 +102,11 @@ def make_sampler(name: str, seed: int) -> BaseSampler:
         return SAMPLERS[name](seed)
 
 
-def replay(curves: Curves, sampler: str, pruner: str, seed: int) -> Row:
-    """One search: its regret at each budget, and what it did to the slow starters."""
+def replay(curves: Curves, sampler: str, pruner: str, seed: int, once: bool = False) -> Row:
+    """One search: its regret at each budget, and what it did to the slow starters.
+
+    With `once` each stored run answers one proposal only, as long as there are others.
+    """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     epochs = max(len(accuracies(record)) for record in curves.records)
     study = optuna.create_study(
@@ -116,9 +119,11 @@ def replay(curves: Curves, sampler: str, pruner: str, seed: int) -> Row:
     at_trials: Row = {}
     answers = [(0.0, 0.0)]  # from so many epochs on, a final accuracy of this
     best = (False, 0.0)
+    taken: set[int] = set()
     while spent < BUDGETS[-1] or len(study.trials) < TRIALS:
         trial = study.ask(curves.space)
-        index = curves.nearest(trial.params)
+        index = curves.nearest(trial.params, taken if once else ())
+        taken = taken | {index} if len(taken) + 1 < len(curves.records) else set()
         state, last, work = _train(trial, curves.records[index], epochs)
         study.tell(trial, last if state == TrialState.COMPLETE else None, state)
         spent += work

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -45,12 +45,11 @@ class Curves:
     def _scaled(self, params: Mapping[str, Any]) -> list[float]:
         return [_scale(d, params[name]) for name, d in self.space.items()]
 
-    def nearest(self, params: Mapping[str, Any], leave_out: int | None = None) -> int:
-        """The index of the run nearest to a point; the run `leave_out` is not considered."""
+    def nearest(self, params: Mapping[str, Any], leave_out: Collection[int] = ()) -> int:
+        """The index of the run nearest to a point; those of `leave_out` are not considered."""
         apart = np.abs(self._points - self._scaled(params))
         distances = np.where(self._choice, apart > 0, apart).sum(axis=1)
-        if leave_out is not None:
-            distances[leave_out] = np.inf
+        distances[list(leave_out)] = np.inf
         return int(np.argmin(distances))
 
     def fidelity(self) -> float:
@@ -58,7 +57,7 @@ class Curves:
         from scipy.stats import spearmanr
 
         others = [
-            self.finals[self.nearest(record["params"], leave_out=index)]
+            self.finals[self.nearest(record["params"], leave_out=[index])]
             for index, record in enumerate(self.records)
         ]
         return float(spearmanr(self.finals, others).statistic)

@@ -20,7 +20,9 @@ def promote(
     Of n configurations that were tried at one budget, floor(n / `reduction_factor`) may have a run
     of a greater one in all, those that were promoted before included: the best by value, and among
     equals that of the lower number. A configuration that was passed over can be promoted later,
-    when more have been tried. One that was stuck, has diverged or failed at a budget is not.
+    when more have been tried. One that was stuck, has diverged or failed at a budget is not, and
+    one that has not begun to learn there only where none has: most such runs stay as they are, and
+    where half of a space is stuck they would take the places of all that learn.
     """
     promoted = []
     for budget, following in reversed(list(pairwise(budgets))):
@@ -28,7 +30,8 @@ def promote(
         tried = {run.key.configuration for run in runs if run.key.budget == budget}
         gone_on = {one for one in tried if longest[one] > budget}
         places = len(tried) // reduction_factor - len(gone_on)
-        ranked = ranking([run for run in runs if run.key.budget == budget])
+        there = [run for run in runs if run.key.budget == budget]
+        ranked = ranking([run for run in there if run.has_learned] or there)
         waiting = [one for one in ranked if one not in gone_on]
         promoted += [RunKey(one, following) for one in waiting[: max(0, places)]]
     return promoted

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from math import ceil, log
 from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import Field, model_validator
 
 from fmnist_model.config import Frozen
+
+LONGEST_STEP = 20
+"""A budget that a preset does not name is at most so many times the one before."""
 
 
 class DataConfig(Frozen):
@@ -41,7 +45,7 @@ class SearchConfig(Frozen):
     """
 
     budgets: tuple[Annotated[int, Field(ge=1)], ...] | None = Field(None, min_length=1)
-    reduction_factor: int = Field(2, ge=2)
+    reduction_factor: int = Field(3, ge=2)
     generation: int = Field(8, ge=1)
 
     @model_validator(mode="after")
@@ -53,14 +57,17 @@ class SearchConfig(Frozen):
 
 
 def default_budgets(epochs: int) -> tuple[int, ...]:
-    """The budgets of a preset that names none: from 1 to `epochs`, each about four times the last.
+    """The budgets of a preset that names none: few steps from 1 to `epochs`.
 
-    >>> default_budgets(16), default_budgets(10), default_budgets(1)
-    ((1, 4, 16), (1, 3, 10), (1,))
+    Each is at most `LONGEST_STEP` times the last. A run between the shortest and the longest says little
+    more than the shortest does, and where the learning rate follows a schedule it is a run of its
+    own, that none goes on from.
+
+    >>> default_budgets(16), default_budgets(100), default_budgets(1)
+    ((1, 16), (1, 10, 100), (1,))
     """
-    steps = round(np.log(epochs) / np.log(4))
-    rising = np.geomspace(1, epochs, steps + 1) if steps > 0 else [1, epochs]
-    return tuple(sorted({round(float(budget)) for budget in rising}))
+    steps = max(1, ceil(round(log(epochs, LONGEST_STEP), 9)))
+    return tuple(sorted({round(float(budget)) for budget in np.geomspace(1, epochs, steps + 1)}))
 
 
 class PrunerConfig(Frozen):

@@ -13,11 +13,14 @@ from typing import Any, NamedTuple
 
 from optuna.trial import FrozenTrial, Trial
 
+from fmnist_model.config import CLASSES
 from search.study.trial_record import Role, TrialRecord
 from search.study.trials import is_lost, objective_value
 
 MEASURED = ("train_seconds", "latency_ms", "latency_spread_ms")
 """The fields of a trial's record that are figures of a run, and another with every run."""
+LEARNED = 2 / CLASSES
+"""A run that ends below this accuracy, twice what guessing reaches, has not begun to learn."""
 
 
 class RunKey(NamedTuple):
@@ -50,7 +53,8 @@ class EndedRun:
 
     `value` is its validation accuracy; None if it was stuck, has diverged or failed. `number` is
     its trial's, and `arm` the name of the preset's arm that it tries, if it does. `measured` has
-    what is known of `MEASURED` where the run has completed.
+    what is known of `MEASURED` where the run has completed. `has_learned` says whether it reached
+    `LEARNED`.
     """
 
     key: RunKey
@@ -61,6 +65,7 @@ class EndedRun:
     system_attrs: Mapping[str, Any] = field(default_factory=dict)
     arm: str | None = None
     measured: Mapping[str, float] = field(default_factory=dict)
+    has_learned: bool = True
 
 
 def key_of(trial: FrozenTrial | Trial) -> RunKey | None:
@@ -83,15 +88,17 @@ def ended_runs(trials: Sequence[FrozenTrial]) -> list[EndedRun]:
         if key is None or not trial.state.is_finished() or is_lost(trial):
             continue
         ordinal = record.ordinal if record.ordinal is not None else trial.number
+        value = objective_value(trial)
         found[ordinal] = EndedRun(
             key,
             trial.params,
-            objective_value(trial),
+            value,
             record.generation or 0,
             trial.number,
             trial.system_attrs,
             record.arm,
-            _measured(record) if objective_value(trial) is not None else {},
+            _measured(record) if value is not None else {},
+            value is not None and value >= LEARNED,
         )
     return [found[ordinal] for ordinal in sorted(found)]
 

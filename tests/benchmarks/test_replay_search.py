@@ -40,7 +40,7 @@ def test_the_nearest_run_answers():
     assert TABLE.nearest({"activation": "sigmoid", "learning_rate": 1.0}) == 0
     assert TABLE.nearest({"activation": "relu", "learning_rate": 0.5}) == 1
     assert TABLE.nearest({"activation": "relu", "learning_rate": 0.0405}) == 5
-    assert TABLE.nearest({"activation": "relu", "learning_rate": 0.04}, leave_out=5) == 6
+    assert TABLE.nearest({"activation": "relu", "learning_rate": 0.04}, leave_out=[5]) == 6
 
 
 def test_stuck_and_diverged_runs_end_where_they_are_seen():

@@ -21,16 +21,19 @@ def preset(sampler: str = "tpe", budgets=(1, 4, 16), space=None, arms=(), **sear
         "train": {"epochs": budgets[-1]},
         "space": space or (GRID if sampler == "grid" else RANGES),
         "sampler": {"name": sampler},
-        "search": {"budgets": list(budgets), **search},
+        "search": {"budgets": list(budgets), "reduction_factor": 2, **search},
         "arms": list(arms),
     }
     return parse_preset(tree, "made-up.toml")
 
 
-def ended(configuration: int, budget: int, value: float | None, replicate: int = 0) -> EndedRun:
+def ended(
+    configuration: int, budget: int, value: float | None, replicate: int = 0, **more: Any
+) -> EndedRun:
     """A run of a configuration whose parameters are its own."""
     params = {"dropout": configuration % 50 / 100, "learning_rate": 0.01 + configuration % 90 / 100}
-    return EndedRun(RunKey(configuration, budget, replicate), params, value, 0, configuration)
+    key = RunKey(configuration, budget, replicate)
+    return EndedRun(key, params, value, 0, configuration, **more)
 
 
 def accuracy(run: PlannedRun) -> float:

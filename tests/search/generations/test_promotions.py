@@ -49,6 +49,12 @@ def test_what_was_stuck_is_counted_but_not_promoted():
     assert keys([*runs, ended(2, 4, None)]) == []
 
 
+def test_what_has_not_begun_to_learn_leaves_its_place_to_nobody():
+    late = [ended(n, 1, 0.1, has_learned=False) for n in range(3)]
+    assert keys([*late, ended(3, 1, 0.6)]) == [(3, 4)]
+    assert keys(late) == [(0, 4)]  # where none has, it may only need longer
+
+
 def test_of_two_tries_the_later_counts():
     assert keys([ended(0, 1, None), ended(1, 1, 0.1), ended(0, 1, 0.5)]) == [(0, 4)]
 

@@ -41,3 +41,8 @@ def test_of_a_lost_run_the_second_try_counts():
     assert [one.value for one in ended_runs([lost, run(0, value=0.3)])] == [0.3]
     deadly = run(0, TrialState.FAIL, fail_reason="deadly")
     assert [one.value for one in ended_runs([lost, deadly])] == [None]
+
+
+def test_a_run_has_learned_once_it_is_twice_as_good_as_guessing():
+    runs = [run(0, value=0.1), run(1, value=0.2), run(2, TrialState.PRUNED)]
+    assert [one.has_learned for one in ended_runs(runs)] == [False, True, False]
