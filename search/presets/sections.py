@@ -59,9 +59,9 @@ class SearchConfig(Frozen):
 def default_budgets(epochs: int) -> tuple[int, ...]:
     """The budgets of a preset that names none: few steps from 1 to `epochs`.
 
-    Each is at most `LONGEST_STEP` times the last. A run between the shortest and the longest says little
-    more than the shortest does, and where the learning rate follows a schedule it is a run of its
-    own, that none goes on from.
+    Each is at most `LONGEST_STEP` times the last. A run between the shortest and the longest says
+    little more than the shortest does, and where the learning rate follows a schedule it is a run
+    of its own, that none goes on from.
 
     >>> default_budgets(16), default_budgets(100), default_budgets(1)
     ((1, 16), (1, 10, 100), (1,))
