@@ -39,6 +39,8 @@ help:  ## list the targets and their variables
 	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-13s %s\n", $$1, $$2 }'
 	@echo
 	@echo "STUDY: a preset, by its name in studies/ or as a .toml file; NAME: another name for its study"
+	@echo "TRIALS: how many trials shall have finished; where the preset has [search], as those in studies/ do, a trial"
+	@echo "  is a run: of a new configuration, of one of the better ones for longer, or of one of the best with another seed"
 	@echo "STORAGE: the database, any SQLAlchemy URL, by default sqlite:///studies/results/studies.db;"
 	@echo "  in the environment a password in it is hidden from other users of the machine"
 	@echo "DATA: a directory with Fashion-MNIST as IDX or CSV files; without it the data is downloaded"
@@ -48,7 +50,7 @@ help:  ## list the targets and their variables
 	@echo "  auto takes the population where JAX sees a GPU"
 	@echo "TIMEOUT=1h: end after so much time (in seconds, or as 60m or 1h), with any number of trials unless TRIALS is"
 	@echo "  given, too; with [search] the best are raced in the last part of it"
-	@echo "STOP_WHEN=0.001: stop early when ten more trials are expected to improve the best accuracy by less"
+	@echo "STOP_WHEN=0.001: stop early when the next trials are expected to improve the best accuracy by less"
 	@echo "FROM: another study in STORAGE, near whose best configurations a new one begins, where the preset has [search]"
 	@echo "RULE: of a search in budgets, best exports the most accurate, one_standard_error the smallest that is nearly"
 	@echo "  as accurate; by default what the preset says"

@@ -39,7 +39,7 @@ def main(
     from fmnist_model.tensorflow_engine.engine import TensorFlowEngine
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    preset = load_preset(study, PATHS.presets)
+    preset = load_preset(study, PATHS.presets).model_copy(update={"search": None})
     engine = TensorFlowEngine(*split(load_train(data, print, PATHS.data), preset.data.limit))
     plain(preset, 0, trials, engine)  # compiles the programs
     ratios = []

@@ -142,9 +142,10 @@ def main(
     console = Console()
     with tempfile.TemporaryDirectory() as folder, chdir(folder):
         Path("studies").mkdir()
-        for preset in (ROOT / "studies").glob("*.toml"):
-            (Path("studies") / preset.name).write_bytes(preset.read_bytes())
-        store(load_preset(study, PATHS.presets), study, trials)
+        for path in (ROOT / "studies").glob("*.toml"):
+            (Path("studies") / path.name).write_bytes(path.read_bytes())
+        preset = load_preset(study, PATHS.presets).model_copy(update={"search": None})
+        store(preset, study, trials)
         page = Path("studies/results") / study / "report.html"
         found = [(drawn(study), *looked_at(page)) for _ in range(rounds)]
         size = page.stat().st_size / 1e6

@@ -1,8 +1,8 @@
 """The cost of a trial in addition to its training steps: python -m benchmarks.trial_overhead
 
-The paper preset is searched without a pruner, so that each trial trains ten epochs and makes ten
-reports, on 100 training and 25 validation images, so that there is almost no arithmetic. This
-toolkit, with its time split into parts, is compared with the usual trial (Optuna with TPE and
+The paper preset is searched without budgets or a pruner, so that each trial trains ten epochs and
+makes ten reports, on 100 training and 25 validation images, so that there is almost no arithmetic.
+This toolkit, with its time split into parts, is compared with the usual trial (Optuna with TPE and
 SQLite; build, compile, fit). Each runs in a process of its own, and they take turns of a few
 trials. The training steps of the usual trial are subtracted, too; its first step, which traces,
 counts as one like the others. The memory of the process is noted after each trial. Trials that were
@@ -49,9 +49,9 @@ Row = dict[str, Any]
 
 
 def preset() -> Preset:
-    """The paper preset on very few images, without a pruner and without arms."""
+    """The paper preset on very few images, without budgets, a pruner and arms."""
     tree = load_preset("paper", PATHS.presets).model_dump(exclude_unset=True)
-    tree |= {"data": {"limit": IMAGES}, "pruner": {"name": "none"}, "arms": []}
+    tree |= {"data": {"limit": IMAGES}, "pruner": {"name": "none"}, "arms": [], "search": None}
     return Preset.model_validate(tree)
 
 

@@ -72,7 +72,7 @@ StopOption = Annotated[
     float | None,
     typer.Option(
         "--stop-when",
-        help="Stop early when the next ten trials are expected to improve the best validation "
+        help="Stop early when the next trials are expected to improve the best validation "
         "accuracy by less than this.",
     ),
 ]

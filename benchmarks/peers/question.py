@@ -25,8 +25,13 @@ class Question(NamedTuple):
     trials: int
 
     def load(self) -> Preset:
-        """The preset as it is asked here: without the arms that our search would try first."""
+        """The preset as it is asked here: without the arms that our search would try first.
+
+        Where it names budgets that do not end with these epochs, the usual ones take their place.
+        """
         tree = load_preset(self.preset, PATHS.presets).model_dump(exclude_unset=True)
+        if "search" in tree and (tree["search"].get("budgets") or [0])[-1] != self.epochs:
+            tree["search"] = {**tree["search"], "budgets": None}
         train = {**tree.get("train", {}), "epochs": self.epochs, "batch_size": self.batch_size}
         data = {"limit": self.images}
         return Preset.model_validate({**tree, "train": train, "data": data, "arms": []})

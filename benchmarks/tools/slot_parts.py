@@ -45,9 +45,9 @@ class Setting(NamedTuple):
 
 
 def preset(setting: Setting) -> Preset:
-    """The paper preset on this many images."""
+    """The paper preset on this many images, without budgets, so that trials come one by one."""
     return load_preset("paper", PATHS.presets).model_copy(
-        update={"data": DataConfig(limit=setting.images)}
+        update={"data": DataConfig(limit=setting.images), "search": None}
     )
 
 

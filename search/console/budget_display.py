@@ -6,8 +6,10 @@ from collections.abc import Sequence
 
 from optuna.trial import FrozenTrial
 from rich.box import SIMPLE_HEAD
+from rich.console import Group
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from fmnist_model.hyperparameters import shown
 from search.study import (
@@ -15,6 +17,7 @@ from search.study import (
     TrialRecord,
     Winner,
     contenders,
+    epochs_in_words,
     further_columns,
     further_figures,
     interval_in_words,
@@ -31,10 +34,9 @@ def best_in_words(best: Winner) -> str:
     if best.standing is None:
         return f"{best.value:.4f} (trial {best.trial.number}"
     one = best.standing
-    plural = "epochs" if one.budget != 1 else "epoch"
     return (
-        f"{one.mean:.4f} ({interval_in_words(one)}, {seeds_in_words(one)}) after {one.budget} "
-        f"{plural}, best with probability {probability_in_words(one)} "
+        f"{one.mean:.4f} ({interval_in_words(one)}, {seeds_in_words(one)}) after "
+        f"{epochs_in_words(one.budget)}, best with probability {probability_in_words(one)} "
         f"(configuration {one.configuration}"
     )
 
@@ -51,30 +53,50 @@ def race_in_words(trials: Sequence[FrozenTrial], best: Winner | None) -> str | N
     )
 
 
-def standings_table(best: Winner, digits: int, narrow: bool = False) -> Table:
-    """The first configurations, the chosen one marked.
+def standings_table(best: Winner, digits: int) -> Table:
+    """The first configurations, the chosen one marked; a column for each hyperparameter."""
+    first = _first(best)
+    return _table(best, list(dict.fromkeys(name for one in first for name in one.params)), digits)
 
-    Each hyperparameter has a column of its own, or, in a `narrow` table, one column holds all.
-    """
+
+def narrow_standings(best: Winner, digits: int) -> Group:
+    """The same for a narrow screen: the hyperparameters are lines below the table."""
+    lines = [
+        f"{one.configuration}: {' '.join(f'{n}={shown(v, digits)}' for n, v in one.params.items())}"
+        for one in _first(best)
+    ]
+    return Group(_table(best, [], digits), *map(Text, lines))
+
+
+def _first(best: Winner) -> list[Standing]:
     first = list(best.standings[:SHOWN])
     if best.standing is not None and best.standing not in first:
         first.append(best.standing)
-    names = list(dict.fromkeys(name for one in first for name in one.params))
+    return first
+
+
+def _table(best: Winner, names: Sequence[str], digits: int) -> Table:
+    """A row for each of the first configurations, with a column for each of these hyperparameters.
+
+    Only how many seeds there were, and their other figures, may take more than a line.
+    """
+    first = _first(best)
+    after = f"best configurations after {epochs_in_words(first[0].budget)}"
     table = Table(
-        title=f"best configurations after {first[0].budget} epochs: expected validation accuracy",
+        title=f"{after}: expected validation accuracy",
         title_justify="left",
         box=SIMPLE_HEAD,
         pad_edge=False,
     )
-    table.add_column("configuration", justify="right")
-    columns = ["mean", "95 % interval", "seeds", "P(best)", "weights", *further_columns(best)]
-    for column in (*columns, *(["hyperparameters"] if narrow else names)):
+    table.add_column("configuration", justify="right", no_wrap=True)
+    for column in ("mean", "95 % interval", "seeds", "P(best)", "weights"):
+        table.add_column(column, no_wrap=column != "seeds")
+    for column in (*further_columns(best), *names):
         table.add_column(column)
     for one in first:
         values = [escape(shown(one.params.get(name, "-"), digits)) for name in names]
-        pairs = " ".join(f"{name}={value}" for name, value in zip(names, values, strict=True))
         figures = [*_figures(one, one is best.standing), *further_figures(best, one)]
-        table.add_row(*figures, *([pairs] if narrow else values))
+        table.add_row(*figures, *values)
     return table
 
 

@@ -21,6 +21,7 @@ from search.algorithms import STOPPED, stop_sentence
 from search.console.budget_display import (
     best_in_words,
     chosen_in_words,
+    narrow_standings,
     race_in_words,
     standings_table,
 )
@@ -260,15 +261,15 @@ def _explanation(trial: FrozenTrial, how: str) -> str | None:
     return f"let go on from step {record.recorded.step} of epoch {record.recorded.epoch}: {message}"
 
 
-def best_table(console: Console, best: Winner, trials: list[FrozenTrial]) -> Table:
+def best_table(console: Console, best: Winner, trials: list[FrozenTrial]) -> Table | Group:
     """The five best completed trials, or, in a search in budgets, the best configurations.
 
     Each hyperparameter has a column of its own, unless the console is too narrow for that: then one
-    column holds all of them.
+    column holds all of them, or, in a search in budgets, the lines below the table do.
     """
     if best.standing is not None:
         table = standings_table(best, DIGITS)
-        return table if _fits(console, table) else standings_table(best, DIGITS, narrow=True)
+        return table if _fits(console, table) else narrow_standings(best, DIGITS)
     return _trials_table(console, trials)
 
 

@@ -30,6 +30,7 @@ from .runs import (
     PlannedRun as PlannedRun,
     RunKey as RunKey,
     ended_runs as ended_runs,
+    epochs_in_words as epochs_in_words,
     key_of as key_of,
     run_in_words as run_in_words,
 )

@@ -114,5 +114,9 @@ def run_in_words(trial: FrozenTrial | Trial) -> str:
     if key is None or role is None:
         return ""
     seed = f", seed {key.replicate}" if role == "race" else ""
-    plural = "epochs" if key.budget != 1 else "epoch"
-    return f"configuration {key.configuration}, {role}{seed}, {key.budget} {plural}"
+    return f"configuration {key.configuration}, {role}{seed}, {epochs_in_words(key.budget)}"
+
+
+def epochs_in_words(epochs: int) -> str:
+    """A number of epochs: "1 epoch" or "10 epochs"."""
+    return f"{epochs} epoch{'s' if epochs != 1 else ''}"

@@ -24,7 +24,7 @@ from search.study.pareto import (
     standard_error,
     within_one_standard_error,
 )
-from search.study.runs import ended_runs
+from search.study.runs import ended_runs, epochs_in_words
 from search.study.standings import (
     BEST_PROBABILITY,
     EQUAL,
@@ -81,7 +81,10 @@ class Winner(NamedTuple):
                 f"weights than its {self.standing.parameters:,}"
             )
         if self.standing is self.standings[0]:
-            return f"the best so far, with probability {probability}; not decided yet"
+            so_far = f"the best so far, with probability {probability}"
+            if self.standing.best_probability < BEST_PROBABILITY:
+                return f"{so_far}; not decided yet"
+            return f"{so_far}; not decided before it has had {FEWEST_SEEDS} seeds of the race"
         return (
             f"the smallest, with {self.standing.parameters:,} weights, of those within {EQUAL:g} "
             f"of the highest mean, {self.standings[0].mean:.4f}; not decided yet"
@@ -184,7 +187,8 @@ def infeasible_in_words(trials: Sequence[FrozenTrial], preset: Preset | None) ->
     if not budgets or current_standings(trials, preset):
         return None
     demanded = " and ".join(preset.objective.constraints)
-    return f"no configuration that was tried for {max(budgets)} epochs meets {demanded}"
+    tried = f"was tried for {epochs_in_words(max(budgets))}"
+    return f"no configuration that {tried} meets {demanded}"
 
 
 def further_columns(best: Winner) -> list[str]:

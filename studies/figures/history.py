@@ -149,7 +149,7 @@ def draw_curves(data: Curves) -> go.Figure:
                 x=line["epoch"],
                 y=line["value"],
                 text=line["text"],
-                mode="lines+markers" if name == "pruned" else "lines",
+                mode="lines+markers" if _has_lone_points(line) and not marked else "lines",
                 name=name,
                 legendgroup=name,
                 showlegend=not marked,
@@ -170,6 +170,12 @@ def draw_curves(data: Curves) -> go.Figure:
     )
     figure.update_yaxes(title=ACCURACY)
     return styled(epoch_axis(figure, _epochs(data)).update_xaxes(rangemode="tozero"))
+
+
+def _has_lone_points(line: pd.DataFrame) -> bool:
+    """Has any of the curves a single point, which a line alone does not show?"""
+    gap = line["epoch"].isna()
+    return bool((~gap & gap.shift(fill_value=True) & gap.shift(-1, fill_value=True)).any())
 
 
 def _epochs(data: Curves) -> float:

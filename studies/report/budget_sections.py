@@ -12,6 +12,7 @@ from search.study import (
     TrialRecord,
     Winner,
     ending,
+    epochs_in_words,
     further_columns,
     further_figures,
     interval_in_words,
@@ -45,16 +46,15 @@ def best_caption(best: Winner) -> str:
         return f"The best configuration, trial {best.trial.number}"
     one = best.standing
     return (
-        f"The best configuration, {one.configuration}, first run for {one.budget} epochs as trial "
-        f"{one.number}; {one.parameters:,} weights"
+        f"The best configuration, {one.configuration}, first run for "
+        f"{epochs_in_words(one.budget)} as trial {one.number}; {one.parameters:,} weights"
     )
 
 
 def first_runs_in_words(compared: Sequence[FrozenTrial]) -> str:
     """Which runs are shown where runs of different budgets cannot be compared."""
     budget = TrialRecord.of(compared[0]).budget if compared else None
-    plural = "epochs" if budget != 1 else "epoch"
-    return f"The accuracy of each configuration's first run, of {budget} {plural},"
+    return f"The accuracy of each configuration's first run, of {epochs_in_words(budget or 0)},"
 
 
 def race_section(best: Winner) -> Section:
@@ -62,8 +62,9 @@ def race_section(best: Winner) -> Section:
     assert best.standing is not None
     data = budgets.race_data(best.standings, best.standing)
     lead = (
-        f"Configurations after {best.standing.budget} epochs, by their expected validation "
-        f"accuracy with another seed. Configuration {best.standing.configuration} is {best.reason}."
+        f"Configurations after {epochs_in_words(best.standing.budget)}, by their expected "
+        f"validation accuracy with another seed. Configuration {best.standing.configuration} is "
+        f"{best.reason}."
     )
     note = (
         "The seed with which a configuration came here was probably a lucky one, so it does not "
@@ -116,7 +117,7 @@ def runs_section(trials: Sequence[FrozenTrial], best: Winner) -> Section:
     cut = f"The last {MOST_ROWS} of {len(judged)} runs" if len(judged) > MOST_ROWS else "The runs"
     return Section(
         "Runs",
-        f"{cut} of {budget} epochs.",
+        f"{cut} of {epochs_in_words(budget)}.",
         tables=[Table(head, rows, numbers=(0, 1, 3, 4, 6))],
         note="All trials are in trials.csv and trials.parquet beside this page, one row a trial.",
     )

@@ -12,7 +12,9 @@ from benchmarks.peers.figure import anytime, figure
 from benchmarks.peers.logged_progress import is_new
 from benchmarks.peers.ours import _best as found_best
 from benchmarks.peers.question import Log, Question
+from search.presets.files import load_preset
 from search.study.winner import winner
+from tests.conftest import PATHS
 from tests.search.in_budgets import PRESET, SimulatedSearch
 
 
@@ -24,9 +26,9 @@ def arms(letters: str, *marks: pytest.MarkDecorator) -> list[object]:
 TINY = Question("smoke", images=500, batch_size=50, epochs=2, trials=2)
 
 
-def check(row, trials=TINY.trials):
-    assert row["configurations"] == trials
-    assert len(row["curve"]) == row["epochs"] >= trials
+def check(row, configurations=TINY.trials):
+    assert row["configurations"] == configurations
+    assert len(row["curve"]) == row["epochs"] >= TINY.trials
     seconds, best = np.array(row["curve"]).T
     assert list(seconds) == sorted(seconds)
     assert list(best) == sorted(best)
@@ -35,9 +37,15 @@ def check(row, trials=TINY.trials):
     TINY.configurations(row["params"], 0)
 
 
-@pytest.mark.parametrize("arm", [search.OURS, *arms("d"), *arms("gh", pytest.mark.slow)])
+@pytest.mark.parametrize("arm", [*arms("d"), *arms("g", pytest.mark.slow)])
 def test_an_arm_searches(arm, everything):
     check(search.ARMS[arm](TINY, 0))
+
+
+@pytest.mark.parametrize("arm", [search.OURS, *arms("h", pytest.mark.slow)])
+def test_ours_searches_in_budgets(arm, everything):
+    """Of two runs the second one promotes the configuration of the first."""
+    check(search.ARMS[arm](TINY, 0), configurations=1)
 
 
 @pytest.mark.parametrize("arm", [arm for arm in search.ARMS if "KerasTuner" in arm])
@@ -51,6 +59,9 @@ def test_ours_begins_without_the_presets_arms():
     asked = Question("paper", 1000, 21, 3, 4).load()
     assert asked.arms == ()
     assert (asked.data.limit, asked.train["batch_size"], asked.epochs) == (1000, 21, 3)
+    assert asked.budgets[-1] == 3
+    paper = load_preset("paper", PATHS.presets)
+    assert Question("paper", 1000, 21, paper.epochs, 4).load().budgets == paper.budgets
 
 
 @pytest.mark.parametrize(("output", "stuck"), [("relu", True), ("softmax", False)])

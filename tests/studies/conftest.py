@@ -11,6 +11,7 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from search.presets.files import load_preset
+from search.presets.preset import Preset
 from search.storage.connection import open_storage
 from tests.conftest import PATHS
 from tests.studies.browser import start_browser
@@ -99,11 +100,16 @@ def many(count: int) -> list[FrozenTrial]:
     return trials
 
 
+def whole_runs() -> Preset:
+    """The preset `paper` without its budgets: each trial is a run of all epochs, or is stopped."""
+    return load_preset("paper", PATHS.presets).model_copy(update={"search": None})
+
+
 def store(trials: list[FrozenTrial], name: str = "paper", memory: bool = False) -> optuna.Study:
-    """Keep the trials as a study of the preset `paper` in the project's database, or in memory."""
+    """Keep the trials as a study without budgets in the project's database, or in memory."""
     storage = None if memory else open_storage(URL)
     study = optuna.create_study(storage=storage, study_name=name, direction="maximize")
-    study.set_user_attr("preset", load_preset("paper", PATHS.presets).identity())
+    study.set_user_attr("preset", whole_runs().identity())
     study.set_user_attr("seed", 648)
     study.add_trials(trials)
     return study

@@ -60,6 +60,15 @@ def test_status_shows_how_the_configurations_stand(width):
     assert max(map(len, text.splitlines()[1:-1])) <= width
 
 
+def test_a_narrow_table_shows_its_figures_whole_and_hyperparameters_below():
+    lines = status(80).splitlines()
+    assert "\u2026" not in "".join(lines)
+    (row,) = (line.split() for line in lines if line.lstrip().startswith("* 21 "))
+    assert [row[1], row[4], row[-1]] == ["21", "to", "206,922"]
+    (below,) = (line for line in lines if line.startswith("21: "))
+    assert "learning_rate=" in below
+
+
 def test_status_shows_the_front_and_what_is_on_it():
     console = Console(file=io.StringIO(), width=200)
     print_status(console, store_search_for_both())

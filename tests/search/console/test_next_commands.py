@@ -13,6 +13,7 @@ from search.console.next_commands import TARGET_VARIABLES, hidden_note, make_com
 from tests.conftest import DATA, ROOT
 from tests.faults.conftest import write_replay
 from tests.faults.replay import replay
+from tests.search.conftest import write_preset
 
 GIVEN = {
     "STUDY": "smoke",
@@ -108,14 +109,15 @@ def test_a_password_is_never_shown(url):
 
 
 def test_run_and_status_print_commands_that_can_be_copied(project, invoke):
-    arguments = ["--study", "smoke", "--name", "mine", "--storage", "sqlite:///my own.db"]
+    write_preset()
+    arguments = ["--study", "tiny", "--name", "mine", "--storage", "sqlite:///my own.db"]
     more = ["--trials", "1", "--engine", "tensorflow", "--threads", "1", "--data", str(DATA)]
     done = invoke("search", "run", *arguments, *more)
     assert done.returncode == 0, done.stderr
-    common = "STUDY=smoke NAME=mine STORAGE='sqlite:///my own.db'"
+    common = "STUDY=tiny NAME=mine STORAGE='sqlite:///my own.db'"
     said = f"make search {common} DATA={DATA} ENGINE=tensorflow THREADS=1 TRIALS=2 "
     assert said in done.stdout
-    assert f"make evaluate STUDY=smoke NAME=mine DATA={DATA} " in done.stdout
+    assert f"make evaluate STUDY=tiny NAME=mine DATA={DATA} " in done.stdout
     status = invoke("search", "status", *arguments)
     assert f"make report {common} " in status.stdout
     assert "make dashboard STORAGE='sqlite:///my own.db' " in status.stdout

@@ -23,9 +23,10 @@ from benchmarks.standins.replay import Replay
 from search.console.progress import Progress
 from search.execution.engines import load_engine
 from search.execution.runner import run_search
+from search.presets.files import load_preset
 from search.storage.errors import StorageError
 from search.study.trials import count_trials
-from tests.conftest import DATA, ROOT, run_examples
+from tests.conftest import DATA, PATHS, ROOT, run_examples
 from tests.search.conftest import load, quiet_progress, search, table, write_preset
 
 
@@ -94,16 +95,31 @@ def kill_within_a_trial(process: subprocess.Popen[str], name: str) -> None:
 
 
 @pytest.mark.slow
+def test_the_smoke_preset_finds_a_configuration_in_four_trials(project):
+    """The first thing that README asks its reader to do."""
+    output = finish(launch(4, "smoke", "smoke"))
+    assert "smoke: 4 finished: " in output
+    epochs = load_preset("smoke", PATHS.presets).epochs
+    assert f"best configurations after {epochs} epochs: expected validation accuracy" in output
+    assert "make export STUDY=smoke " in output
+
+
+@pytest.mark.slow
 def test_a_study_with_kills_between_equals_one_straight_through(project):
-    """The smoke preset is searched once without a break, and once as 4 and then 12 trials, with
-    SIGKILL in the middle of a trial after the tenth, from which on TPE fits its model."""
-    straight = launch(16, "straight", "smoke")
+    """The smoke preset, with a pruner in place of its budgets, is searched once without a break,
+    and once as 4 and then 12 trials, with SIGKILL in the middle of a trial after the tenth, from
+    which on TPE fits its model."""
+    text = Path("studies/smoke.toml").read_text()
+    pruned = text.replace("[search]", '[pruner]\nname = "successive_halving"')
+    assert pruned != text
+    Path("studies/pruned.toml").write_text(pruned)
+    straight = launch(16, "straight", "pruned")
     finish(straight)
-    finish(launch(4, "killed", "smoke"))
-    process = launch(16, "killed", "smoke")
+    finish(launch(4, "killed", "pruned"))
+    process = launch(16, "killed", "pruned")
     wait_for(process, "trial  11")
     kill_within_a_trial(process, "killed")
-    output = finish(launch(16, "killed", "smoke"))
+    output = finish(launch(16, "killed", "pruned"))
     assert "was killed; it will be tried again" in output
     killed = load("killed")
     assert count_trials(killed.trials).lost == 1

@@ -70,6 +70,12 @@ def test_the_reason_says_what_is_known(seeds, reason):
     assert best.reason.endswith("not decided yet") == (not reason.startswith("equal"))
 
 
+def test_the_reason_says_what_an_almost_certain_best_lacks():
+    best = winner(trials_of({1: [0.9, 0.9], 2: [0.5]}), PRESET)
+    assert best.reason.endswith("; not decided before it has had 2 seeds of the race")
+    assert "not decided" not in winner(trials_of({1: [0.9] * 3, 2: [0.5]}), PRESET).reason
+
+
 # Further objectives
 
 NEAR = {1: [0.93] * 4, 2: [0.9295] * 4}

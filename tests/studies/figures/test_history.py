@@ -10,6 +10,8 @@ from studies.figures import history
 from studies.figures.trial_frame import trial_table
 from tests.studies.conftest import BEGAN, RISING, one_of_each, store, trial
 
+LINES_POINTS = "lines+markers"
+
 
 def test_the_best_so_far_never_falls(project):
     table = trial_table(store([trial("completed", [v]) for v in (0.5, 0.8, 0.7, 0.9)]).trials)
@@ -23,6 +25,14 @@ def test_stuck_curves_end_at_the_step_where_they_were_stopped(project):
     # 6 steps of 48 an epoch, as the others tell; the diverged one made all of its epoch's.
     assert data.ends["epoch"].to_list() == pytest.approx([6 / 48, 1])
     assert data.ends["text"][0] == "trial 1: stuck at step 6"
+
+
+def test_a_curve_of_one_epoch_can_be_seen(project):
+    """Of a single point a line shows nothing."""
+    whole = [trial("completed", RISING, n) for n in (0, 1)]
+    for trials, mode in ((whole, "lines"), ([*whole, trial("completed", [0.4], 2)], LINES_POINTS)):
+        figure = history.draw_curves(history.curves_data(store(trials, memory=True).trials))
+        assert next(trace.mode for trace in figure.data if trace.name == "completed") == mode
 
 
 def at(minutes: float, pid: int, seconds: float = 60):

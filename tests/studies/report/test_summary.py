@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
-from search.presets.files import load_preset
 from search.study.runs import RunKey
 from studies.report.commands import Command
 from studies.report.summary import (
@@ -17,13 +16,12 @@ from studies.report.summary import (
     summarize,
     time_saved,
 )
-from tests.conftest import PATHS
 from tests.search.in_budgets import PRESET, continued, run_trial
-from tests.studies.conftest import AXES, RISING, one_of_each, store, trial
+from tests.studies.conftest import AXES, RISING, one_of_each, store, trial, whole_runs
 
 
 def test_time_saved_is_the_steps_left_times_the_time_of_a_step(project):
-    found = time_saved(load_preset("paper", PATHS.presets), store(one_of_each()).trials)
+    found = time_saved(whole_runs(), store(one_of_each()).trials)
     assert found["stuck"].seconds == pytest.approx((480 - 6) / 100)
     assert found["pruned"].seconds == pytest.approx((480 - 96) / 100)
     assert found["diverged"] == TimeSaved([pytest.approx((480 - 48) / 100)])
@@ -49,12 +47,12 @@ def test_a_trials_step_costs_what_it_does_in_the_same_network(project, stopped, 
         one.user_attrs["train_seconds"] *= 2
     cheap = trial("completed", RISING, 2, **same)
     stuck = trial("stuck", [0.1], 3, **same | stopped)
-    saved = time_saved(load_preset("paper", PATHS.presets), [*dear, cheap, stuck])
+    saved = time_saved(whole_runs(), [*dear, cheap, stuck])
     assert saved["stuck"].seconds == pytest.approx((480 - 6) * seconds)
 
 
 def test_time_spent_leaves_pauses_out(project):
-    found = summarize(load_preset("paper", PATHS.presets), store(one_of_each()).trials)
+    found = summarize(whole_runs(), store(one_of_each()).trials)
     assert found.wall_seconds == 5 * 50
     assert found.best is not None
     assert found.best.number == 0
@@ -152,7 +150,7 @@ def test_advice_is_silent_where_nothing_speaks_for_it(project):
 
 
 def test_the_winner_of_many_equals_is_flattered_more():
-    preset = load_preset("paper", PATHS.presets)
+    preset = whole_runs()
     few, lots = (
         selection_bias(preset, [trial("completed", [0.85], n) for n in range(count)])
         for count in (2, 50)
