@@ -314,7 +314,8 @@ def print_status(console: Console, study: Study) -> None:
     if warm_start is not None:
         console.print(Text(warm_start.in_words()), soft_wrap=True)
     if counts.waiting:
-        console.print(Text(f"{counts.waiting} enqueued, to be run next"), soft_wrap=True)
+        how = "enqueued" if budgeted_preset(study) is None else "planned"
+        console.print(Text(f"{counts.waiting} {how}, to be run next"), soft_wrap=True)
     best = winner_of(study)
     for trial in trials:
         if ending(trial) == "running":

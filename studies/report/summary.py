@@ -21,6 +21,7 @@ from search.study import (
     Winner,
     best_trials,
     ending,
+    epochs_in_words,
     infeasible_in_words,
     is_decided,
     is_finished,
@@ -301,6 +302,7 @@ def _continue_command(ended: Sequence[FrozenTrial]) -> Command:
 
 def _boundaries(best: FrozenTrial) -> list[str]:
     sentences = []
+    what = "trial" if TrialRecord.of(best).configuration is None else "configuration"
     for name, distribution in best.distributions.items():
         if isinstance(distribution, CategoricalDistribution) or distribution.single():
             continue
@@ -316,8 +318,8 @@ def _boundaries(best: FrozenTrial) -> list[str]:
         cure = "try it without" if limit == _lowest(name) == 0 else "widen the range there"
         value = shown(best.params[name], 3)
         sentences.append(
-            f"{name} of the best trial, {value}, lies at the {end} end of its range ({limit:g}): "
-            f"{cure}."
+            f"{name} of the best {what}, {value}, lies at the {end} end of its range "
+            f"({limit:g}): {cure}."
         )
     return sentences
 
@@ -337,7 +339,8 @@ def position(value: float, distribution: FloatDistribution | IntDistribution) ->
 
 def _choices(best: FrozenTrial, ended: Sequence[FrozenTrial]) -> list[str]:
     """A sentence for each hyperparameter of which some choices never came near the best trial."""
-    sentences = []
+    sentences, budget = [], TrialRecord.of(best).budget
+    after = f" after {epochs_in_words(budget)}" if budget is not None else ""
     for name, distribution in best.distributions.items():
         if not isinstance(distribution, CategoricalDistribution):
             continue
@@ -350,8 +353,8 @@ def _choices(best: FrozenTrial, ended: Sequence[FrozenTrial]) -> list[str]:
         )
         if listed:
             sentences.append(
-                f"{name}: {listed} never came near {best.params[name]} ({best.value:.4f}); leave "
-                f"out what more epochs would not help."
+                f"{name}: {listed} never came near {best.params[name]} ({best.value:.4f}){after}; "
+                f"leave out what more epochs would not help."
             )
     return sentences
 

@@ -69,6 +69,15 @@ def test_a_narrow_table_shows_its_figures_whole_and_hyperparameters_below():
     assert "learning_rate=" in below
 
 
+def test_runs_that_wait_are_planned():
+    study, waiting = store_search(), unfinished("race")
+    waiting.datetime_start = waiting.datetime_complete = None
+    study.add_trial(waiting)
+    console = Console(file=io.StringIO(), width=200)
+    print_status(console, study)
+    assert "\n1 planned, to be run next\n" in console.file.getvalue()
+
+
 def test_status_shows_the_front_and_what_is_on_it():
     console = Console(file=io.StringIO(), width=200)
     print_status(console, store_search_for_both())

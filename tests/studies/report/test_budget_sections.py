@@ -6,13 +6,20 @@ import pandas as pd
 
 from search.generations.race import seeds_to_decide
 from search.storage.connection import open_storage
+from search.study.runs import RunKey
 from search.study.winner import winner
 from studies.report.budget_sections import best_tiles, race_section, runs_section
 from studies.report.sections import report_sections
 from studies.report.summary import summarize
 from studies.report.write import draw_report, write_report
 from tests.conftest import PATHS
-from tests.search.in_budgets import PRESET, SimulatedSearch, store_search
+from tests.search.in_budgets import (
+    PRESET,
+    SimulatedSearch,
+    default_params,
+    run_trial,
+    store_search,
+)
 from tests.studies.browser import check_figures, show
 from tests.studies.conftest import URL
 
@@ -51,6 +58,20 @@ def test_what_would_decide_the_race_is_advised():
     said = f"not decided yet: about {seeds} more trials with other seeds would probably decide it"
     assert f"{said} (`run_search(replace(job, trials={40 + seeds})" in advised(12)
     assert "more trials only help if they try new ones" in advised(40)
+
+
+def test_advice_on_first_runs_says_how_short_they_were():
+    def tried(number: int, value: float, activation: str):
+        params = default_params(activation=activation, dropout=0.5)
+        return run_trial(RunKey(number, 1), value, params=params)
+
+    slow = [tried(number, 0.1, "tanh") for number in range(1, 6)]
+    said = summarize(PRESET, [tried(0, 0.7, "relu"), *slow]).advice
+    assert said[0].startswith("dropout of the best configuration, 0.5, lies at the upper end")
+    assert said[1].startswith(
+        "activation: tanh (at most 0.1000 in 5 trials, 5 completed) never came near relu (0.7000) "
+        "after 1 epoch; leave out what"
+    )
 
 
 def test_before_the_top_budget_is_reached_lower_ones_are_shown():
