@@ -85,10 +85,13 @@ class Winner(NamedTuple):
             if self.standing.best_probability < BEST_PROBABILITY:
                 return f"{so_far}; not decided yet"
             return f"{so_far}; not decided before it has had {FEWEST_SEEDS} seeds of the race"
-        return (
-            f"the smallest, with {self.standing.parameters:,} weights, of those within {EQUAL:g} "
-            f"of the highest mean, {self.standings[0].mean:.4f}; not decided yet"
-        )
+        highest = self.standings[0]
+        near = f"within {EQUAL:g} of the highest mean, {highest.mean:.4f}"
+        if highest.raced < FEWEST_SEEDS:
+            lacks = f"whose configuration {highest.configuration} had too few seeds to be taken"
+            return f"{near}, {lacks}; not decided yet"
+        weights = f"{self.standing.parameters:,} weights"
+        return f"the smallest, with {weights}, of those {near}; not decided yet"
 
     def _reason_of_small(self) -> str:
         assert self.standing is not None

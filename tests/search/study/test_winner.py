@@ -70,6 +70,15 @@ def test_the_reason_says_what_is_known(seeds, reason):
     assert best.reason.endswith("not decided yet") == (not reason.startswith("equal"))
 
 
+def test_the_reason_says_why_the_highest_mean_was_not_taken():
+    best = winner(trials_of({1: [0.9005], 2: [0.8990, 0.8995, 0.9005, 0.9000]}), PRESET)
+    assert best.standing.configuration == 2
+    assert best.reason.startswith("within 0.002 of the highest mean, 0.90")
+    assert best.reason.endswith(
+        ", whose configuration 1 had too few seeds to be taken; not decided yet"
+    )
+
+
 def test_the_reason_says_what_an_almost_certain_best_lacks():
     best = winner(trials_of({1: [0.9, 0.9], 2: [0.5]}), PRESET)
     assert best.reason.endswith("; not decided before it has had 2 seeds of the race")
