@@ -153,11 +153,15 @@ def _unscaled(distribution: FloatDistribution | IntDistribution, share: float) -
     """The value of the distribution that is nearest to a place in its range."""
     low, high = _ends(distribution)
     value = low + share * (high - low)
-    value = math.exp(value) if distribution.log else value
+    return nearest(distribution, math.exp(value) if distribution.log else value)
+
+
+def nearest(distribution: FloatDistribution | IntDistribution, value: float) -> float | int:
+    """The value of the distribution that is nearest to a number: in its range, and on its steps."""
+    value = min(max(value, distribution.low), distribution.high)
     if distribution.step is not None:
         steps = round((value - distribution.low) / distribution.step)
-        value = distribution.low + steps * distribution.step
-    value = min(max(value, distribution.low), distribution.high)
+        value = min(distribution.low + steps * distribution.step, distribution.high)
     return round(value) if isinstance(distribution, IntDistribution) else float(value)
 
 

@@ -21,8 +21,15 @@ from optuna.storages import RDBStorage
 from optuna.study import Study
 
 from fmnist_model.utils import Remedy, UserError
+from search.generations.beliefs import nearest
 from search.presets import Preset, distributions
-from search.study import best_trials, load_study, winner_of
+from search.study import (
+    best_trials,
+    budgeted_preset,
+    infeasible_in_words,
+    load_study,
+    winner_of,
+)
 
 WARM_START = "warm_start"
 """The study's user attribute that holds its warm start."""
@@ -81,15 +88,22 @@ def begun_from(source: str, storage: RDBStorage, url: str, name: str, preset: Pr
     _check_that_it_can(source, preset)
     if source == name:
         raise WarmStartError(f"study {name!r} cannot be begun from itself", Remedy.OMIT_SOURCE)
-    best = best_params(load_study(storage, url, source))
+    other = load_study(storage, url, source)
+    best = best_params(other)
     if not best:
-        problem = f"no trial of study {source!r} has completed, so there is nothing to begin from"
-        raise WarmStartError(problem, Remedy.OMIT_SOURCE)
+        raise WarmStartError(_nothing_to_take(other), Remedy.OMIT_SOURCE)
     fitting = [params for params in (fitted(one, distributions(preset)) for one in best) if params]
     if not fitting:
         problem = f"study {source!r} has no values for what is searched here"
         raise WarmStartError(problem, Remedy.OMIT_SOURCE)
     return WarmStart(source, fitting)
+
+
+def _nothing_to_take(other: Study) -> str:
+    infeasible = infeasible_in_words(other.get_trials(deepcopy=False), budgeted_preset(other))
+    if infeasible is not None:
+        return f"study {other.study_name!r}: {infeasible}, so there is nothing to begin from"
+    return f"no trial of study {other.study_name!r} has completed, so there is nothing to begin from"
 
 
 def _check_that_it_can(source: str, preset: Preset) -> None:
@@ -124,8 +138,8 @@ def best_params(study: Study) -> list[dict[str, Any]]:
 def fitted(params: Mapping[str, Any], space: Mapping[str, BaseDistribution]) -> dict[str, Any]:
     """What of a configuration can be tried in a space, as stored values.
 
-    A number outside of a range becomes the end of it. What is not in the space, and a choice that
-    the space does not have, is left out.
+    A number outside of a range becomes the end of it, and one between two steps the nearer of them.
+    What is not in the space, and a choice that the space does not have, is left out.
     """
     found = {
         name: _fitted(params[name], distribution)
@@ -141,4 +155,4 @@ def _fitted(value: Any, distribution: BaseDistribution) -> Any:
     assert isinstance(distribution, FloatDistribution | IntDistribution)
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return min(max(value, distribution.low), distribution.high)
+    return nearest(distribution, value)

@@ -26,6 +26,7 @@ from search.study.study import open_study
 from search.study.winner import winner_of
 from tests.search.conftest import URL
 from tests.search.in_budgets import PRESET, store_search
+from tests.search.several_objectives import store_search_for_both
 
 RATE = {"learning_rate": {"low": 0.1, "high": 0.2}}
 
@@ -82,6 +83,17 @@ def test_what_does_not_fit_is_clipped_or_left_out():
     assert found == {"learning_rate": 0.2, "batch_size": 100, "filters": "32-64"}
 
 
+def test_what_lies_between_two_steps_becomes_the_nearer_one():
+    space = {
+        "dropout": FloatDistribution(0.0, 0.5, step=0.1),
+        "dense_units": IntDistribution(16, 64, step=16),
+    }
+    found = fitted({"dropout": 0.3916, "dense_units": 37}, space)
+    assert found == pytest.approx({"dropout": 0.4, "dense_units": 32})
+    assert all(space[name]._contains(value) for name, value in found.items())
+    assert fitted({"dropout": 0.9, "dense_units": 99}, space) == {"dropout": 0.5, "dense_units": 64}
+
+
 def test_it_is_kept_as_attributes_and_read_again(project):
     taken = WarmStart("old", [{"learning_rate": 0.1}])
     study = open_study(open_storage(URL), "new", preset(), None, taken.attributes)
@@ -120,6 +132,13 @@ def test_what_cannot_be_begun_is_one_sentence(project, source, name, made, said)
     assert said in str(caught.value)
     assert "FROM=" in caught.value.worded(SEARCH_REMEDIES)
     assert "\n" not in str(caught.value)
+
+
+def test_a_study_of_which_nothing_meets_its_constraints_is_told_so(project):
+    store_search_for_both(open_storage(URL), {"constraints": ["latency_ms <= 0.01"]}, 20)
+    said = "study 'both': no configuration that was tried for 10 epochs meets latency_ms <= 0.01"
+    with pytest.raises(WarmStartError, match=f"^{said}, so there is nothing to begin from"):
+        begin("both")
 
 
 def test_a_study_that_is_not_there_is_told_with_those_that_are(project):
