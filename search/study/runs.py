@@ -108,6 +108,15 @@ def _measured(record: TrialRecord) -> dict[str, float]:
     return {name: value for name, value in found.items() if value is not None}
 
 
+def epochs_in_words(epochs: int) -> str:
+    """A number of epochs.
+
+    >>> epochs_in_words(1), epochs_in_words(4)
+    ('1 epoch', '4 epochs')
+    """
+    return f"{epochs} epoch{'s' if epochs != 1 else ''}"
+
+
 def run_in_words(trial: FrozenTrial | Trial) -> str:
     """Which run a trial is: "configuration 3, race, seed 2, 10 epochs"; "" if it is none."""
     key, role = key_of(trial), TrialRecord.of(trial).role
@@ -115,8 +124,3 @@ def run_in_words(trial: FrozenTrial | Trial) -> str:
         return ""
     seed = f", seed {key.replicate}" if role == "race" else ""
     return f"configuration {key.configuration}, {role}{seed}, {epochs_in_words(key.budget)}"
-
-
-def epochs_in_words(epochs: int) -> str:
-    """A number of epochs: "1 epoch" or "10 epochs"."""
-    return f"{epochs} epoch{'s' if epochs != 1 else ''}"

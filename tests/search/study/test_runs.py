@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import doctest
+
 from optuna.trial import TrialState
 
+from search.study import runs as module
 from search.study.runs import RunKey, ended_runs, key_of
 from search.study.trial_record import TrialRecord
 from tests.search.conftest import trial
@@ -12,6 +15,10 @@ from tests.search.conftest import trial
 def run(ordinal: int, state=TrialState.COMPLETE, value=None, budget: int = 4, **more):
     planned = TrialRecord.of_plan(ordinal, ordinal, budget, 0, 2, "new", "an arm").attributes
     return trial(state, value, **{**planned, **more})
+
+
+def test_the_example_runs():
+    assert doctest.testmod(module).failed == 0
 
 
 def test_a_trial_is_a_run_if_it_was_planned():
