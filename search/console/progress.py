@@ -129,6 +129,11 @@ class Progress:
         if warm_start is not None:
             self.say(warm_start.in_words())
 
+    def ended_early(self, why: str | None) -> None:
+        """Say why a search ends with fewer trials than were wanted, if it does."""
+        if why is not None:
+            self.say(why)
+
     def begin(
         self,
         study: Study,
@@ -179,8 +184,9 @@ class Progress:
         line.append(f"{how:<9}", STYLES.get(how, ""))
         line.append(f" {_figures(trial, how)}  {describe_run(trial)}")
         self.console.print(line, soft_wrap=not self._terminal)
-        if (why := _explanation(trial, how)) is not None:
-            self.console.print(Text(f"          {why}", "dim"), soft_wrap=not self._terminal)
+        for why in (_explanation(trial, how), TrialRecord.of(trial).weights_note):
+            if why is not None:
+                self.console.print(Text(f"          {why}", "dim"), soft_wrap=not self._terminal)
         if how == "failed":
             self.say(f"          {failure(trial)}")
         self._in_flight = ""

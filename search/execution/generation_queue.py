@@ -12,15 +12,19 @@ from contextlib import suppress
 from typing import Any
 
 from optuna.samplers import BaseSampler, RandomSampler
+from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from search.algorithms import ExpectedGain, expected_gain
+from search.execution.job import SearchJob
 from search.execution.trial_queue import IdleReason, TrialQueue
 from search.generations import (
     RACE_TIME_SHARE,
+    UNTRIED,
     RunTimes,
     WarmStart,
     filled_in,
+    has_finals,
     plan,
     race_is_over,
     race_reserve,
@@ -28,6 +32,7 @@ from search.generations import (
 from search.storage import FIXED_PARAMS, storage_of, study_id, trial_id
 from search.study import (
     PlannedRun,
+    RunKey,
     TrialRecord,
     all_failed_to_retry,
     ended_runs,
@@ -46,7 +51,8 @@ class GenerationQueue(TrialQueue):
     Those that are still waiting when `target` is reached are left for a search with more trials.
 
     With a time limit no run is begun that is not expected to end in time, and generations give way
-    to the race when only the time that is kept for it is left.
+    to the race when only the time that is kept for it is left. The short runs that still wait then
+    are passed over, and left for a search that has more time.
     """
 
     def _too_small_gain(self, trials: Sequence[FrozenTrial], last: int) -> ExpectedGain | None:
@@ -80,16 +86,59 @@ class GenerationQueue(TrialQueue):
         for trial in planned:
             storage_of(self.study).create_new_trial(study_id(self.study), trial)
         waiting = [trial for trial in self._trials() if trial.state == TrialState.WAITING]
-        if not waiting:
-            return IdleReason.EXHAUSTED if self._limit is None else IdleReason.OUT_OF_TIME
+        if not waiting and (self._limit is None or self._is_exhausted(trials)):
+            return IdleReason.EXHAUSTED
         return next(self._in_time(waiting), IdleReason.OUT_OF_TIME)
 
+    def _is_exhausted(self, trials: Sequence[FrozenTrial]) -> bool:
+        """Is nothing left to be run, however much time there is?"""
+        one_more = (_generation(trials) + 1, next_ordinal(trials), 1, 1)
+        return not plan(self._preset, self._seed, ended_runs(trials), *one_more)
+
     def _in_time(self, chosen: Sequence[FrozenTrial]) -> Iterator[FrozenTrial]:
-        """Those of the chosen runs that are expected to end before the time is up."""
+        """Those of the chosen runs that are expected to end before the time is up.
+
+        Those of less than the greatest budget have to end before the time that is kept for the
+        race, while there is something to race.
+        """
         if self._limit is None:
             return iter(chosen)
-        times, left = self._times(self._trials()), self._limit.left
-        return (one for one in chosen if left > 0 and times.expected_of(one) <= left)
+        trials, left, top = self._trials(), self._limit.left, self._preset.budgets[-1]
+        times = self._times(trials)
+        expected = [(one, times.expected(self._run_of(one))) for one in chosen if left > 0]
+        fitting = [(one, seconds) for one, seconds in expected if seconds <= left]
+        for_short = left - self._kept_for_race(times)
+        found = [
+            one
+            for one, seconds in fitting
+            if self._run_of(one).budget == top or seconds <= for_short
+        ]
+        if fitting and not found and not has_finals(self._preset, ended_runs(trials)):
+            found = [one for one, _ in fitting]
+        return iter(found)
+
+    def _passes_over(self, chosen: Sequence[FrozenTrial]) -> bool:
+        """Are there short ones among these, for which there is no time, as it is the race's?"""
+        return any(self._run_of(one).budget < self._preset.budgets[-1] for one in chosen)
+
+    def _run_of(self, trial: FrozenTrial) -> RunKey:
+        """Which run a trial is, or becomes, if somebody has enqueued it."""
+        return key_of(trial) or RunKey(UNTRIED, self._preset.budgets[0])
+
+    def _kept_for_race(self, times: RunTimes) -> float:
+        """The seconds that are kept for the race.
+
+        None before any run has ended, and where no run of the greatest budget has completed and
+        none can in time.
+        """
+        assert self._limit is not None
+        top = self._preset.budgets[-1]
+        in_full = times.expected_of_any(top)
+        if in_full > self._limit.left and not times.are_known_of(top):
+            return 0.0
+        if not any(map(is_finished, self._trials())):
+            return 0.0
+        return RACE_TIME_SHARE * self._limit.seconds + in_full
 
     def _times(self, trials: Sequence[FrozenTrial]) -> RunTimes:
         """How long runs take, as far as is known."""
@@ -132,8 +181,7 @@ class GenerationQueue(TrialQueue):
         if self._limit is None:
             return planned(remaining, reserve)
         times, left, top = self._times(trials), self._limit.left, self._preset.budgets[-1]
-        kept = RACE_TIME_SHARE * self._limit.seconds + times.expected_of_any(top)
-        explored = times.fitting(planned(remaining, reserve), left - kept)
+        explored = times.fitting(planned(remaining, reserve), left - self._kept_for_race(times))
         if explored:
             return explored
         in_full = min(remaining, max(1, times.number_in(left, top)))
@@ -156,6 +204,12 @@ class GenerationQueue(TrialQueue):
         with suppress(ValueError, TypeError):  # the trial itself will fail, and say why
             params = filled_in(self._preset, self._seed, ordinal, given)
             storage.set_trial_system_attr(key, FIXED_PARAMS, params)
+
+
+def make_queue(job: SearchJob, study: Study) -> TrialQueue:
+    """The queue from which a worker of the job's study claims trials."""
+    made = TrialQueue if job.preset.search is None else GenerationQueue
+    return made(study, job.preset, job.trials, job.parent, job.stop_when, job.limit)
 
 
 def _generation(trials: Sequence[FrozenTrial]) -> int:

@@ -6,6 +6,7 @@ is trained from its first epoch, and comes to the same.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -20,6 +21,11 @@ from search.study import RunKey, TrialRecord, is_finished, key_of, objective_val
 
 LIMIT_BYTES = 2**30
 """How large the kept weights of a study may become."""
+WRITING_SECONDS = 60.0
+"""A file that was begun so long ago, and is not complete, is that of a worker that was killed."""
+
+Note = Callable[[str], None]
+"""Notes what could not be kept or used."""
 
 
 def weights_folder(job: SearchJob) -> Path | None:
@@ -30,12 +36,12 @@ def weights_folder(job: SearchJob) -> Path | None:
     return folder / job.name if folder is not None else None
 
 
-def kept_weights(job: SearchJob, say: Callable[[str], None]) -> KeptWeights | None:
+def kept_weights(job: SearchJob) -> KeptWeights | None:
     """The weights of the job's study; None if it has no budgets, or no folder for them."""
     folder = weights_folder(job)
     if job.preset.search is None or folder is None:
         return None
-    return KeptWeights(folder, job.preset.epochs, say)
+    return KeptWeights(folder, job.preset.epochs)
 
 
 class KeptWeights:
@@ -44,33 +50,30 @@ class KeptWeights:
     Args:
         folder: Where they are; it is made when there is something to keep. Workers share it.
         longest: The greatest budget: what has had it is not continued.
-        say: Reports what could not be kept or used.
         limit: How many bytes they may have together.
     """
 
-    def __init__(
-        self, folder: Path, longest: int, say: Callable[[str], None], limit: int = LIMIT_BYTES
-    ) -> None:
-        self._folder, self._longest, self._say, self._limit = folder, longest, say, limit
+    def __init__(self, folder: Path, longest: int, limit: int = LIMIT_BYTES) -> None:
+        self._folder, self._longest, self._limit = folder, longest, limit
 
     def wanted(self, key: RunKey, train: TrainConfig) -> bool:
         """Can a longer run go on from this one? It has the same learning rates only if they are
         constant."""
         return train.schedule == "constant" and key.budget < self._longest
 
-    def keep(self, key: RunKey, checkpoint: Checkpoint) -> str | None:
+    def keep(self, key: RunKey, checkpoint: Checkpoint, note: Note) -> str | None:
         """Keep a run's checkpoint and return its SHA-256; None where it cannot be written."""
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             return save(checkpoint, self._path(key))
         except OSError as error:
-            self._say(f"the weights of a run are not kept in {self._folder}: {error.strerror}")
+            note(f"its weights are not kept in {self._folder}: {error.strerror}")
             return None
 
-    def start_of(self, key: RunKey, trials: Sequence[FrozenTrial]) -> Checkpoint | None:
+    def start_of(self, key: RunKey, trials: Sequence[FrozenTrial], note: Note) -> Checkpoint | None:
         """The checkpoint of the longest run that this one is the continuation of, if one is kept.
 
-        `trials` are the study's. Where the file is not there any more, or damaged, it says so.
+        `trials` are the study's. Where the file is not there any more, or damaged, that is noted.
         """
         shorter = [
             (other.budget, sha256)
@@ -84,15 +87,8 @@ class KeptWeights:
         try:
             return load(self._path(key._replace(budget=budget)), sha256)
         except CheckpointError as error:
-            self.say_lost(key, error)
+            note(trained_from_the_beginning(error))
             return None
-
-    def say_lost(self, key: RunKey, error: CheckpointError) -> None:
-        """Say that a run is trained from its first epoch, and why."""
-        self._say(
-            f"configuration {key.configuration} is trained for {key.budget} epochs from the "
-            f"beginning: {error}"
-        )
 
     def tidy(self, trials: Sequence[FrozenTrial]) -> None:
         """Drop what is not needed any more and, if there is too much, what is the least promising.
@@ -122,7 +118,9 @@ class KeptWeights:
         for path in self._folder.glob("*.npz"):
             with suppress(FileNotFoundError):  # another worker has dropped it
                 status = path.stat()
-                found.append((worth.get(path, 1.0), status.st_mtime_ns, path, status.st_size))
+                of_no_use = path.name.startswith(".") and _is_old(status.st_mtime)
+                value = -1.0 if of_no_use else worth.get(path, 1.0)
+                found.append((value, status.st_mtime_ns, path, status.st_size))
         excess = sum(size for *_, size in found) - self._limit
         for value, _, path, size in sorted(found):
             if value < 0 or excess > 0:
@@ -131,6 +129,15 @@ class KeptWeights:
 
     def _path(self, key: RunKey) -> Path:
         return self._folder / f"{key.configuration}-{key.budget}-{key.replicate}.npz"
+
+
+def trained_from_the_beginning(error: CheckpointError) -> str:
+    """That a run is trained from its first epoch, and why."""
+    return f"it is trained from the beginning: {error}"
+
+
+def _is_old(modified: float) -> bool:
+    return time.time() - modified > WRITING_SECONDS
 
 
 def _continues(key: RunKey, other: RunKey) -> bool:

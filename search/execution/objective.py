@@ -19,7 +19,7 @@ from fmnist_model.training import (
     RunResult,
 )
 from search.algorithms import run_seed, trial_seeds
-from search.execution.kept_weights import KeptWeights
+from search.execution.kept_weights import KeptWeights, Note, trained_from_the_beginning
 from search.presets import Preset, configurations, suggest
 from search.storage import transaction
 from search.study import RunKey, TrialRecord, key_of
@@ -128,15 +128,15 @@ class Objective:
         report = self._reporter(trial, earlier)
         if weights is None:
             return (yield from engine.running(model, train, report))
-        keep = weights.wanted(key, train)
-        start = weights.start_of(key, trial.study.get_trials(deepcopy=False))
+        keep, note = weights.wanted(key, train), _note_of(trial)
+        start = weights.start_of(key, trial.study.get_trials(deepcopy=False), note)
         if start is None:
             return (yield from engine.running(model, train, report, keep=keep))
         earlier += start.counts.history
         try:
             result = yield from engine.running(model, train, report, start=start, keep=keep)
         except CheckpointError as error:  # it is another engine's, or of another precision
-            weights.say_lost(key, error)
+            note(trained_from_the_beginning(error))
             earlier.clear()
             return (yield from engine.running(model, train, report, keep=keep))
         with transaction(trial.study, durable=False):
@@ -174,7 +174,16 @@ class Objective:
         key = key_of(trial)
         if self._weights is None or key is None or result.checkpoint is None:
             return None
-        return self._weights.keep(key, result.checkpoint)
+        return self._weights.keep(key, result.checkpoint, _note_of(trial))
+
+
+def _note_of(trial: Trial) -> Note:
+    """What notes in a trial's record what could not be done with kept weights."""
+
+    def note(message: str) -> None:
+        TrialRecord.of(trial).with_weights_note(message).write_to(trial)
+
+    return note
 
 
 def _report(trial: Trial, epochs: Sequence[EpochMetrics]) -> None:

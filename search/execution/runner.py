@@ -14,6 +14,7 @@ from optuna.trial import TrialState
 from search.algorithms import STOPPED, make_pruner
 from search.console import Progress
 from search.execution.engines import EngineLoader, load_data, load_engine
+from search.execution.generation_queue import make_queue
 from search.execution.job import SearchJob, interruptible
 from search.execution.local_pool import LocalPool, WorkerSpec
 from search.execution.ray_pool import run_on_ray
@@ -100,6 +101,8 @@ def run_search(
                     run_on_ray(job, spec, study, progress, interrupted)
                 else:
                     LocalPool(spec, study, progress, interrupted).run()
+                idle = make_queue(job, study).idle()
+                progress.ended_early(idle.why_early if idle is not None else None)
         if not job.is_secondary_worker and _is_stopped(study, job):
             progress.say("no new trial is begun: too little is expected of it")
         return study

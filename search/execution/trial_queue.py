@@ -55,7 +55,12 @@ class IdleReason(Enum):
     DONE = "the study has enough finished trials"
     EXHAUSTED = "every point of the grid has been tried"
     STOPPED = "the next trials are not expected to improve enough"
-    OUT_OF_TIME = "no trial that is to be run is expected to end in time"
+    OUT_OF_TIME = "no trial that is left is expected to end in time"
+
+    @property
+    def why_early(self) -> str | None:
+        """Why the search ends with fewer trials than were wanted, if it does."""
+        return self.value if self in (IdleReason.EXHAUSTED, IdleReason.OUT_OF_TIME) else None
 
 
 class TrialQueue:
@@ -111,6 +116,12 @@ class TrialQueue:
         with transaction(self.study):  # so that the sampler reads the study as it is at one moment
             return Trial(self.study, key)
 
+    def idle(self) -> IdleReason | None:
+        """Why there is no trial to run; None if there is one, which is not claimed."""
+        with study_lock(self.study):
+            chosen = self._choose(self._trials())
+        return chosen if isinstance(chosen, IdleReason) else None
+
     def _sampler(self, ordinal: int) -> BaseSampler:
         """The sampler of the trial with this ordinal."""
         return make_sampler(self._preset, self._seed, ordinal)
@@ -128,8 +139,11 @@ class TrialQueue:
         enough = finished + running >= self._target
         left_over = [self._retry(lost, next_ordinal(trials))] if lost is not None else []
         left_over += [] if enough else waiting
-        if left_over:
-            return next(self._in_time(left_over), IdleReason.OUT_OF_TIME)
+        in_time = next(self._in_time(left_over), None)
+        if in_time is not None:
+            return in_time
+        if left_over and not self._passes_over(left_over):
+            return IdleReason.OUT_OF_TIME
         if enough:
             return IdleReason.WAIT
         if self._limit is not None and self._limit.left <= 0:
@@ -139,6 +153,10 @@ class TrialQueue:
     def _in_time(self, chosen: Sequence[FrozenTrial]) -> Iterator[FrozenTrial]:
         """Those of the chosen trials that may be begun now: all, until the time is up."""
         return iter(chosen if self._limit is None or self._limit.left > 0 else ())
+
+    def _passes_over(self, chosen: Sequence[FrozenTrial]) -> bool:  # noqa: ARG002
+        """May others be begun, although there is no time for these?"""
+        return False
 
     def _choose_new(
         self, trials: Sequence[FrozenTrial], others_run: bool

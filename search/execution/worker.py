@@ -19,7 +19,7 @@ from fmnist_model.utils import Remedy, UserError
 from search.algorithms import make_sampler
 from search.console import Progress
 from search.execution.engines import EngineLoader
-from search.execution.generation_queue import GenerationQueue
+from search.execution.generation_queue import make_queue
 from search.execution.job import SearchJob, SearchStoppedError
 from search.execution.kept_weights import kept_weights
 from search.execution.objective import Interrupted, Objective, Outcome
@@ -65,7 +65,7 @@ class Worker:
     ) -> None:
         self._job, self._study = job, study
         self._progress, self._interrupted = progress, interrupted
-        self._failures, self._weights = 0, kept_weights(job, progress.say)
+        self._failures, self._weights = 0, kept_weights(job)
         self._next_claim = 0.0
 
     def run(self, load: EngineLoader) -> None:
@@ -81,9 +81,7 @@ class Worker:
         engine, latency = as_parallel(loaded), _latency(loaded, job.preset)
         shown = (progress.start, progress.epoch, self._interrupted)
         objective = Objective(job.preset, seed, engine, *shown, self._weights, latency)
-        queue_class = TrialQueue if job.preset.search is None else GenerationQueue
-        ends = (job.stop_when, job.limit)
-        queue = queue_class(self._study, job.preset, job.trials, job.parent, *ends)
+        queue = make_queue(job, self._study)
         progress.begin(self._study, job.trials, engine.slots, job.deadline)
         in_flight: list[InFlight] = []
         pause = POLL_SECONDS
@@ -97,10 +95,7 @@ class Worker:
                 elif idle is IdleReason.WAIT:
                     time.sleep(pause)
                 elif idle is not None:
-                    if idle is IdleReason.EXHAUSTED:
-                        progress.say("every point of the grid has been tried")
-                    if idle is IdleReason.OUT_OF_TIME:
-                        progress.say("no trial that is left is expected to end in time")
+                    progress.ended_early(idle.why_early)
                     return
         finally:
             for trial_run in in_flight:

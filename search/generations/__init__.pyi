@@ -1,6 +1,7 @@
 """What other folders may use; the rest is private by convention."""
 
 from .plan import (
+    has_finals as has_finals,
     plan as plan,
     race_is_over as race_is_over,
     race_reserve as race_reserve,
@@ -14,6 +15,7 @@ from .race import (
 )
 from .run_times import (
     RACE_TIME_SHARE as RACE_TIME_SHARE,
+    UNTRIED as UNTRIED,
     RunTimes as RunTimes,
 )
 from .warm_start import (

@@ -76,7 +76,12 @@ def race_is_over(preset: Preset, runs: Sequence[EndedRun]) -> bool:
     """Has the race had its share of the trials, or is nothing left of it, because it is decided or
     more seeds would not decide it?"""
     raced = sum(run.key.replicate > 0 for run in runs)
-    return raced >= race_reserve(len(runs)) or not _Planner(preset, 0, runs, 0, 0).finals(1)
+    return raced >= race_reserve(len(runs)) or not has_finals(preset, runs)
+
+
+def has_finals(preset: Preset, runs: Sequence[EndedRun]) -> bool:
+    """Is there a configuration that is to be trained in full, or a race that is not decided?"""
+    return bool(_Planner(preset, 0, runs, 0, 0).finals(1))
 
 
 @dataclass(frozen=True)

@@ -55,14 +55,13 @@ class RunTimes:
         epochs = [timed.epoch for timed in candidates if timed.key.budget == nearest]
         return key.budget * median(epochs)
 
-    def expected_of(self, trial: FrozenTrial) -> float:
-        """The seconds that the run of a trial is expected to take; 0 where it is none yet."""
-        key = key_of(trial)
-        return self.expected(key) if key is not None else 0.0
-
     def expected_of_any(self, budget: int) -> float:
         """The seconds that a run of a configuration that was not tried yet is expected to take."""
         return self.expected(RunKey(UNTRIED, budget))
+
+    def are_known_of(self, budget: int) -> bool:
+        """Has a run of that budget completed?"""
+        return any(timed.key.budget == budget for timed in self._timed)
 
     def number_in(self, seconds: float, budget: int) -> int:
         """About how many runs of that budget can be made in so many seconds; 0 if not known."""

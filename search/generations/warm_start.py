@@ -103,7 +103,8 @@ def _nothing_to_take(other: Study) -> str:
     infeasible = infeasible_in_words(other.get_trials(deepcopy=False), budgeted_preset(other))
     if infeasible is not None:
         return f"study {other.study_name!r}: {infeasible}, so there is nothing to begin from"
-    return f"no trial of study {other.study_name!r} has completed, so there is nothing to begin from"
+    name = other.study_name
+    return f"no trial of study {name!r} has completed, so there is nothing to begin from"
 
 
 def _check_that_it_can(source: str, preset: Preset) -> None:

@@ -124,6 +124,8 @@ class TrialRecord:
     """What these epochs had taken; it is part of `train_seconds`."""
     weights_sha256 = Attribute(values.text)
     """The hash of the file with the weights that a longer run continues from, where it is kept."""
+    weights_note = Attribute(values.text)
+    """Why kept weights could not be used, or these not be kept."""
     dead_fraction = Attribute(values.shares)
     """The share of inactive units of each hidden layer at the end."""
     history = Attribute[Curves](values.curves)
@@ -256,6 +258,11 @@ class TrialRecord:
                 **more,
             }
         )
+
+    def with_weights_note(self, message: str) -> TrialRecord:
+        """What is kept of a run where something could not be done with kept weights."""
+        before = self.weights_note
+        return TrialRecord({"weights_note": f"{before}; {message}" if before else message})
 
     @classmethod
     def of_measures(cls, parameters: int, latency: Latency | None = None) -> TrialRecord:

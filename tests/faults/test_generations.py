@@ -23,7 +23,7 @@ from search.study.trial_record import TrialRecord
 from search.study.trials import count_trials, ending
 from tests.conftest import DATA, ROOT, postgresql_is_slow
 from tests.faults.conftest import write_replay
-from tests.faults.replay import replay, replay_crew
+from tests.faults.replay import quiet, replay, replay_crew
 from tests.faults.test_workers import stopped
 from tests.search.conftest import load, table, write_preset
 
@@ -54,6 +54,17 @@ def test_any_number_of_workers_gives_the_same_table(budgeted, url, workers):
     assert planned_table(crew) == planned_table(straight)
     used = {TrialRecord.of(trial).worker.pid for trial in crew.trials}
     assert len(used) == workers
+
+
+def test_several_workers_say_why_they_ended_early(budgeted):
+    path = budgeted / "studies/replay.toml"
+    text = path.read_text().replace("{ low = 0.0, high = 0.5 }", "[0.0, 0.5]")
+    text = text.replace("{ low = 0.15, high = 0.45 }", "[0.2]")
+    path.write_text(f'{text}[sampler]\nname = "grid"\n')
+    progress = quiet()
+    crew = replay_crew(2, "crew", 1000, "sqlite:///crew.db", seconds=0, progress=progress)
+    assert count_trials(crew.trials).finished < 1000
+    assert progress.console.file.getvalue().count("every point of the grid has been tried") == 1
 
 
 @pytest.mark.slow

@@ -89,6 +89,10 @@ WHY = {"kind": "dead_layer", "message": "why"}
             "trial   0 pruned         - after  2 epochs    0.0 s\n"
             "          let go on from step 3 of epoch 1: why",
         ),
+        (
+            trial(TrialState.COMPLETE, 0.5, weights_note="it is trained again"),
+            "trial   0 completed 0.5000\n          it is trained again",
+        ),
         (trial(stop_reason="stuck"), "trial   0 stuck          -"),
         (trial(stop_reason="stuck", diagnosis="dead"), "trial   0 stuck          -"),
         (trial(stop_reason="diverged", diagnosis={"kind": "new"}), "trial   0 diverged       -"),

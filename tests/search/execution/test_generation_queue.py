@@ -198,6 +198,8 @@ def test_an_exhausted_grid_ends_the_search(project):
     tried = {key.configuration for key in keys(study)}
     assert len(tried) == 2
     assert max(key.budget for key in keys(study)) == 8
+    later = replayed(None, limit=TimeLimit.from_now(60))
+    assert queue_of(later, None, limit=TimeLimit.from_now(60)).next() is IdleReason.EXHAUSTED
 
 
 # Whole searches
@@ -331,6 +333,54 @@ def test_once_only_the_time_of_the_race_is_left_no_more_are_tried(budgeted, left
     before = len(study.trials)
     claim(study, target=None, limit=TimeLimit(1000, time.time() + left))
     assert {key.budget for key in keys(study)[before:]} == budgets
+
+
+def take(study: optuna.Study, trial: Trial, seconds: float) -> None:
+    """End a run that took so many seconds."""
+    trial.set_user_attr("epochs_run", key_of(trial).budget)
+    trial.set_user_attr("train_seconds", seconds)
+    end(study, trial, 0.1 + trial.number / 100)
+
+
+def test_what_waits_gives_way_to_the_race_once_it_is_known_how_long_runs_take(budgeted):
+    """Nothing was known when the first generation was planned, so there is too much of it."""
+    study = opened()
+    limit = TimeLimit(200, time.time() + 139)
+    take(study, claim(study, target=None, limit=limit), 10.0)
+    first, others = claim(study, target=None, limit=limit), queue_of(study, None, limit=limit)
+    assert key_of(first) == (0, 8, 0)
+    assert others.next() is IdleReason.WAIT
+    take(study, first, 80.0)
+    late = TimeLimit(200, time.time() + 85)
+    assert key_of(claim(study, target=None, limit=late)) == (0, 8, 1)
+    assert [key for key in keys(study) if key.budget == 1] == [(n, 1, 0) for n in range(4)]
+    assert key_of(claim(study)) == (1, 1, 0)  # later, with time enough
+
+
+@pytest.mark.parametrize(("left", "budget"), [(70, 1), (9, None)])
+def test_where_none_can_be_trained_in_full_all_of_the_time_is_for_short_runs(
+    budgeted, left, budget
+):
+    study = opened()
+    take(study, claim(study), 10.0)
+    claimed = queue_of(study, None, limit=TimeLimit(100, time.time() + left)).next()
+    assert (key_of(claimed).budget if isinstance(claimed, Trial) else None) == budget
+
+
+def test_a_search_begins_with_a_short_run_however_little_time_is_left(budgeted):
+    """As where loading the data took most of it: how long runs take is not known yet."""
+    study = opened()
+    assert key_of(claim(study, target=None, limit=TimeLimit(100, time.time() + 5))) == (0, 1, 0)
+
+
+def test_what_somebody_has_enqueued_is_not_begun_without_time_for_it(budgeted):
+    study = opened()
+    for trial in [claim(study) for _ in range(4)]:
+        take(study, trial, 10.0)
+    study.enqueue_trial({"dropout": 0.125})
+    late = TimeLimit(1000, time.time() + 9)
+    assert queue_of(study, limit=late).next() is IdleReason.OUT_OF_TIME
+    assert key_of(claim(study)) == (4, 1, 0)
 
 
 # Further objectives

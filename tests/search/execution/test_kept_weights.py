@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +18,12 @@ from fmnist_model.training.monitor import GradientMonitor
 from fmnist_model.training.run_counts import RunCounts
 from search.console.progress import Progress
 from search.execution.job import SearchJob
-from search.execution.kept_weights import KeptWeights, kept_weights, weights_folder
+from search.execution.kept_weights import (
+    WRITING_SECONDS,
+    KeptWeights,
+    kept_weights,
+    weights_folder,
+)
 from search.presets.files import load_preset
 from search.study.runs import RunKey
 from search.study.trial_record import TrialRecord
@@ -52,7 +58,13 @@ class Kept:
 
     def __init__(self, folder: Path, limit: int = 10**6) -> None:
         self.folder, self.said = folder, []
-        self.weights = KeptWeights(folder, 16, self.said.append, limit)
+        self.weights = KeptWeights(folder, 16, limit)
+
+    def keep(self, key: RunKey, size: int = 10) -> str | None:
+        return self.weights.keep(key, checkpoint(size), self.said.append)
+
+    def start_of(self, key: RunKey, trials) -> Checkpoint | None:
+        return self.weights.start_of(key, trials, self.said.append)
 
     def files(self) -> list[str]:
         return sorted(path.name for path in self.folder.glob("*"))
@@ -62,24 +74,24 @@ def test_a_run_goes_on_from_the_longest_that_was_kept(tmp_path):
     kept = Kept(tmp_path / "weights")
     trials = []
     for size, key in enumerate([RunKey(3, 1), RunKey(3, 4), RunKey(3, 4, 1), RunKey(5, 8)], 1):
-        trials.append(run(key, 0.5, kept.weights.keep(key, checkpoint(size))))
-    assert len(kept.weights.start_of(RunKey(3, 16), trials).network.weights[0]) == 2
-    assert len(kept.weights.start_of(RunKey(3, 2), trials).network.weights[0]) == 1
-    assert kept.weights.start_of(RunKey(3, 1), trials) is None
-    assert kept.weights.start_of(RunKey(4, 16), trials) is None
+        trials.append(run(key, 0.5, kept.keep(key, size)))
+    assert len(kept.start_of(RunKey(3, 16), trials).network.weights[0]) == 2
+    assert len(kept.start_of(RunKey(3, 2), trials).network.weights[0]) == 1
+    assert kept.start_of(RunKey(3, 1), trials) is None
+    assert kept.start_of(RunKey(4, 16), trials) is None
     assert kept.said == []
 
 
 def test_what_is_lost_or_damaged_is_said_and_not_used(tmp_path):
     kept, key = Kept(tmp_path / "weights"), RunKey(3, 1)
-    trials = [run(key, 0.5, kept.weights.keep(key, checkpoint()))]
+    trials = [run(key, 0.5, kept.keep(key))]
     (path,) = kept.folder.glob("*")
     path.write_bytes(path.read_bytes()[:-1])
-    assert kept.weights.start_of(RunKey(3, 4), trials) is None
+    assert kept.start_of(RunKey(3, 4), trials) is None
     path.unlink()
-    assert kept.weights.start_of(RunKey(3, 4), trials) is None
+    assert kept.start_of(RunKey(3, 4), trials) is None
     damaged, missing = kept.said
-    assert damaged.startswith("configuration 3 is trained for 4 epochs from the beginning: ")
+    assert damaged.startswith("it is trained from the beginning: ")
     assert "is damaged" in damaged
     assert "No such file" in missing
 
@@ -87,7 +99,7 @@ def test_what_is_lost_or_damaged_is_said_and_not_used(tmp_path):
 def test_what_cannot_be_written_is_said(tmp_path):
     (tmp_path / "weights").write_text("a file where the folder should be")
     kept = Kept(tmp_path / "weights")
-    assert kept.weights.keep(RunKey(3, 1), checkpoint()) is None
+    assert kept.keep(RunKey(3, 1)) is None
     assert len(kept.said) == 1
 
 
@@ -102,7 +114,7 @@ def test_only_runs_that_may_go_on_are_kept(tmp_path):
 def test_a_file_is_dropped_once_the_run_that_continues_it_has_ended(tmp_path):
     kept = Kept(tmp_path)
     for key in (RunKey(3, 1), RunKey(5, 1), RunKey(5, 1, 1)):
-        kept.weights.keep(key, checkpoint())
+        kept.keep(key)
     trials = [run(RunKey(3, 1), 0.5), run(RunKey(5, 1), 0.5), run(RunKey(5, 1, 1), 0.5)]
     kept.weights.tidy([*trials, trial(TrialState.RUNNING, **run(RunKey(5, 4)).user_attrs)])
     assert len(kept.files()) == 3
@@ -110,12 +122,22 @@ def test_a_file_is_dropped_once_the_run_that_continues_it_has_ended(tmp_path):
     assert kept.files() == ["3-1-0.npz", "5-1-1.npz"]
 
 
+def test_what_a_killed_worker_was_writing_is_dropped_after_a_while(tmp_path):
+    kept = Kept(tmp_path)
+    for age, name in enumerate((".3-1-0-17.npz", ".4-1-0-18.npz")):
+        (tmp_path / name).write_bytes(b"half")
+        then = time.time() - age * 2 * WRITING_SECONDS
+        os.utime(tmp_path / name, (then, then))
+    kept.weights.tidy([])
+    assert kept.files() == [".3-1-0-17.npz"]
+
+
 def test_if_there_is_too_much_the_worst_go_first_and_then_the_oldest(tmp_path):
     values = {RunKey(n, 1): value for n, value in enumerate([0.3, 0.1, None, 0.3, 0.2])}
     trials = [run(key, value) for key, value in values.items()]
     everything = Kept(tmp_path)
     for age, key in enumerate([*values, RunKey(9, 1)]):  # the last one has not ended yet
-        everything.weights.keep(key, checkpoint())
+        everything.keep(key)
         os.utime(tmp_path / f"{key.configuration}-1-0.npz", (age, age))
     size = (tmp_path / "0-1-0.npz").stat().st_size
     left = {
@@ -133,11 +155,9 @@ def test_they_lie_beside_a_sqlite_file_or_where_the_job_says(budgeted):
     there = SearchJob(preset, "mine", "postgresql+psycopg://host/x", 1, weights=Path("w"))
     assert weights_folder(there) == Path("w/mine")
     assert weights_folder(SearchJob(preset, "mine", there.url, 1)) is None
-    assert kept_weights(SearchJob(preset, "mine", there.url, 1), print) is None
+    assert kept_weights(SearchJob(preset, "mine", there.url, 1)) is None
     write_preset()
-    assert (
-        kept_weights(SearchJob(load_preset("tiny", PATHS.presets), "a", here.url, 1), print) is None
-    )
+    assert kept_weights(SearchJob(load_preset("tiny", PATHS.presets), "a", here.url, 1)) is None
 
 
 class Continuing(Replay):
@@ -174,6 +194,9 @@ def test_checkpoints_of_another_engine_are_not_used(budgeted):
     other = "sqlite:///studies/results/other.db"
     assert table(kept) == table(search(14, load=lambda *_: Replay(), url=other))
     assert "from the beginning: it is another engine's" in progress.console.file.getvalue()
+    notes = [TrialRecord.of(one).weights_note for one in kept.trials]
+    continuing = [TrialRecord.of(one).role == "promotion" for one in kept.trials]
+    assert [note is not None for note in notes] == continuing
 
 
 class Losing(Progress):
