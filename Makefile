@@ -129,8 +129,10 @@ lint: .venv/installed-dev  ## ruff and mypy
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
 
+# The extras peers and dehb are installed into environments of their own.
 lock: .venv/installed-dev  ## renew requirements.lock from pyproject.toml
-	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras --upgrade \
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --upgrade \
+	  $(addprefix --extra ,gpu postgres ray gp jax bench dev) \
 	  --no-header --no-annotate --no-emit-index-url --no-emit-find-links pyproject.toml -o requirements.lock
 
 clean:  ## remove .venv and caches; data and results stay

