@@ -1,13 +1,13 @@
 """Other libraries that search in budgets, on stored runs: python -m benchmarks.replay_peers
 
 SMAC3, NePS, DEHB and Optuna's Hyperband search the table on which `benchmarks.replay_budgets`
-replays ours, and HEBO, which knows no budgets. They have the same space, and are charged the same
-epochs: where the learning rate is constant a longer run goes on from a shorter one of the same
-configuration, and a run that was made already costs nothing. A stuck run ends where our diagnosis
-ends it, and its accuracy is that of chance. Each would answer with the best of the configurations
-with the longest runs, as ours does. Optuna's Hyperband prunes runs that were begun as whole ones,
-as it is made to. What is not installed here is left out; searches that were replayed are kept, so
-that one environment can go on where another has ended.
+replays ours, and HEBO, which knows no budgets. They have the same space, a stored run for each
+configuration, and are charged the same epochs: where the learning rate is constant a longer run
+goes on from a shorter one of the same configuration, and a run that was made already costs nothing.
+A stuck run ends where our diagnosis ends it, and its accuracy is that of chance. Each would answer
+with the best of the configurations with the longest runs, as ours does. Optuna's Hyperband prunes
+runs that were begun as whole ones, as it is made to. What is not installed here is left out;
+searches that were replayed are kept, so that one environment can go on where another has ended.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from fmnist_model.utils.errors import UserError
 
 CHANCE = 0.1
 """The accuracy that a stuck run is said to have."""
-OURS = {"paper": ("1 3 10", "1 5 10"), "wide": ("1 4 12",)}
+OURS = {"paper": ("1 10, by 3", "1 10, by 2"), "wide": ("1 12, by 3", "1 12, by 2")}
 """Our searches beside them, by the table."""
 OF_OPTUNA = {
     "random, in full": ("random", "none"),
@@ -52,6 +52,7 @@ class Ledger:
 
     def __init__(self, known: WholeRuns) -> None:
         self._known = known
+        self._places: dict[tuple[Any, ...], int] = {}
         self._tried: dict[tuple[Any, ...], int] = {}
         self._made: dict[tuple[tuple[Any, ...], int], float] = {}
         self._best = (0, 0.0)
@@ -75,7 +76,7 @@ class Ledger:
         configuration = tuple(wanted.params[name] for name in curves.space)
         made = (configuration, wanted.epochs)
         if made not in self._made:
-            place = curves.nearest(wanted.params)
+            place = self._place(configuration, wanted.params)
             before = self._tried.get(configuration, 0)
             value, cost = self._known.run(place, wanted.epochs, before)
             self.spent += max(0.0, cost)
@@ -85,6 +86,14 @@ class Ledger:
                 self._best = (wanted.epochs, value)
                 self.answers.append((self.spent, float(curves.finals[place])))
         return self._made[made]
+
+    def _place(self, configuration: tuple[Any, ...], params: Mapping[str, Any]) -> int:
+        """The nearest run of the table that answers no other configuration, if one is left."""
+        if configuration not in self._places:
+            taken, curves = set(self._places.values()), self._known.curves
+            left_out = taken if len(taken) < len(curves.records) else set()
+            self._places[configuration] = curves.nearest(params, left_out)
+        return self._places[configuration]
 
 
 def follow(known: WholeRuns, asking: Search, epochs: float) -> Ledger:
@@ -129,7 +138,7 @@ def _replayed(path: str, preset: str, name: str, seed: int) -> Row:
     if name in OURS[preset]:
         row = search_of_ours(known, preset, name, METHODS[preset][name], seed)
     else:
-        row = replay(known.curves, *OF_OPTUNA[name], seed)
+        row = replay(known.curves, *OF_OPTUNA[name], seed, once=True)
         row["configurations"] = row["trials"]
     kept = {key: row[key] for key in ("seed", "regret", "configurations")}
     return {"method": name, **kept}

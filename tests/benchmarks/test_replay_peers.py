@@ -62,6 +62,13 @@ def test_the_answer_is_the_best_of_those_with_the_longest_runs():
     assert ledger.answers == [(0, 0), (1, 0.9), (4, 0.6), (7, 0.9)]
 
 
+def test_each_configuration_is_answered_with_a_run_of_its_own():
+    ledger = Ledger(KNOWN)
+    params = KNOWN.curves.records[0]["params"]
+    other = {**params, "learning_rate": params["learning_rate"] * 1.01}
+    assert [ledger.train(Wanted(one, 3)) for one in (params, other, params)] == [0.6, 0.9, 0.6]
+
+
 def test_a_search_is_answered_until_its_epochs_are_spent_and_then_closed():
     told = []
 
