@@ -27,7 +27,7 @@ from tests.faults.replay import quiet, replay, replay_crew
 from tests.faults.test_workers import stopped
 from tests.search.conftest import load, table, write_preset
 
-BUDGETS = "[search]\nbudgets = [1, 2, 4]\ngeneration = 6\n"
+BUDGETS = "[search]\nbudgets = [1, 2, 4]\nreduction_factor = 2\ngeneration = 6\n"
 TRIALS = 24
 
 

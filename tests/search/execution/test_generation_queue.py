@@ -37,7 +37,7 @@ from tests.conftest import PATHS
 from tests.search.conftest import URL, load, search, table, write_preset
 from tests.search.execution.test_runner import InterruptingProgress
 
-SEARCH = "\n[search]\nbudgets = [1, 2, 8]\ngeneration = 4\n"
+SEARCH = "\n[search]\nbudgets = [1, 2, 8]\nreduction_factor = 2\ngeneration = 4\n"
 
 
 @pytest.fixture

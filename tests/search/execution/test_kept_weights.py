@@ -30,7 +30,7 @@ from search.study.trial_record import TrialRecord
 from tests.conftest import PATHS
 from tests.search.conftest import quiet_progress, search, table, trial, write_preset
 
-SEARCH = "\n[search]\nbudgets = [1, 2, 4]\ngeneration = 4\n"
+SEARCH = "\n[search]\nbudgets = [1, 2, 4]\nreduction_factor = 2\ngeneration = 4\n"
 
 
 @pytest.fixture
