@@ -68,19 +68,23 @@ METHODS: Mapping[str, Mapping[str, Method]] = {
         ),
     },
     "wide": {
+        "1 12, by 6": Method((1, 12), 6),
         "1 12, by 3": Method((1, 12)),
         "1 12, by 2": Method((1, 12), 2),
         "1 12, by 4": Method((1, 12), 4),
         "1 4 12, by 2": Method((1, 4, 12), 2),
         "1 4 12, by 3": Method((1, 4, 12)),
+        "1 4 12, by 4": Method((1, 4, 12), 4),
         "1 2 4 8 12, by 2": Method((1, 2, 4, 8, 12), 2),
         "1 12, by 3, random": Method((1, 12), sampler="random"),
         "1 12, by 3, qmc": Method((1, 12), sampler="qmc"),
         "1 12, by 3, a quarter at random": Method((1, 12), strategy=Strategy(random_share=0.25)),
-        "1 12, by 3, three quarters": Method((1, 12), strategy=Strategy(random_share=0.75)),
+        "1 12, by 3, three quarters at random": Method(
+            (1, 12), strategy=Strategy(random_share=0.75)
+        ),
         "1 12, by 3, from 16 runs": Method((1, 12), strategy=Strategy(min_runs=16)),
         "1 12, by 3, shorter shown": Method((1, 12), strategy=Strategy(shows_shorter=True)),
-        "1 12, by 3, 16 at a time": Method((1, 12), generation=16),
+        "1 12, by 6, 16 at a time": Method((1, 12), 6, generation=16),
     },
 }
 """By the table. "by 3" is the reduction factor, "16 at a time" those of a generation."""

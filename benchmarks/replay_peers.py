@@ -35,7 +35,7 @@ from fmnist_model.utils.errors import UserError
 
 CHANCE = 0.1
 """The accuracy that a stuck run is said to have."""
-OURS = {"paper": ("1 10, by 3", "1 10, by 2"), "wide": ("1 12, by 3", "1 12, by 2")}
+OURS = {"paper": ("1 5 10, by 2",), "wide": ("1 12, by 6",)}
 """Our searches beside them, by the table."""
 OF_OPTUNA = {
     "random, in full": ("random", "none"),

@@ -118,6 +118,8 @@ class TrialQueue:
 
     def idle(self) -> IdleReason | None:
         """Why there is no trial to run; None if there is one, which is not claimed."""
+        if self._was_stopped:  # asking again would decide it anew
+            return IdleReason.STOPPED
         with study_lock(self.study):
             chosen = self._choose(self._trials())
         return chosen if isinstance(chosen, IdleReason) else None

@@ -20,6 +20,7 @@ from search.study.runs import ended_runs
 from tests.search.in_budgets import SEED_SD, run_trial
 
 BOTH = {"minimize": ["parameters", "latency_ms"], "constraints": ["parameters <= 400000"]}
+SEARCH = {"budgets": [1, 3, 10], "reduction_factor": 2, "generation": 8}
 
 
 def preset(objective: Mapping[str, Any] | None, sampler: str = "tpe", **more: Any) -> Preset:
@@ -32,7 +33,7 @@ def preset(objective: Mapping[str, Any] | None, sampler: str = "tpe", **more: An
     }
     if sampler in ("grid", "cmaes"):
         space = {"dense_units": {"low": 16, "high": 256, "step": 40}}
-    tree = {"search": {"budgets": [1, 3, 10], "generation": 8}, "model": {"padding": "same"}}
+    tree = {"search": SEARCH, "model": {"padding": "same"}}
     tree |= {"space": space, "sampler": {"name": sampler}, **more}
     return parse_preset(tree | ({"objective": objective} if objective else {}), "a preset")
 

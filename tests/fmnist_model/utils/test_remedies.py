@@ -23,6 +23,7 @@ DETAILS = {
     "known": "paper",
     "names": "train.flip",
     "slots": 8,
+    "timeout": "5s",
     "url": "studies.db",
 }
 

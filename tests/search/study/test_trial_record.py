@@ -146,6 +146,7 @@ def test_every_field_has_a_writer():
     written |= set(TrialRecord.of_measures(5, Latency(1.0, 0.1)).attributes)
     written |= set(TrialRecord.of_claim(0, this_process(), "a", 0).attributes)
     written |= set(TrialRecord.of_failure("killed", "why").attributes)
+    written |= set(TrialRecord({}).with_weights_note("trained again").attributes)
     assert written == set(FIELDS)
 
 
@@ -161,7 +162,8 @@ NONSENSE = ["word", -1, True, [1], {"a": "b"}, float("nan"), float("inf"), 10**4
 @pytest.mark.parametrize("name", FIELDS)
 @pytest.mark.parametrize("value", NONSENSE, ids=lambda value: str(value)[:6])
 def test_what_this_program_does_not_write_is_absent_and_raises_nothing(name, value):
-    texts = ("arm", "engine", "precision", "device", "error", "traceback", "weights_sha256")
+    texts = ("arm", "engine", "precision", "device", "error", "traceback")
+    texts += ("weights_sha256", "weights_note")
     expected = value if (name in texts and value == "word") else None
     if name == "dead_fraction" and value == {}:
         expected = {}  # of a network without hidden layers
