@@ -28,7 +28,7 @@ def test_the_section_has_the_front_and_a_figure_for_each_objective():
     (table,) = section.tables
     assert len(table.rows) == len(best.front)
     assert table.head[4:6] == ["parameters (weights)", "latency_ms (ms an image)"]
-    assert table.rows[0][0] == f"{best.standing.configuration} (chosen)"
+    assert f"{best.standing.configuration} (chosen)" in [row[0] for row in table.rows]
 
 
 def test_with_constraints_alone_there_is_no_figure():
