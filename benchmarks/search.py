@@ -4,9 +4,10 @@ All arms (`peers/arms.py`) get the same search space, network, split, epochs, nu
 configurations and seeds. Each search is made in a process of its own, and the arms take turns. With
 fewer images than 48,000 the batches are smaller in proportion, so that a run makes as many steps,
 because what a network learns depends on the number of steps. The configuration that an arm has
-found is trained anew with three seeds, by one engine for all arms. `best` is what an arm itself
-calls its best: the accuracy after the last epoch, for KerasTuner after the best epoch. Searches
-that were made are kept; asking for more seeds continues from there.
+found is trained anew with ten seeds, by one engine for all arms; each seed of a search has its own
+ten, for one that is unlucky for every configuration would else count in all searches. `best` is
+what an arm itself calls its best: the accuracy after the last epoch, for KerasTuner after the best
+epoch. Searches that were made are kept; asking for more seeds continues from there.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from fmnist_model.utils.cli import PATHS, new_app, run
 
 OURS, PLAIN, *PEERS, TOP_FEW, OURS_BY_TWO = ARMS
 LEVELS = (0.7, 0.75, 0.8, 0.82, 0.84, 0.86)
-RETRAINED = 3
+RETRAINED = 10
 FULL = 48_000
 TIMES_PLAIN, TIMES_BEST = 10, 3
 
@@ -57,8 +58,13 @@ def measure(
                 with Isolated() as process:
                     row = process.call(ARMS[arm], question, seed)
                 with Isolated() as process:
-                    again = process.call(retrained, question, row["params"], range(RETRAINED))
+                    again = process.call(retrained, question, row["params"], seeds_anew(seed))
                 yield {"arm": arm, "seed": seed, **row, "retrained": again}
+
+
+def seeds_anew(seed: int) -> range:
+    """The seeds with which a configuration is trained anew that a search of this seed has found."""
+    return range(RETRAINED * seed, RETRAINED * (seed + 1))
 
 
 def of(rows: list[Row], arm: str) -> list[Row]:

@@ -55,6 +55,11 @@ def test_keras_tuner_searches(arm, everything):
     check(search.ARMS[arm](TINY, 0))
 
 
+def test_no_two_searches_of_an_arm_are_judged_by_the_same_seeds():
+    taken = [set(search.seeds_anew(seed)) for seed in range(3)]
+    assert len(set().union(*taken)) == sum(map(len, taken)) == 30
+
+
 def test_ours_begins_without_the_presets_arms():
     asked = Question("paper", 1000, 21, 3, 4).load()
     assert asked.arms == ()
