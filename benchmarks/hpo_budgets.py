@@ -11,8 +11,7 @@ search's expectation is computed from the whole table. The goal is to be nowhere
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Mapping
 from functools import cache
 from typing import Annotated, Any
 
@@ -20,11 +19,10 @@ import numpy as np
 import optuna
 import typer
 from rich.console import Console
-from rich.progress import Progress
 
 from benchmarks.hpo_tables import TABLES, check_installed, choices, losses, search as search_in_full
 from benchmarks.replay_search import interval
-from benchmarks.tools.record import RESULTS, load_rows, save_rows, table
+from benchmarks.tools.record import RESULTS, collected, table
 from fmnist_model.utils.cli import new_app, run
 from search.generations.proposals import Strategy, propose
 from search.presets.files import parse_preset
@@ -144,16 +142,6 @@ def _searched(name: str, method: str, seed: int) -> Row:
     return {"table": name, "method": method, "seed": seed, "regret": regret}
 
 
-def measure(rows: list[Row], seeds: int, processes: int) -> Iterator[Row]:
-    """Yield the searches that are not among `rows`."""
-    done = {(row["table"], row["method"], row["seed"]) for row in rows}
-    left = [(n, m, s) for s in range(seeds) for m in [*STRATEGIES, *IN_FULL] for n in TABLES]
-    with ProcessPoolExecutor(processes) as pool:
-        tasks = [pool.submit(_searched, *task) for task in left if task not in done]
-        for task in tasks:
-            yield task.result()
-
-
 def show(console: Console, rows: list[Row]) -> None:
     """The regret of every search, and whether ours is nowhere worse than random search."""
     for name in TABLES:
@@ -206,16 +194,10 @@ def main(
     check_installed()
     console = Console(width=150)
     path, settings = RESULTS / "hpo-budgets.json", {"runs": list(RUNS)}
-    rows = load_rows(path, settings)
-    with Progress(console=console) as progress:
-        total = seeds * len(TABLES) * (len(STRATEGIES) + len(IN_FULL))
-        task = progress.add_task("searches", total=total, completed=len(rows))
-        for row in measure(rows.copy(), seeds, processes):
-            rows.append(row)
-            progress.advance(task)
-            if len(rows) % 50 == 0:
-                save_rows(path, settings, rows)
-    save_rows(path, settings, rows)
+    methods = [*STRATEGIES, *IN_FULL]
+    tasks = [(n, m, seed) for seed in range(seeds) for m in methods for n in TABLES]
+    keys = ("table", "method", "seed")
+    rows = collected(console, path, settings, keys, tasks, _searched, processes)
     show(console, rows)
     console.print(f"written: {path}")
 

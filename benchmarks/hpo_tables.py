@@ -8,8 +8,6 @@ the whole table, which checks both the table and the measurement.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from functools import cache
 from importlib.util import find_spec
 from typing import Annotated, Any
@@ -19,11 +17,10 @@ import optuna
 import typer
 from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution
 from rich.console import Console
-from rich.progress import Progress
 
 from benchmarks.replay_search import SAMPLERS, interval, make_sampler
 from benchmarks.tools.library_internals import hpolib_entries
-from benchmarks.tools.record import RESULTS, load_rows, save_rows, table
+from benchmarks.tools.record import RESULTS, collected, table
 from fmnist_model.utils.cli import new_app, run
 from fmnist_model.utils.errors import UserError
 
@@ -99,16 +96,6 @@ def search(name: str, sampler: str, seed: int, proposals: int = PROPOSALS) -> Ro
     return {"table": name, "sampler": sampler, "seed": seed, "best": best}
 
 
-def measure(rows: list[Row], seeds: int, processes: int) -> Iterator[Row]:
-    """Yield the searches that are not among `rows`."""
-    done = {(row["table"], row["sampler"], row["seed"]) for row in rows}
-    left = [(n, s, seed) for seed in range(seeds) for n in TABLES for s in SAMPLERS]
-    with ProcessPoolExecutor(processes) as pool:
-        tasks = [pool.submit(search, *task) for task in left if task not in done]
-        for task in tasks:
-            yield task.result()
-
-
 def show(console: Console, rows: list[Row]) -> None:
     """The best of 30, by table and sampler, and what is expected of random search."""
     made = table(f"mean best of {PROPOSALS} (95 % interval)", "table", "expected of random search")
@@ -143,16 +130,9 @@ def main(
     check_installed()
     console = Console(width=140)
     path, settings = RESULTS / "hpo-tables.json", {"proposals": PROPOSALS}
-    rows = load_rows(path, settings)
-    with Progress(console=console) as progress:
-        total = seeds * len(TABLES) * len(SAMPLERS)
-        task = progress.add_task("searches", total=total, completed=len(rows))
-        for row in measure(rows.copy(), seeds, processes):
-            rows.append(row)
-            progress.advance(task)
-            if len(rows) % 50 == 0:
-                save_rows(path, settings, rows)
-    save_rows(path, settings, rows)
+    tasks = [(n, s, seed) for seed in range(seeds) for n in TABLES for s in SAMPLERS]
+    keys = ("table", "sampler", "seed")
+    rows = collected(console, path, settings, keys, tasks, search, processes)
     show(console, rows)
     console.print(f"written: {path}")
 

@@ -13,8 +13,8 @@ those with the longest runs. Searches that were replayed are kept.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
@@ -22,12 +22,11 @@ import numpy as np
 import optuna
 import typer
 from rich.console import Console
-from rich.progress import Progress
 
 from benchmarks.curves.lookup import WholeRuns
 from benchmarks.curves.table import STORED
 from benchmarks.replay_search import BUDGETS as EPOCHS, interval, replay
-from benchmarks.tools.record import RESULTS, load_rows, save_rows, table
+from benchmarks.tools.record import RESULTS, collected, table
 from fmnist_model.utils.cli import PATHS, new_app, run
 from search.generations.promotions import promote
 from search.generations.proposals import Strategy, propose
@@ -223,18 +222,6 @@ def _replayed(path: str, preset: str, name: str, seed: int) -> Row:
     return {"method": name, "configurations": row["trials"], **kept}
 
 
-def measure(
-    rows: Sequence[Row], path: Path, preset: str, names: Sequence[str], seeds: int, processes: int
-) -> Iterator[Row]:
-    """Yield the replays that are not among `rows`; all methods take turns."""
-    done = {(row["method"], row["seed"]) for row in rows}
-    left = [(name, seed) for seed in range(seeds) for name in names if (name, seed) not in done]
-    with ProcessPoolExecutor(processes) as pool:
-        tasks = [pool.submit(_replayed, str(path), preset, name, seed) for name, seed in left]
-        for task in tasks:
-            yield task.result()
-
-
 def show(console: Console, rows: Sequence[Row], known: WholeRuns, names: Sequence[str]) -> None:
     """The regret by epochs, and how many slow starters were never trained in full."""
     curves = known.curves
@@ -275,16 +262,9 @@ def main(
     names = [n for n in [*IN_FULL, *TRUNCATED, *METHODS[preset]] if n.startswith(only)]
     path = RESULTS / f"replay-budgets-{preset}.json"
     settings = {"configurations": len(known.curves.records), "epochs": list(EPOCHS)}
-    rows = load_rows(path, settings)
-    with Progress(console=console) as progress:
-        done = sum(row["method"] in names and row["seed"] < seeds for row in rows)
-        task = progress.add_task("replays", total=seeds * len(names), completed=done)
-        for row in measure(rows.copy(), source, preset, names, seeds, processes):
-            rows.append(row)
-            progress.advance(task)
-            if len(rows) % 50 == 0:
-                save_rows(path, settings, rows)
-    save_rows(path, settings, rows)
+    tasks = [(name, seed) for seed in range(seeds) for name in names]
+    one = partial(_replayed, str(source), preset)
+    rows = collected(console, path, settings, ("method", "seed"), tasks, one, processes)
     show(console, rows, known, names)
     console.print(f"written: {path}")
 

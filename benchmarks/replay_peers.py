@@ -14,22 +14,21 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
 import typer
 from rich.console import Console
-from rich.progress import Progress
 
 from benchmarks.curves.lookup import WholeRuns
 from benchmarks.curves.table import STORED
 from benchmarks.peers.multi_fidelity import PEERS, Search, Wanted
 from benchmarks.replay_budgets import METHODS, search as search_of_ours
 from benchmarks.replay_search import BUDGETS as EPOCHS, interval, replay
-from benchmarks.tools.record import RESULTS, load_rows, save_rows, table
+from benchmarks.tools.record import RESULTS, collected, table
 from fmnist_model.utils.cli import new_app, run
 from fmnist_model.utils.errors import UserError
 
@@ -150,18 +149,6 @@ def methods(preset: str) -> Mapping[str, bool]:
     return {**dict.fromkeys(always, True), **{n: peer.is_installed() for n, peer in PEERS.items()}}
 
 
-def measure(
-    rows: Sequence[Row], path: Path, preset: str, names: Sequence[str], seeds: int, processes: int
-) -> Iterator[Row]:
-    """Yield the replays that are not among `rows`; all searches take turns."""
-    done = {(row["method"], row["seed"]) for row in rows}
-    left = [(name, seed) for seed in range(seeds) for name in names if (name, seed) not in done]
-    with ProcessPoolExecutor(processes) as pool:
-        tasks = [pool.submit(_replayed, str(path), preset, name, seed) for name, seed in left]
-        for task in tasks:
-            yield task.result()
-
-
 def show(console: Console, rows: Sequence[Row], names: Sequence[str]) -> None:
     """The regret by epochs, and how much each search has tried."""
     made = table("mean regret after so many epochs (95 % interval)", "search", "n")
@@ -214,14 +201,9 @@ def main(
     known = WholeRuns.load(source)
     path = RESULTS / f"replay-peers-{preset}.json"
     settings = {"configurations": len(known.curves.records), "epochs": list(EPOCHS)}
-    rows = load_rows(path, settings)
-    with Progress(console=console) as progress:
-        done = sum(row["method"] in names and row["seed"] < seeds for row in rows)
-        task = progress.add_task("replays", total=seeds * len(names), completed=done)
-        for row in measure(rows.copy(), source, preset, names, seeds, processes):
-            rows.append(row)
-            progress.advance(task)
-            save_rows(path, settings, rows)
+    tasks = [(name, seed) for seed in range(seeds) for name in names]
+    one = partial(_replayed, str(source), preset)
+    rows = collected(console, path, settings, ("method", "seed"), tasks, one, processes)
     show(console, rows, list(methods(preset)))
     console.print(f"written: {path}")
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from typing import Annotated, Any
 
@@ -19,13 +18,12 @@ import numpy as np
 import optuna
 import typer
 from rich.console import Console
-from rich.progress import track
 
 from benchmarks.curves.lookup import Curves, WholeRuns
 from benchmarks.curves.table import STORED
 from benchmarks.replay_budgets import Replayed
 from benchmarks.replay_search import interval
-from benchmarks.tools.record import RESULTS, save_rows, table
+from benchmarks.tools.record import RESULTS, collected, table
 from fmnist_model.utils.cli import PATHS, new_app, run
 from search.generations.beliefs import BELIEVED_SHARE
 from search.generations.proposals import Strategy
@@ -127,17 +125,12 @@ def main(
     console = Console(width=150)
     known = WholeRuns.load(STORED / "paper.jsonl.gz")
     tasks = [(prior, seed) for seed in range(seeds) for prior in PRIORS]
-    one = partial(_replayed, known, sampler, Strategy(believed_share=share))
-    with ProcessPoolExecutor(processes) as pool:
-        rows = list(track(pool.map(one, tasks), "replays", total=len(tasks), console=console))
+    one = partial(search, known, sampler, how=Strategy(believed_share=share))
     path = RESULTS / f"replay-prior-{sampler}.json"
-    save_rows(path, {"epochs": list(EPOCHS), "share": share}, rows)
+    settings: Row = {"epochs": list(EPOCHS), "share": share}
+    rows = collected(console, path, settings, ("prior", "seed"), tasks, one, processes)
     show(console, rows)
     console.print(f"written: {path}")
-
-
-def _replayed(known: WholeRuns, sampler: str, how: Strategy, task: tuple[str, int]) -> Row:
-    return search(known, sampler, *task, how)
 
 
 if __name__ == "__main__":

@@ -11,8 +11,8 @@ replayed are kept.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -29,11 +29,10 @@ from optuna.pruners import (
 from optuna.samplers import BaseSampler, QMCSampler, RandomSampler, TPESampler
 from optuna.trial import TrialState
 from rich.console import Console
-from rich.progress import Progress
 
 from benchmarks.curves.lookup import Curves, accuracies, stop
 from benchmarks.curves.table import STORED
-from benchmarks.tools.record import RESULTS, load_rows, save_rows, table
+from benchmarks.tools.record import RESULTS, collected, table
 from fmnist_model.utils.cli import new_app, run
 from fmnist_model.utils.errors import UserError
 
@@ -174,16 +173,6 @@ def _replayed(path: str, sampler: str, pruner: str, seed: int) -> Row:
     return replay(_curves[path], sampler, pruner, seed)
 
 
-def measure(rows: list[Row], path: Path, seeds: int, processes: int) -> Iterator[Row]:
-    """Yield the replays that are not among `rows`; all combinations take turns."""
-    done = {(row["sampler"], row["pruner"], row["seed"]) for row in rows}
-    left = [(*pair, seed) for seed in range(seeds) for pair in combinations()]
-    with ProcessPoolExecutor(processes) as pool:
-        tasks = [pool.submit(_replayed, str(path), *task) for task in left if task not in done]
-        for task in tasks:
-            yield task.result()
-
-
 def interval(values: Any) -> str:
     """The mean with its 95 % bootstrap interval over the seeds."""
     from scipy.stats import bootstrap
@@ -243,16 +232,9 @@ def main(
     path = RESULTS / f"replay-search-{source.name.split('.')[0]}.json"
     table_of = Curves.load(source)
     settings = {"runs": len(table_of.records), "budgets": list(BUDGETS)}
-    rows = load_rows(path, settings)
-    with Progress(console=console) as progress:
-        total = seeds * len(combinations())
-        task = progress.add_task("replays", total=total, completed=len(rows))
-        for row in measure(rows.copy(), source, seeds, processes):
-            rows.append(row)
-            progress.advance(task)
-            if len(rows) % 50 == 0:
-                save_rows(path, settings, rows)
-    save_rows(path, settings, rows)
+    tasks = [(*pair, seed) for seed in range(seeds) for pair in combinations()]
+    one, keys = partial(_replayed, str(source)), ("sampler", "pruner", "seed")
+    rows = collected(console, path, settings, keys, tasks, one, processes)
     show(console, rows, table_of)
     console.print(f"written: {path}")
 

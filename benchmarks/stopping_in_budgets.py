@@ -36,7 +36,7 @@ from studies.report.summary import SEEDS_MARGIN
 PRESET = parse_preset(
     {
         "train": {"epochs": 16},
-        "search": {"budgets": [1, 4, 16], "generation": 8},
+        "search": {"budgets": [1, 4, 16], "reduction_factor": 2, "generation": 8},
         "model": {"padding": "same"},
         "space": {
             "learning_rate": {"low": 0.01, "high": 0.4, "log": True},

@@ -6,7 +6,8 @@ import json
 import os
 import platform
 import statistics
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -15,12 +16,14 @@ from typing import Any
 import psutil
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.progress import Progress
 from rich.table import Table
 
 from fmnist_model.utils.atomic_write import write_atomically
 from fmnist_model.utils.package_versions import versions
 
 RESULTS = Path("benchmarks/results")
+SAVED_TOGETHER = 50
 PEERS = (
     "keras-tuner",
     "torch",
@@ -72,6 +75,37 @@ def save_rows(path: Path, settings: dict[str, Any], rows: Sequence[dict[str, Any
     """Write all rows with their settings, the machine and their number, in one piece."""
     record = {"settings": settings, "machine": machine(), "n": len(rows), "rows": list(rows)}
     write_atomically(path, json.dumps(record, indent=1))
+
+
+def collected(
+    console: Console,
+    path: Path,
+    settings: dict[str, Any],
+    keys: Sequence[str],
+    tasks: Sequence[tuple[Any, ...]],
+    row_of: Callable[..., dict[str, Any]],
+    processes: int,
+) -> list[dict[str, Any]]:
+    """The rows of the file `path`, once it has one for each task.
+
+    `keys` are the columns that hold a task. Rows that are missing are made by `row_of(*task)`, in
+    several processes, and saved every `SAVED_TOGETHER`, and where it ends early.
+    """
+    rows = load_rows(path, settings)
+    done = {tuple(row[key] for key in keys) for row in rows}
+    left = [task for task in tasks if task not in done]
+    with Progress(console=console) as progress, ProcessPoolExecutor(processes) as pool:
+        shown = progress.add_task(path.stem, total=len(tasks), completed=len(tasks) - len(left))
+        try:
+            for made in [pool.submit(row_of, *task) for task in left]:
+                rows.append(made.result())
+                progress.advance(shown)
+                if len(rows) % SAVED_TOGETHER == 0:
+                    save_rows(path, settings, rows)
+        finally:
+            pool.shutdown(cancel_futures=True)
+            save_rows(path, settings, rows)
+    return rows
 
 
 def whole_lines(path: Path) -> list[str]:

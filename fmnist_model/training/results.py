@@ -70,9 +70,8 @@ class RunResult:
     interrupted: all its epochs, steps and checks, and in `train_seconds` what its earlier parts
     took, too. `continued_from` is the number of epochs that those had, which were not trained
     again, and `earlier_seconds` what they took; both are 0 where the run began with its first
-    epoch. `checkpoint` is where the run can be
-    continued; None where that was not asked for, or cannot be: the run was stopped, or would have
-    been, or its schedule is not "constant".
+    epoch. `checkpoint` is where the run can be continued; None where that was not asked for, or
+    cannot be: the run was stopped, or would have been, or its schedule is not "constant".
     """
 
     stop_reason: StopReason

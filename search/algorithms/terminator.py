@@ -21,7 +21,13 @@ from typing import Any, NamedTuple
 from optuna.trial import FrozenTrial
 
 from fmnist_model.utils import Remedy, UserError
-from search.study import TrialRecord, is_finished, objective_value, ordinals
+from search.study import (
+    TrialRecord,
+    epochs_in_words,
+    is_finished,
+    objective_value,
+    ordinals,
+)
 
 LOOK_AHEAD_TRIALS = 10
 """Look-ahead horizon, in trials."""
@@ -115,7 +121,7 @@ def _shuffled(values: Sequence[float], ahead: int) -> float:
 def stop_sentence(known: dict[str, Any]) -> str:
     """Why a study was stopped early, in one sentence; `known` is its user attribute STOPPED."""
     gain = ExpectedGain(**{name: known[name] for name in ExpectedGain._fields if name in known})
-    in_full = f"configurations with {gain.budget} epochs"
+    in_full = f"configurations with {epochs_in_words(gain.budget or 0)}"
     what, of = ("trials", "finished trials") if gain.budget is None else (in_full, in_full)
     return (
         f"the next {gain.ahead} {what} are expected to improve the best validation accuracy by at "

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from fmnist_model.hyperparameters import shown
 from search.study import (
+    STANDING_COLUMNS,
     Standing,
     TrialRecord,
     Winner,
@@ -22,7 +23,9 @@ from search.study import (
     further_figures,
     interval_in_words,
     probability_in_words,
+    searched_names,
     seeds_in_words,
+    standing_figures,
 )
 
 SHOWN = 5
@@ -55,8 +58,7 @@ def race_in_words(trials: Sequence[FrozenTrial], best: Winner | None) -> str | N
 
 def standings_table(best: Winner, digits: int) -> Table:
     """The first configurations, the chosen one marked; a column for each hyperparameter."""
-    first = _first(best)
-    return _table(best, list(dict.fromkeys(name for one in first for name in one.params)), digits)
+    return _table(best, searched_names(_first(best)), digits)
 
 
 def narrow_standings(best: Winner, digits: int) -> Group:
@@ -89,26 +91,15 @@ def _table(best: Winner, names: Sequence[str], digits: int) -> Table:
         pad_edge=False,
     )
     table.add_column("configuration", justify="right", no_wrap=True)
-    for column in ("mean", "95 % interval", "seeds", "P(best)", "weights"):
+    for column in STANDING_COLUMNS:
         table.add_column(column, no_wrap=column != "seeds")
     for column in (*further_columns(best), *names):
         table.add_column(column)
     for one in first:
         values = [escape(shown(one.params.get(name, "-"), digits)) for name in names]
-        figures = [*_figures(one, one is best.standing), *further_figures(best, one)]
-        table.add_row(*figures, *values)
+        name = f"{'* ' if one is best.standing else ''}{one.configuration}"
+        table.add_row(name, *standing_figures(one), *further_figures(best, one), *values)
     return table
-
-
-def _figures(one: Standing, chosen: bool) -> list[str]:
-    return [
-        f"{'* ' if chosen else ''}{one.configuration}",
-        f"{one.mean:.4f}",
-        interval_in_words(one),
-        seeds_in_words(one),
-        probability_in_words(one),
-        f"{one.parameters:,}",
-    ]
 
 
 def chosen_in_words(best: Winner) -> str:

@@ -117,7 +117,10 @@ class TrialQueue:
             return Trial(self.study, key)
 
     def idle(self) -> IdleReason | None:
-        """Why there is no trial to run; None if there is one, which is not claimed."""
+        """Why there is no trial to run; None if there is one, which is not claimed.
+
+        It decides as `next` does, so a generation that is due is planned.
+        """
         if self._was_stopped:  # asking again would decide it anew
             return IdleReason.STOPPED
         with study_lock(self.study):

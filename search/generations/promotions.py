@@ -24,13 +24,12 @@ def promote(
     one that has not begun to learn there only where none has: most such runs stay as they are, and
     where half of a space is stuck they would take the places of all that learn.
     """
-    promoted = []
+    promoted, longest = [], longest_budgets(runs)
     for budget, following in reversed(list(pairwise(budgets))):
-        longest = longest_budgets(runs)
-        tried = {run.key.configuration for run in runs if run.key.budget == budget}
+        there = [run for run in runs if run.key.budget == budget]
+        tried = {run.key.configuration for run in there}
         gone_on = {one for one in tried if longest[one] > budget}
         places = len(tried) // reduction_factor - len(gone_on)
-        there = [run for run in runs if run.key.budget == budget]
         ranked = ranking([run for run in there if run.has_learned] or there)
         waiting = [one for one in ranked if one not in gone_on]
         promoted += [RunKey(one, following) for one in waiting[: max(0, places)]]

@@ -23,12 +23,12 @@ from search.study import (
     Standing,
     contenders,
     is_decided,
+    standard_error,
     standings,
 )
 
-NORMAL_90, NORMAL_95 = 1.28, 1.96
-"""A standard normal variable is below the first with probability .9, and within the second with
-probability .95."""
+NORMAL_90 = 1.28
+"""A standard normal variable is below this with probability .9."""
 MOST_SEEDS = 10
 """A configuration gets no more seeds of the race than this."""
 
@@ -91,7 +91,7 @@ def seeds_to_decide(found: Sequence[Standing]) -> int:
     if not field or is_decided(found):
         return 0
     leader = min(field, key=lambda one: (-one.mean, one.configuration))
-    spread = (leader.high - leader.low) / (2 * NORMAL_95) * math.sqrt(leader.seeds)
+    spread = standard_error(leader) * math.sqrt(leader.seeds)
     needed = {
         one.configuration: _seeds_to_tell(leader.mean - one.mean, spread)
         for one in field

@@ -18,6 +18,7 @@ from .migrate import (
 from .pareto import (
     fronts as fronts,
     point as point,
+    standard_error as standard_error,
 )
 from .process_identity import (
     ProcessIdentity as ProcessIdentity,
@@ -72,6 +73,7 @@ from .trials import (
     ordinals as ordinals,
 )
 from .winner import (
+    STANDING_COLUMNS as STANDING_COLUMNS,
     Winner as Winner,
     budgeted_preset as budgeted_preset,
     front_in_words as front_in_words,
@@ -81,7 +83,9 @@ from .winner import (
     interval_in_words as interval_in_words,
     measure_in_words as measure_in_words,
     probability_in_words as probability_in_words,
+    searched_names as searched_names,
     seeds_in_words as seeds_in_words,
+    standing_figures as standing_figures,
     winner as winner,
     winner_of as winner_of,
 )

@@ -13,13 +13,13 @@ from typing import Any, NamedTuple
 
 from optuna.trial import FrozenTrial, Trial
 
-from fmnist_model.config import CLASSES
+from search.study.posterior import CHANCE
 from search.study.trial_record import Role, TrialRecord
 from search.study.trials import is_lost, objective_value
 
 MEASURED = ("train_seconds", "latency_ms", "latency_spread_ms")
 """The fields of a trial's record that are figures of a run, and another with every run."""
-LEARNED = 2 / CLASSES
+LEARNED = 2 * CHANCE
 """A run that ends below this accuracy, twice what guessing reaches, has not begun to learn."""
 
 

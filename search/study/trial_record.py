@@ -176,15 +176,9 @@ class TrialRecord:
     def seconds_trained(self) -> float:
         """The seconds of training that this trial itself has taken; what is summed over trials.
 
-        Of a run that was continued `train_seconds` counts those of the shorter run, too. Where it
-        is not recorded how many these are, they are its share of the epochs.
+        Of a run that was continued `train_seconds` counts those of the shorter run, too.
         """
-        seconds = self.train_seconds or 0.0
-        if not self.continued_from or not self.epochs_run:
-            return seconds
-        if self.earlier_seconds is not None:
-            return max(0.0, seconds - self.earlier_seconds)
-        return seconds * self.epochs_trained / self.epochs_run
+        return max(0.0, (self.train_seconds or 0.0) - (self.earlier_seconds or 0.0))
 
     @property
     def planned(self) -> Mapping[str, Any]:

@@ -194,6 +194,26 @@ def infeasible_in_words(trials: Sequence[FrozenTrial], preset: Preset | None) ->
     return f"no configuration that {tried} meets {demanded}"
 
 
+STANDING_COLUMNS = ("mean", "95 % interval", "seeds", "P(best)", "weights")
+"""The columns that every table of configurations has, after the one that names them."""
+
+
+def standing_figures(one: Standing) -> list[str]:
+    """What stands in these columns for a configuration."""
+    return [
+        f"{one.mean:.4f}",
+        interval_in_words(one),
+        seeds_in_words(one),
+        probability_in_words(one),
+        f"{one.parameters:,}",
+    ]
+
+
+def searched_names(several: Sequence[Standing]) -> list[str]:
+    """The hyperparameters that any of the configurations has."""
+    return list(dict.fromkeys(name for one in several for name in one.params))
+
+
 def further_columns(best: Winner) -> list[str]:
     """The columns that a table of configurations has for the further objectives of its preset."""
     if best.objective is None:

@@ -31,6 +31,7 @@ from search.study import (
     Winner,
     budgeted_preset,
     ending,
+    epochs_in_words,
     failure,
     front_in_words,
     interval_in_words,
@@ -155,8 +156,8 @@ def _best_line(best: Winner) -> str:
     one = best.standing
     return (
         f"Best: configuration {one.configuration}, trial {one.number}: expected accuracy "
-        f"**{one.mean:.4f}** ({interval_in_words(one)}; {seeds_in_words(one)} of {one.budget} "
-        f"epochs), {_plain(best.reason)}"
+        f"**{one.mean:.4f}** ({interval_in_words(one)}; {seeds_in_words(one)} of "
+        f"{epochs_in_words(one.budget)}), {_plain(best.reason)}"
     )
 
 

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import pandas as pd
 import plotly.graph_objects as go
 
-from search.study import Standing, probability_in_words, seeds_in_words
-from studies.figures.marks import ACCURACY, by_ending, hover
+from search.study import Standing, epochs_in_words, probability_in_words, seeds_in_words
+from studies.figures.marks import ACCURACY, by_ending, hover, interval_bars
 from studies.figures.theme import BLUE, GREEN, GREY, SKY, styled
 
 SYMBOLS = {"new": "circle", "promotion": "triangle-up", "race": "star"}
@@ -65,7 +65,7 @@ def draw_budget_history(data: BudgetHistory) -> go.Figure:
             x=runs["trial"],
             y=runs["value"],
             mode="markers",
-            name=f"{budget} epoch{'s' if budget > 1 else ''}",
+            name=epochs_in_words(budget),
             text=runs["text"],
             hovertemplate="%{text}<extra></extra>",
             marker={"color": colour, "symbol": runs["role"].map(SYMBOLS).to_list(), "size": 8},
@@ -121,7 +121,8 @@ def draw_race(data: Race) -> go.Figure:
         ("mean, 95 % interval", data.means[~chosen], GREY),
     ):
         look = {"color": colour, "size": 18, "symbol": "line-ns-open"}
-        figure.add_traces(_row_marks(means, "mean", name, look, error_x=_interval(means, colour)))
+        bars = {**interval_bars(means), "color": colour, "thickness": 2.5}
+        figure.add_traces(_row_marks(means, "mean", name, look, error_x=bars))
     figure.update_xaxes(title=ACCURACY)
     order = data.means["name"].to_list()
     rows = {"type": "category", "categoryorder": "array", "categoryarray": order}
@@ -138,10 +139,3 @@ def _row_marks(
     hovering = {"text": points["text"], "hovertemplate": "%{text}<extra></extra>"}
     drawn = {"mode": "markers", "name": name, "marker": marker, **hovering, **more}
     return [go.Scatter(x=points[x], y=points["name"], **drawn)]
-
-
-def _interval(means: pd.DataFrame, colour: str) -> dict[str, Any]:
-    """Plotly's description of the bars from `low` to `high`."""
-    above, below = means["high"] - means["mean"], means["mean"] - means["low"]
-    bars = {"type": "data", "symmetric": False, "array": above, "arrayminus": below}
-    return {**bars, "color": colour, "thickness": 2.5}

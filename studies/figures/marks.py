@@ -21,6 +21,12 @@ def hyperparameters(table: pd.DataFrame) -> list[str]:
     return [name for name in table.columns if name not in others]
 
 
+def interval_bars(means: pd.DataFrame) -> dict[str, Any]:
+    """Plotly's description of bars from `low` to `high`, columns of the table beside `mean`."""
+    above, below = means["high"] - means["mean"], means["mean"] - means["low"]
+    return {"type": "data", "symmetric": False, "array": above, "arrayminus": below}
+
+
 def hover(table: pd.DataFrame, names: Sequence[str] | None = None) -> list[str]:
     """The text of each trial: how it ended, and its hyperparameters: those in `names`, or all."""
     if names is None:

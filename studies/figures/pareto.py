@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 
 from search.presets import UNITS, Measure
 from search.study import Standing, Winner, measure_in_words, seeds_in_words
-from studies.figures.marks import ACCURACY
+from studies.figures.marks import ACCURACY, interval_bars
 from studies.figures.theme import BLUE, GREEN, GREY, styled
 
 WIDE = 10
@@ -96,15 +96,13 @@ def draw_front(data: Front) -> go.Figure:
 
 
 def _marks(points: pd.DataFrame, name: str, marker: dict[str, Any]) -> go.Scatter:
-    above, below = points["high"] - points["mean"], points["mean"] - points["low"]
-    bars = {"type": "data", "symmetric": False, "array": above, "arrayminus": below}
     return go.Scatter(
         x=points["value"],
         y=points["mean"],
         mode="markers",
         name=name,
         marker=marker,
-        error_y={**bars, "color": marker["color"], "thickness": 1.2, "width": 3},
+        error_y={**interval_bars(points), "color": marker["color"], "thickness": 1.2, "width": 3},
         text=points["text"],
         hovertemplate="%{text}<extra></extra>",
     )

@@ -8,7 +8,7 @@ from optuna.trial import FrozenTrial
 
 from fmnist_model.hyperparameters import shown
 from search.study import (
-    Standing,
+    STANDING_COLUMNS,
     TrialRecord,
     Winner,
     ending,
@@ -17,7 +17,9 @@ from search.study import (
     further_figures,
     interval_in_words,
     probability_in_words,
+    searched_names,
     seeds_in_words,
+    standing_figures,
 )
 from studies.figures import budgets, ended_trials, last_value
 from studies.page import Figure, Section, Table, Tile
@@ -83,28 +85,23 @@ def race_section(best: Winner) -> Section:
 
 def _standings_table(best: Winner) -> Table:
     first = best.standings[:MOST_ROWS]
-    names = list(dict.fromkeys(name for one in first for name in one.params))
-    head = ["configuration", "mean", "95 % interval", "seeds", "P(best)", "weights"]
-    head += [*further_columns(best), *names]
+    names = searched_names(first)
+    head = ["configuration", *STANDING_COLUMNS, *further_columns(best), *names]
     rows = [
-        [*_row(best, one), *(shown(one.params.get(name, "")) for name in names)] for one in first
+        [
+            configuration_name(one.configuration, one == best.standing),
+            *standing_figures(one),
+            *further_figures(best, one),
+            *(shown(one.params.get(name, "")) for name in names),
+        ]
+        for one in first
     ]
     return Table(head, rows, numbers=(0, 1, 4, 5))
 
 
-def _row(best: Winner, one: Standing) -> list[str]:
-    return [*_figures(one, one == best.standing), *further_figures(best, one)]
-
-
-def _figures(one: Standing, chosen: bool) -> list[str]:
-    return [
-        f"{one.configuration}{' (chosen)' if chosen else ''}",
-        f"{one.mean:.4f}",
-        interval_in_words(one),
-        seeds_in_words(one),
-        probability_in_words(one),
-        f"{one.parameters:,}",
-    ]
+def configuration_name(number: int, chosen: bool) -> str:
+    """How a table names a configuration."""
+    return f"{number}{' (chosen)' if chosen else ''}"
 
 
 def runs_section(trials: Sequence[FrozenTrial], best: Winner) -> Section:

@@ -5,14 +5,15 @@ from __future__ import annotations
 from fmnist_model.hyperparameters import shown
 from search.presets import UNITS
 from search.study import (
-    Standing,
+    STANDING_COLUMNS,
     Winner,
-    interval_in_words,
     measure_in_words,
-    seeds_in_words,
+    searched_names,
+    standing_figures,
 )
 from studies.figures import pareto
 from studies.page import Figure, Section, Table
+from studies.report.budget_sections import configuration_name
 
 
 def pareto_section(best: Winner) -> Section:
@@ -48,12 +49,13 @@ def pareto_section(best: Winner) -> Section:
 def _table(best: Winner) -> Table:
     assert best.objective is not None
     small = best.objective.minimize
-    names = list(dict.fromkeys(name for one in best.front for name in one.params))
-    head = ["configuration", "mean", "95 % interval", "seeds"]
+    names = searched_names(best.front)
+    head = ["configuration", *STANDING_COLUMNS[:3]]
     head += [f"{measure} ({UNITS[measure]})" for measure in small]
     rows = [
         [
-            *_figures(one, one == best.standing),
+            configuration_name(one.configuration, one == best.standing),
+            *standing_figures(one)[:3],
             *(measure_in_words(one, measure) for measure in small),
             *(shown(one.params.get(name, "")) for name in names),
         ]
@@ -61,8 +63,3 @@ def _table(best: Winner) -> Table:
     ]
     numbers = (0, 1, *range(4, 4 + len(small)))
     return Table([*head, *names], rows, numbers=numbers, caption="The front, most accurate first")
-
-
-def _figures(one: Standing, chosen: bool) -> list[str]:
-    name = f"{one.configuration}{' (chosen)' if chosen else ''}"
-    return [name, f"{one.mean:.4f}", interval_in_words(one), seeds_in_words(one)]

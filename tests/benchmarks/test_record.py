@@ -5,7 +5,17 @@ from __future__ import annotations
 import json
 import time
 
-from benchmarks.tools.record import append_line, load_rows, save_rows, spread, whole_lines
+import pytest
+from rich.console import Console
+
+from benchmarks.tools.record import (
+    append_line,
+    collected,
+    load_rows,
+    save_rows,
+    spread,
+    whole_lines,
+)
 from benchmarks.tools.stopwatch import Stopwatch
 
 
@@ -57,3 +67,21 @@ def test_nested_time_counts_once():
     taken = watch.lap()
     assert taken["inner"] > taken["outer"] > 0
     assert watch.lap() == {}
+
+
+def _row(name: str, seed: int) -> dict[str, object]:
+    if name == "bad":
+        raise ZeroDivisionError
+    return {"name": name, "seed": seed, "value": 10 * seed}
+
+
+def test_rows_are_collected_once_and_kept_where_one_fails(tmp_path):
+    def run(*tasks: tuple[str, int]) -> list[dict[str, object]]:
+        return collected(Console(quiet=True), path, {"a": 1}, ("name", "seed"), tasks, _row, 1)
+
+    path = tmp_path / "rows.json"
+    assert [row["value"] for row in run(("x", 1), ("x", 2))] == [10, 20]
+    save_rows(path, {"a": 1}, [{"name": "x", "seed": 1, "value": "kept"}])
+    with pytest.raises(ZeroDivisionError):
+        run(("x", 1), ("x", 3), ("bad", 0))
+    assert [row["value"] for row in load_rows(path, {"a": 1})] == ["kept", 30]

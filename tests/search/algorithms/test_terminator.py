@@ -229,3 +229,8 @@ def test_the_commands(project, invoke):
     assert MIN_TRIALS <= json.loads(status)["finished"] < 60
     assert "stopped early" in invoke("search", "status", "--study", "tiny").stdout
     assert Path("studies/results/studies.db").exists()
+
+
+def test_one_epoch_is_not_called_1_epochs():
+    known = {"latest": 0.0, "shuffled": 0.0, "trials": 16, "ahead": 4, "budget": 1, "below": 0.1}
+    assert "4 configurations with 1 epoch are expected" in stop_sentence(known)
