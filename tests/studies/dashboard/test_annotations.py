@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import optuna
 import pytest
 from optuna.trial import TrialState, create_trial
 
 from search.storage.optuna_internals import study_system_attrs
-from studies.dashboard.annotations import annotate, artifact_store, curve_svg
+from search.study.winner import winner
+from studies.dashboard.annotations import _best_line, annotate, artifact_store, curve_svg
 from studies.dashboard.dashboard_internals import read_note
 from tests.conftest import PATHS
-from tests.search.in_budgets import store_search
+from tests.search.in_budgets import PRESET, SimulatedSearch, store_search
 from tests.search.several_objectives import store_search_for_both
 from tests.studies.conftest import many, one_of_each, store
 
@@ -106,3 +109,9 @@ def test_a_curve_leaves_out_what_is_not_finite():
     assert "nan" not in drawn
     assert "inf" not in drawn
     assert "trial -1: pruned" in drawn
+
+
+def test_one_epoch_is_not_called_1_epochs():
+    best = winner(SimulatedSearch().trials, PRESET)
+    short = best._replace(standing=replace(best.standing, budget=1))
+    assert " of 1 epoch)" in _best_line(short)
