@@ -17,8 +17,6 @@ from search.study import EndedRun, PlannedRun, Role, RunKey, is_decided, standin
 
 RACE_SHARE = 5
 """One of so many trials is kept for the race: further seeds of the best configurations."""
-LEAST_SEEDS = 2
-"""So many seeds are planned at a time in the race, or more."""
 FINALISTS = 2
 """So many configurations are trained in full before the race, where no generation got that far."""
 
@@ -116,8 +114,6 @@ class _Planner:
 
         Those that are to be promoted there come first, but leave half of the trials to the race.
         Where none was trained in full the best so far are, or a new one if there is none better.
-        Of the seeds that remain, one half is planned at a time, so that the later ones go where the
-        earlier ones have shown that they matter.
         """
         assert self.preset.search is not None
         top, count = self.preset.budgets[-1], min(remaining, self.preset.search.generation)
@@ -126,8 +122,7 @@ class _Planner:
         entitled = [key for key in self._promotions() if key.budget == top]
         if entitled:
             return self._known(entitled[: ceil(count / 2)], "promotion")
-        seeds = min(count, max(LEAST_SEEDS, ceil(remaining / 2)))
-        return self._known(race(self.runs, self.preset, top, seeds), "race")
+        return self._known(race(self.runs, self.preset, top, count), "race")
 
     def in_full(self, count: int) -> list[PlannedRun]:
         """The best configurations that were not trained in full yet, promoted right there."""

@@ -102,7 +102,7 @@ def test_a_promoted_configuration_keeps_its_parameters_and_arm():
 def test_a_fifth_of_the_trials_is_kept_for_the_end():
     assert [race_reserve(n) for n in (1, 5, 6, 50)] == [1, 1, 2, 10]
     runs = flat(searched(preset(), 50))
-    assert {run.key.budget for run in runs[40:45]} == {16}
+    assert {run.key.budget for run in runs[40:]} == {16}
     assert [run.key.replicate for run in runs[:40]] == [0] * 40
     assert max(run.key.replicate for run in runs) > 0
 
@@ -115,12 +115,6 @@ def test_before_the_race_those_that_are_entitled_to_it_are_trained_in_full():
     assert [(run.key, run.role) for run in planned] == [((6, 16, 0), "promotion")]
     planned = plan(preset(), 1, [*runs, ended(6, 16, 0.1)], 4, 14, 1, 3)
     assert [run.role for run in planned] == ["race"]
-
-
-def test_one_half_of_the_seeds_that_remain_is_planned_at_a_time():
-    runs = [ended(n, 16, 0.8 + n / 1000) for n in range(4)]
-    sizes = [len(plan(preset(), 1, runs, 3, 13, left, left)) for left in (10, 4, 2, 1)]
-    assert sizes == [5, 2, 2, 1]
 
 
 def test_an_exhausted_grid_ends_with_the_race():
